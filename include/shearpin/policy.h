@@ -1,0 +1,215 @@
+/*
+ * policy.h - the text of a policy and what it is compiled to.
+ *
+ * A compiled policy is one block without pointers: it is copied into the segment as it is, and
+ * read there by processes that trust nothing in it (sp_policy_valid, and bounded accessors).
+ * Source: src/policy. Nothing here allocates; the caller brings the room.
+ */
+#ifndef SHEARPIN_POLICY_H
+#define SHEARPIN_POLICY_H
+
+#include "shearpin/types.h"
+
+/* Room that sp_policy_read needs, scratch included. Reserve it with mmap; little of it is touched. */
+#define SP_POLICY_ROOM     ((size_t)4 << 20)
+#define SP_POLICY_MAGIC    0x31796370u /* "pcy1" */
+#define SP_POLICY_ROWS_MAX 1024u
+
+/* What the guards of one destination are told. Copied to the stack by every admission, so it is
+ * small and plain; 0 means off where nothing else is said. */
+struct sp_breaker_policy {
+    uint32_t streak;   /* failures in a row that trip; 0 = off */
+    uint32_t rate;     /* share of failures that trips; 0 = off */
+    uint32_t rate_min; /* ... once this many calls stand in the window */
+    uint32_t slow;     /* share of slow calls that trips; 0 = off */
+    uint32_t slow_min;
+    uint16_t probe;       /* probes admitted at once while half-open, 1..16 */
+    uint16_t close;       /* successes that close, 1..1000 */
+    uint64_t rate_window; /* ns */
+    uint64_t slow_over;   /* a call that took longer is slow; ns */
+    uint64_t slow_window; /* ns */
+    uint64_t open_min;    /* first open time; ns */
+    uint64_t open_max;    /* longest open time; ns */
+    uint64_t giveup;      /* a probe older than this is given up; ns */
+    uint32_t on;          /* mask of the outcomes that count as failures */
+    uint32_t established; /* enum sp_established: what an open breaker does to pooled connections */
+};
+
+enum sp_established { SP_ESTABLISHED_FAIL, SP_ESTABLISHED_PASS, SP_ESTABLISHED_COUNT };
+extern const char *const sp_established_words[SP_ESTABLISHED_COUNT]; /* fail pass */
+
+struct sp_guards {
+    uint8_t mode;     /* enum sp_mode */
+    uint8_t exchange; /* enum sp_exchange */
+    uint8_t success;  /* enum sp_success */
+    uint8_t spare0;
+    uint32_t spare1;
+    uint64_t deadline[SP_DEADLINE_COUNT]; /* ns; 0 = off */
+    struct sp_breaker_policy breaker;
+    uint32_t cap[SP_CAP_COUNT]; /* 0 = off */
+    uint32_t spare2;
+    uint64_t cap_wait; /* ns; 0 = refuse at once */
+};
+
+/* One destination. */
+struct sp_row {
+    char name[SP_NAME_SIZE];
+    uint32_t match_first; /* index into the matches */
+    uint16_t match_count;
+    uint16_t state;       /* index of the runtime state in the segment; 0xffff outside of one */
+    uint16_t file;        /* where the section stands */
+    uint16_t line;
+    uint32_t spare;
+    struct sp_guards guards;
+};
+
+enum sp_match_kind {
+    SP_MATCH_ANY,  /* `*`: every address, unix too */
+    SP_MATCH_NAME, /* glob over looked-up host names; `*:443` (a lone star with ports) is every IP */
+    SP_MATCH_NET,  /* address or CIDR */
+    SP_MATCH_UNIX, /* glob over the path; abstract sockets are written unix:@name */
+    SP_MATCH_COUNT
+};
+
+struct sp_match {
+    uint8_t kind;
+    uint8_t family; /* NET: SP_FAMILY_IPV4 or _IPV6 */
+    uint8_t prefix; /* NET: significant bits */
+    uint8_t spare;
+    uint16_t port_low; /* inclusive, host order; 0..65535 is every port */
+    uint16_t port_high;
+    uint8_t ip[16];
+    uint32_t text;   /* NAME, UNIX: offset of the lower-cased glob (UNIX: as written) in strings */
+    uint32_t source; /* offset of the rule as it was written, in strings */
+    uint16_t file;
+    uint16_t line;
+};
+
+/* Where a word got its value: one row for every word that a file set. */
+struct sp_setting {
+    uint16_t row; /* SP_ROW_DEFAULTS for the defaults section */
+    uint16_t key; /* index into sp_keys */
+    uint16_t file;
+    uint16_t line;
+};
+#define SP_ROW_DEFAULTS 0xffffu
+
+struct sp_policy {
+    uint32_t magic;
+    uint32_t size;   /* bytes of the whole block */
+    uint64_t digest; /* of the settings and matches, not of comments: equal digests, equal policies */
+    uint32_t rows, row_count;         /* offsets from the start of this struct, 8-aligned */
+    uint32_t matches, match_count;
+    uint32_t settings, setting_count;
+    uint32_t files, file_count;       /* uint32_t each: offset of the file's name in strings */
+    uint32_t strings, strings_size;   /* NUL-terminated texts; the last byte is NUL */
+    uint32_t path;                    /* offset of the path that was read, in strings */
+    uint32_t line_defaults;
+    char segment[SP_NAME_SIZE];       /* `segment NAME`, or "" */
+    char group[32];                   /* `segment NAME group G`, or "" */
+};
+
+/* --- reading --- */
+
+enum sp_severity { SP_ERROR, SP_WARNING };
+
+/* One finding. Texts live until the callback returns. */
+struct sp_finding {
+    enum sp_severity severity;
+    const char *file;   /* as the user named it */
+    unsigned line;      /* from 1; 0 when the whole file is meant */
+    unsigned column;    /* from 1; 0 when the whole line is meant */
+    unsigned length;    /* of what is marked, at least 1 */
+    const char *text;   /* "unknown word 'conect'" */
+    const char *source; /* the line as written, without its newline; NULL when there is none */
+    const char *cure;   /* "did you mean 'connect'?"; NULL when there is none */
+};
+typedef void sp_finding_fn(void *context, const struct sp_finding *finding);
+
+/* Reads a file and what it includes; compiles into `room` (8-aligned, `size` bytes, at least
+ * SP_POLICY_ROOM). Returns the number of errors: with 0 the policy stands at `room`. All mistakes
+ * are reported in one pass; `say` may be NULL. Contradictions are warnings. */
+int sp_policy_read(const char *path, void *room, size_t size, sp_finding_fn *say, void *context);
+
+/* The same from memory; `name` is what findings call it. */
+int sp_policy_read_text(const char *name, const char *text, size_t length, void *room, size_t size,
+                        sp_finding_fn *say, void *context);
+
+/* Writes the two or three lines of a finding as `check` prints them, e.g.
+ *   policy.conf:9:15: error: unknown word 'conect'
+ *       9 |     deadline  conect 250ms
+ *         |               ^~~~~~ did you mean 'connect'?
+ * Always NUL-terminated and ending in a newline. Returns the length. */
+size_t sp_finding_format(const struct sp_finding *finding, char *out, size_t size);
+
+/* --- the compiled block --- */
+
+/* True when every offset, count and index stays inside `size` bytes and every enum in range. */
+bool sp_policy_valid(const struct sp_policy *policy, size_t size);
+
+const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index);    /* or NULL */
+const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i); /* or NULL */
+const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset); /* never NULL */
+const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /* never NULL */
+
+/* The destination of an address: index of its row, or -1. Names are those that this process looked
+ * up for the address, newest first; for the first name that any destination takes, top to bottom,
+ * that one wins; with none, address rules decide. `which` (may be NULL) gets the rule. No
+ * allocation, no lock: safe in signal handlers. */
+int sp_policy_match(const struct sp_policy *policy, const struct sp_addr *address,
+                    const char *const *names, size_t name_count, const struct sp_match **which);
+
+/* Glob with `*` and `?`; a `*` crosses everything, dots and slashes too. */
+bool sp_glob(const char *pattern, const char *text);
+
+/* --- the keys: one table from which parser, check, manual and completion are made --- */
+
+enum sp_key_type {
+    SP_KEY_TIME,    /* uint64_t ns */
+    SP_KEY_COUNT_U32,
+    SP_KEY_COUNT_U16,
+    SP_KEY_SHARE,   /* uint32_t, hundredths of a percent */
+    SP_KEY_WORD_U8, /* one of `words` */
+    SP_KEY_WORD_U32,
+    SP_KEY_OUTCOMES /* uint32_t mask */
+};
+
+struct sp_key {
+    const char *directive; /* "deadline" */
+    const char *word;      /* "connect"; "" for the directive's own value */
+    enum sp_key_type type;
+    uint16_t offset; /* into struct sp_guards */
+    uint16_t shared; /* not 0: it shapes state that processes share, so -o may not change it */
+    uint64_t low, high; /* the range, in the key's unit */
+    uint64_t initial;   /* without any line */
+    const char *const *words; /* WORD types: NULL-terminated */
+    const char *help;
+};
+
+extern const struct sp_key sp_keys[];
+extern const size_t sp_key_total;
+
+/* The value of a key in policy words: "250ms", "off", "5", "50%", "enforce". Returns the length. */
+size_t sp_key_format(const struct sp_key *key, const struct sp_guards *guards, char *out,
+                     size_t size);
+
+/* Every guard as it is without a policy. */
+void sp_guards_initial(struct sp_guards *guards);
+
+/* --- -o and SHEARPIN_SET: single words changed for one process tree --- */
+
+struct sp_override {
+    char destination[SP_NAME_SIZE]; /* "*" for every one */
+    uint16_t key;
+    uint64_t value;
+};
+#define SP_OVERRIDES_MAX 32
+
+/* Parses `dest.guard.word=VALUE` settings separated by `;`. Returns how many, or -1 with `error`
+ * set. `policy` (may be NULL) is used to check names. */
+int sp_override_parse(const char *text, const struct sp_policy *policy, struct sp_override *out,
+                      size_t max, struct sp_error *error);
+void sp_override_apply(const struct sp_override *overrides, size_t count, const char *destination,
+                       struct sp_guards *guards);
+
+#endif
