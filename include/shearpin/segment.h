@@ -1,0 +1,395 @@
+/*
+ * segment.h - the shared memory of one policy: its layout and what may be done with it.
+ *
+ * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so every
+ * shared word is atomic and right after each single store. Readers trust nothing: all offsets are
+ * computed from three capacities and compared with the head once, indices are bounded at each use.
+ * A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
+ *
+ * Parts, in file order:  head | processes | events | names | policy 0 | policy 1 | leases | dests
+ */
+#ifndef SHEARPIN_SEGMENT_H
+#define SHEARPIN_SEGMENT_H
+
+#include "shearpin/policy.h"
+#include "shearpin/types.h"
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#define SP_LAYOUT         1u
+#define SP_MAGIC          UINT64_C(0x006e697072616873) /* "sharpin\0" */
+#define SP_SHARDS         8u
+#define SP_PROCESSES      1024u
+#define SP_EVENTS         1024u
+#define SP_LEARNT         512u
+#define SP_PROBES         16u
+#define SP_WINDOW_BUCKETS 16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
+#define SP_NO_SLOT        0xffffffffu
+#define SP_NO_LEASE       0xffffffffu
+#define SP_NO_ROW         0xffffu
+#define SP_DESTS_MAX      SP_POLICY_ROWS_MAX
+
+/* Histogram bins: edges 1.0 1.1 .. 2.5 | 2.75 .. 5 | 5.5 .. 10 of each decade from 1 us to 1000 s:
+ * at most 10 % wide, and 1, 2.5, 5 are edges. Bin 0 is below 1 us, the last from 1000 s on. */
+#define SP_BINS_DECADE 35u
+#define SP_BINS        (9u * SP_BINS_DECADE + 2u)
+
+typedef _Atomic uint64_t sp_word;
+typedef _Atomic uint32_t sp_half;
+
+struct sp_head {
+    uint64_t magic; /* written last at creation */
+    uint32_t layout;
+    uint32_t dest_max;    /* capacities: everything below follows from these three */
+    uint32_t lease_max;   /* words in the lease pool */
+    uint32_t policy_size; /* bytes of each policy area */
+    uint64_t size;        /* of the whole file */
+    uint64_t created;     /* wall, ns */
+    char name[SP_NAME_SIZE];
+    char version[16]; /* of the library that created it */
+    char spare0[24];
+
+    /* its own cache lines: what changes while programs run */
+    _Alignas(SP_CACHELINE) sp_word policy; /* generation << 1 | area in force; see sp_segment_guards */
+    sp_word policy_loaded;                 /* wall, ns */
+    sp_half policy_failures;               /* reloads refused */
+    sp_half disabled;                      /* 1: every process goes straight to libc */
+    sp_word lost;                          /* processes that died without leaving */
+    sp_half unregistered;                  /* processes that found all slots taken */
+    sp_half unmatched_known;
+    sp_word unmatched; /* connects that no destination took */
+    _Alignas(SP_CACHELINE) sp_word event_next;
+    _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
+};
+
+/* A process. The slot belongs to whoever holds the life lock: an OFD lock on one byte of the file
+ * that the kernel drops with the process image. Epoch rises at every taking over. */
+struct sp_process {
+    sp_half epoch;
+    sp_half pid; /* 0: left in order */
+    sp_word start;   /* of the process, clock ticks since boot, from /proc/PID/stat */
+    uint64_t joined; /* wall, ns */
+    uint32_t uid;
+    uint32_t spare0;
+    char command[16];
+    uint64_t pid_namespace; /* inode of /proc/self/ns/pid: pids compare only inside one */
+    uint64_t spare1;
+};
+
+enum sp_event_kind {
+    SP_EVENT_NONE,
+    SP_EVENT_BREAKER, /* from, to: enum sp_state; reason: enum sp_trip */
+    SP_EVENT_TRIP,    /* by an operator, with text = the reason given; a = until, monotonic ns or 0 */
+    SP_EVENT_HOLD,    /* to: enum sp_hold; a = until or 0 */
+    SP_EVENT_RESET,
+    SP_EVENT_DISABLE, /* destination "" for the whole segment */
+    SP_EVENT_ENABLE,
+    SP_EVENT_POLICY, /* a = generation put in force; text = the file */
+    SP_EVENT_KINDS
+};
+
+/* Why a breaker changed its state: the reason that events and status show. */
+enum sp_trip {
+    SP_TRIP_NONE,
+    SP_TRIP_STREAK,   /* a = failures in a row, b = last outcome */
+    SP_TRIP_RATE,     /* a = failures, b = calls in the window */
+    SP_TRIP_SLOW,     /* a = slow calls, b = calls in the window */
+    SP_TRIP_PROBE,    /* a probe failed; b = its outcome */
+    SP_TRIP_TIME,     /* the open time is over */
+    SP_TRIP_PROVED,   /* enough probes succeeded; a = how many */
+    SP_TRIP_OPERATOR, /* trip, hold, reset */
+    SP_TRIP_COUNT
+};
+
+struct sp_event {
+    sp_word sequence; /* from 1; 0 while it is being written */
+    uint64_t wall;
+    uint32_t pid;
+    uint32_t uid;
+    uint16_t kind;
+    uint8_t from;
+    uint8_t to;
+    uint8_t reason;
+    uint8_t spare0;
+    uint16_t spare1;
+    uint64_t a;
+    uint64_t b;
+    char destination[SP_NAME_SIZE];
+    char command[16];
+    char text[80];
+};
+
+/* A name that a process looked up, kept for what it execs: read only by the same pid and start. */
+struct sp_learnt {
+    sp_half sequence; /* odd while it is being written */
+    uint32_t pid;
+    uint64_t start;
+    uint64_t stamp;
+    uint8_t family;
+    uint8_t spare[7];
+    uint8_t ip[16];
+    char name[208];
+};
+
+/* Counters of one eighth of the processes (slot mod 8), so that neighbours share no line. */
+struct sp_shard {
+    sp_word connects[SP_OUTCOME_COUNT];  /* attempts on the wire, by outcome */
+    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome */
+    sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
+    sp_word detected[3];                 /* the same, only observed */
+    sp_word expired[SP_DEADLINE_COUNT];
+    sp_word injected[8]; /* by fault number */
+    sp_word sent;        /* bytes */
+    sp_word received;
+    sp_word spare[16];
+    sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
+    sp_word slow[SP_WINDOW_BUCKETS];
+    sp_word connect_time[SP_BINS]; /* successful connects */
+    sp_word answer_time[SP_BINS];  /* first byte of the request to first byte of the answer */
+    sp_word pad[6];
+};
+
+/* Who steered last, shown first by status until it is reset or over. */
+struct sp_steer {
+    sp_half sequence; /* odd while it is being written */
+    uint32_t kind;    /* enum sp_event_kind; 0: nobody */
+    uint32_t uid;
+    uint32_t pid;
+    uint64_t wall;
+    uint64_t until; /* monotonic ns; 0: until reset */
+    char reason[96];
+};
+
+struct sp_extent {
+    sp_half offset; /* into the lease pool */
+    sp_half count;  /* words; 0: none yet */
+};
+
+/* Runtime state of a destination: it belongs to the name and outlives policies. */
+struct sp_dest {
+    char name[SP_NAME_SIZE]; /* "" when the place is free */
+    sp_half row[2];          /* its row in either policy area, SP_NO_ROW: not in it */
+    sp_half disabled;        /* 1: straight to libc */
+    uint32_t spare0;
+
+    _Alignas(SP_CACHELINE) sp_word breaker; /* guard.h says what the bits are */
+    sp_word hold_until;                     /* monotonic ns; 0: until reset */
+    sp_word changed;                        /* monotonic ns of the last transition */
+    sp_word last_failure;                   /* wall ns; written on failures only */
+    sp_word last_outcome;                   /* enum sp_outcome of that failure */
+    sp_word opened;                         /* how often: transitions to each state */
+    sp_word half_opened;
+    sp_word closed;
+
+    _Alignas(SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms instead of a connection */
+    _Alignas(SP_CACHELINE) struct sp_steer steer;
+    _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
+    _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
+
+    _Alignas(SP_CACHELINE) struct sp_shard shards[SP_SHARDS];
+};
+
+_Static_assert(sizeof(struct sp_head) == 320, "layout");
+_Static_assert(offsetof(struct sp_head, policy) == 128, "layout");
+_Static_assert(sizeof(struct sp_process) == 64, "layout");
+_Static_assert(sizeof(struct sp_event) == 192, "layout");
+_Static_assert(sizeof(struct sp_learnt) == 256, "layout");
+_Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
+_Static_assert(offsetof(struct sp_dest, breaker) == 64, "layout");
+_Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
+
+/* A lease in one word: dead:1 owner slot + 1:11 owner's epoch:20 detail:32. 0 is free. With `dead`
+ * set the owner is gone since the ms in detail, and the place is granted again after the grace. */
+#define SP_LEASE_DEAD     (UINT64_C(1) << 63)
+#define SP_LEASE_GRACE_MS 50u
+
+static inline uint64_t sp_lease_word(uint32_t slot, uint32_t epoch, uint32_t detail)
+{
+    return (uint64_t)(slot + 1) << 52 | (uint64_t)(epoch & 0xfffffu) << 32 | detail;
+}
+static inline uint32_t sp_lease_slot(uint64_t word)
+{
+    return (uint32_t)(word >> 52 & 0x7ffu) - 1;
+}
+static inline uint32_t sp_lease_epoch(uint64_t word)
+{
+    return (uint32_t)(word >> 32) & 0xfffffu;
+}
+static inline uint32_t sp_lease_detail(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+/* This process as a segment knows it. */
+struct sp_self {
+    uint32_t slot; /* SP_NO_SLOT: unregistered, guarded but for leases */
+    uint32_t epoch;
+    uint32_t pid;
+    uint32_t shard;
+    uint64_t start;
+    char command[16];
+};
+
+/* A mapped segment, private to the process. Zero-initialise. */
+struct sp_segment {
+    struct sp_head *head;
+    struct sp_process *processes;
+    struct sp_event *events;
+    struct sp_learnt *learnt;
+    struct sp_policy *policy[2];
+    sp_word *leases;
+    struct sp_dest *dests;
+    uint32_t dest_max;
+    uint32_t lease_max;
+    uint32_t policy_size;
+    size_t size;
+    void *life; /* the page that keeps the life lock */
+    dev_t device;
+    ino_t inode;
+    struct sp_self self;
+    _Atomic uint64_t checked; /* policy word whose area was found valid */
+    char path[256];
+};
+
+/* --- naming, creating, mapping: src/state/segment.c, place.c --- */
+
+/* Where a segment of that name lives. `group` may be NULL or "" (a name or a number); `directory`
+ * NULL means /dev/shm. Returns 0, or -1 with `error` set (unknown group, name too long or with
+ * characters outside [A-Za-z0-9._-]). */
+int sp_place_path(char *out, size_t size, const char *directory, const char *name,
+                  const char *group, struct sp_error *error);
+
+/* The name of a policy's segment when nobody gave one: `segment NAME`, else base name without
+ * extension and a short hash of the real path. */
+int sp_place_name(char *out, size_t size, const struct sp_policy *policy, const char *policy_path,
+                  struct sp_error *error);
+
+/* Maps an existing segment after checking owner, mode, type, layout and sizes. -1: `error->code` is
+ * ENOENT when there is none, EPROTO for a file that is no segment of this layout, else an errno. */
+int sp_segment_attach(struct sp_segment *segment, const char *path, const char *group,
+                      struct sp_error *error);
+
+/* Maps the segment, creating it under `policy` when there is none. Race-free: of many first
+ * starters one creates, all map the same. `created` (may be NULL) says whether it was us. */
+int sp_segment_open(struct sp_segment *segment, const char *path, const char *name,
+                    const char *group, const struct sp_policy *policy, bool *created,
+                    struct sp_error *error);
+
+void sp_segment_detach(struct sp_segment *segment);
+
+/* Puts a policy in force as the next generation: one store that every process sees at its next
+ * call. Fails with ENOSPC when it has more destinations or larger caps than the segment has room
+ * for; then nothing changed. Writes the event. */
+int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
+                     struct sp_error *error);
+
+/* Bytes of a segment with these capacities. */
+size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size);
+
+/* --- the policy in force --- */
+
+/* The area in force and its word (`*word`); NULL when it is damaged. Hold nothing of it across
+ * sp_segment_steady(): when that says false, what was read must be thrown away and read again. */
+const struct sp_policy *sp_segment_policy(struct sp_segment *segment, uint64_t *word);
+bool sp_segment_steady(const struct sp_segment *segment, uint64_t word);
+static inline uint64_t sp_segment_generation(uint64_t word)
+{
+    return word >> 1;
+}
+
+/* A copy of a destination's guards as they are in force. False: the policy in force does not name
+ * it (any more); `out` is then SP_MODE_OFF. */
+bool sp_segment_guards(struct sp_segment *segment, uint32_t dest, struct sp_guards *out);
+
+/* The runtime state at an index, or by name; NULL when there is none. */
+struct sp_dest *sp_segment_dest(const struct sp_segment *segment, uint32_t index);
+struct sp_dest *sp_segment_dest_named(const struct sp_segment *segment, const char *name,
+                                      uint32_t *index);
+
+/* --- processes: src/state/process.c --- */
+
+/* Takes a slot and its life lock for this process; fills segment->self. Also after fork, when the
+ * parent's self means nothing. -1: no slot, or the file is gone; the process stays unregistered. */
+int sp_process_join(struct sp_segment *segment);
+void sp_process_leave(struct sp_segment *segment);
+
+/* A view on who lives: opens the file once for many questions. `fd` is -1 when it cannot. */
+struct sp_census {
+    int fd;
+    uint64_t pid_namespace;
+};
+void sp_census_open(const struct sp_segment *segment, struct sp_census *census);
+bool sp_census_alive(const struct sp_segment *segment, const struct sp_census *census,
+                     uint32_t slot);
+void sp_census_close(struct sp_census *census);
+
+/* --- leases: src/state/lease.c. Words are 0 or sp_lease_word(); nothing is counted. --- */
+
+/* Asks whether the owner of a slot lives; called only when every place is taken. */
+typedef bool sp_alive_fn(void *context, uint32_t slot);
+
+/* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. `now_ms` is
+ * sp_now() / SP_MS cut to 32 bits. */
+uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limit, uint64_t lease,
+                       uint32_t now_ms, sp_alive_fn *alive, void *context);
+/* Gives back exactly `lease` at `index`; someone else's lease is left alone. */
+void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease);
+/* Places held now by living owners of the current epochs. */
+uint32_t sp_lease_held(const struct sp_segment *segment, const sp_word *words, uint32_t limit);
+/* The words of a destination's cap; NULL and 0 when it never had one. */
+sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, enum sp_cap cap,
+                        uint32_t *count);
+
+/* --- counters: src/state/count.c --- */
+
+static inline void sp_count(sp_word *word, uint64_t more)
+{
+    atomic_fetch_add_explicit(word, more, memory_order_relaxed);
+}
+
+struct sp_figures { /* a destination's shards added up */
+    uint64_t connects[SP_OUTCOME_COUNT];
+    uint64_t exchanges[SP_OUTCOME_COUNT];
+    uint64_t rejected[3], detected[3];
+    uint64_t expired[SP_DEADLINE_COUNT];
+    uint64_t injected[8];
+    uint64_t sent, received;
+    uint64_t connect_time[SP_BINS], answer_time[SP_BINS];
+};
+void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
+
+uint32_t sp_bin_of(uint64_t duration);           /* ns -> bin */
+uint64_t sp_bin_low(uint32_t bin);               /* inclusive lower edge, ns */
+uint64_t sp_bin_quantile(const uint64_t *bins, double q); /* ns; 0 when empty */
+
+/* --- sliding windows: src/state/window.c. `words` is one array a shard. --- */
+
+void sp_window_add(sp_word *words, uint64_t window, uint64_t now, bool bad);
+struct sp_window_sum {
+    uint64_t calls, bad;
+};
+/* Over all shards; `offset` is offsetof(struct sp_shard, rate or slow). */
+struct sp_window_sum sp_window_sum(const struct sp_dest *dest, size_t offset, uint64_t window,
+                                   uint64_t now);
+void sp_window_clear(struct sp_dest *dest);
+
+/* --- events: src/state/event.c --- */
+
+/* Writes `event` (sequence, wall, pid, uid and command are filled in). */
+void sp_event_write(struct sp_segment *segment, const struct sp_event *event);
+/* 1: copied. 0: not written yet. -1: overwritten, `*sequence` is moved to the oldest kept. */
+int sp_event_read(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out);
+uint64_t sp_event_last(const struct sp_segment *segment); /* highest sequence, 0: none */
+
+/* The note of the last steering, copied; kind 0 when there is none. */
+void sp_steer_read(const struct sp_dest *dest, struct sp_steer *out);
+void sp_steer_write(struct sp_dest *dest, const struct sp_steer *note);
+
+/* --- names for exec: src/state/learnt.c --- */
+
+void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, const char *name);
+/* Copies up to `max` names of an address, newest first; returns how many. */
+size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *address,
+                     char (*names)[208], size_t max);
+
+#endif
