@@ -1,0 +1,211 @@
+# shearpin: `make help` lists what there is to make. Sources are found, not listed: adding a file
+# needs no edit here.
+
+PREFIX     ?= /usr/local
+prefix     ?= $(PREFIX)
+bindir     ?= $(prefix)/bin
+libdir     ?= $(prefix)/lib
+docdir     ?= $(prefix)/share/doc/shearpin
+pkglibdir   = $(libdir)/shearpin
+INSTALL    ?= install
+PKG_CONFIG ?= pkg-config
+CFLAGS     ?= -O2 -g
+WERROR     ?= -Werror
+BUILD      ?= build
+
+ifeq ($(V),1)
+quiet =
+else
+quiet = @printf '  %-7s %s\n' '$(1)' '$(patsubst $(CURDIR)/%,%,$(2))';
+.SILENT:
+endif
+
+MAKEFLAGS += --no-print-directory
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+WARN     = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes
+ALL_CPPFLAGS = -D_GNU_SOURCE -Isrc -Iinclude $(CPPFLAGS)
+
+# What stands in the .so is compiled once, for the .so, and serves the command and the tests too.
+# FORTIFY would call the very _chk twins that the shim exports; the TLS model keeps ld.so out of
+# NEEDED; without a PLT a call out of a wrapper is one instruction.
+LIB_CFLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt \
+             -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+LIB_LDFLAGS = -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,defs -Wl,-z,noexecstack \
+              -Wl,--version-script=$(BUILD)/shim.map
+
+sources  = $(wildcard $(foreach d,$(1),src/$(d)/*.c))
+objects  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+CORE_SRC = $(call sources,base policy state guard fault)
+CONN_SRC = $(call sources,conn)
+SHIM_SRC = $(call sources,shim) $(wildcard src/shim/stubs_$(MACHINE).S)
+CLI_SRC  = $(call sources,cli)
+UNIT_SRC = $(wildcard tests/unit/*.c)
+STIM_SRC = $(wildcard tests/shim/*.c)
+CORE     = $(call objects,$(CORE_SRC))
+LIB      = $(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC))
+CLI      = $(CORE) $(call objects,$(CLI_SRC))
+UNIT     = $(CORE) $(call objects,$(CONN_SRC) $(UNIT_SRC))
+STIM     = $(CORE) $(call objects,$(STIM_SRC))
+HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c))
+EVERY    = $(CORE_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(STIM_SRC)
+
+PROGRAMS = $(if $(wildcard src/shim/symbols.h),$(BUILD)/libshearpin.so) \
+           $(if $(CLI_SRC),$(BUILD)/shearpin)
+TESTS    = $(BUILD)/tests/unit $(if $(STIM_SRC),$(BUILD)/tests/shim) $(HELPERS)
+
+.PHONY: all
+all: $(PROGRAMS)
+
+# --- rules ---
+
+# A file that changes only when its text does: what depends on it is made again only then.
+.PHONY: FORCE
+FORCE:
+define settled
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+	    printf '%s\n' '$(subst ','\'',$(1))' >$@
+endef
+
+$(BUILD)/flags: FORCE
+	$(call settled,$(CC) $(MACHINE) $(ALL_CPPFLAGS) $(CFLAGS) $(WARN) $(LIB_CFLAGS) $(pkglibdir))
+$(BUILD)/sources: FORCE
+	$(call settled,$(EVERY) $(LDFLAGS))
+
+COMPILE = $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
+OBJ_FLAGS = $(LIB_CFLAGS)
+$(BUILD)/obj/src/cli/%.o: OBJ_FLAGS = -DSP_LIBDIR='"$(pkglibdir)"' \
+    $(shell $(PKG_CONFIG) --cflags libbsd)
+$(BUILD)/obj/tests/%.o: OBJ_FLAGS = -I$(BUILD)/tests -Itests $(shell $(PKG_CONFIG) --cflags check)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<) $(COMPILE)
+$(BUILD)/obj/%.o: %.S $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,AS,$<) $(CC) $(CFLAGS) $(ALL_CPPFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+# The one list of symbols makes the list of exports; the version script must have no version name,
+# or the wrappers no longer match what programs ask for and intercept nothing.
+$(BUILD)/symbols.txt: src/shim/symbols.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@) printf '#include "%s"\n#define X(name, ...) =name\nSP_SYMBOLS(X)\n' $< | \
+	    $(CC) -E -P $(ALL_CPPFLAGS) -I. - | tr ' ' '\n' | sed -n 's/^=//p' | LC_ALL=C sort >$@
+$(BUILD)/shim.map: $(BUILD)/symbols.txt
+	$(call quiet,GEN,$@) { echo '{ global:'; sed 's/$$/;/' $<; echo 'local: *; };'; } >$@
+
+$(BUILD)/libshearpin.so: $(LIB) $(BUILD)/shim.map $(BUILD)/sources
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) $(LIB_LDFLAGS) -o $@ $(LIB)
+
+$(BUILD)/shearpin: $(CLI) $(BUILD)/sources
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CLI) \
+	    $(shell $(PKG_CONFIG) --libs libbsd) $(LDLIBS)
+
+# --- tests ---
+
+# Every tests/*/test_NAME.c holds `Suite *suite_NAME(void)`.
+$(BUILD)/tests/%_suites.h: FORCE
+	$(call settled,$(patsubst tests/$*/test_%.c,X(%),$(sort $(wildcard tests/$*/test_*.c))))
+$(call objects,tests/unit/main.c): $(BUILD)/tests/unit_suites.h
+$(call objects,tests/shim/main.c): $(BUILD)/tests/shim_suites.h
+
+$(BUILD)/tests/unit: $(UNIT) $(BUILD)/sources
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(UNIT) \
+	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+$(BUILD)/tests/shim: $(STIM) $(BUILD)/sources
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(STIM) \
+	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+$(BUILD)/tests/lib%.so: tests/shim/lib/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
+	    $(LDFLAGS) -o $@ $<
+
+.PHONY: tests deps deps-tests check check-run
+tests: all $(TESTS)
+deps:
+	scripts/install-deps
+deps-tests:
+	scripts/install-deps --tests
+check: deps-tests
+	$(MAKE) check-run
+check-run: tests
+	BUILD=$(BUILD) scripts/run-tests
+
+.PHONY: demo
+demo: deps
+	$(MAKE) all
+	BUILD=$(BUILD) scripts/demo
+
+.PHONY: bench bench-instructions
+bench: bench-instructions
+bench-instructions: tests
+	BUILD=$(BUILD) tests/bench/instructions
+
+# --- other builds: each in its own folder below build/ ---
+
+SUB = $(MAKE) BUILD=$(BUILD)/$@
+.PHONY: debug asan tsan
+debug:
+	$(SUB) CFLAGS='-O0 -g3' tests
+asan:
+	$(SUB) CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	    -fno-sanitize-recover=undefined' tests
+	BUILD=$(BUILD)/$@ scripts/run-tests unit shim
+tsan:
+	$(SUB) CFLAGS='-O1 -g -fsanitize=thread' $(BUILD)/$@/tests/unit
+	BUILD=$(BUILD)/$@ scripts/run-tests unit
+
+# Fuzzers run for FUZZ_SECONDS each; what they find stays in build/fuzz/NAME.
+FUZZ_SECONDS ?= 300
+FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+.PHONY: fuzz fuzzers
+fuzz:
+	$(SUB) CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=undefined' fuzzers
+	BUILD=$(BUILD)/$@ FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz_%)
+$(BUILD)/fuzz_%: $(CORE) $(BUILD)/obj/tests/fuzz/fuzz_%.o
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+# --- the house ---
+
+STYLED = $(wildcard include/shearpin/*.h src/*/*.[ch] tests/*/*.[ch] tests/shim/lib/*.c)
+SCRIPTS = $(shell grep -lE '^\#!.*\b(sh|bash)$$' scripts/* tests/*/* .ci/* 2>/dev/null) \
+          $(wildcard tests/apps/*.sh)
+.PHONY: format lint
+format:
+	clang-format -i $(STYLED)
+lint:
+	scripts/check-house
+	clang-format --dry-run -Werror $(STYLED)
+	shellcheck -x $(sort $(SCRIPTS))
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang tests
+	cppcheck -q --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,portability \
+	    --suppress=missingInclude -D_GNU_SOURCE -Isrc -Iinclude src
+
+# --- install ---
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
+	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
+	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/shearpin
+	rm -rf $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)
+
+.PHONY: clean help
+clean:
+	rm -rf $(BUILD)
+help:
+	@echo 'make                     libshearpin.so and shearpin, in build/'
+	@echo 'make demo                a dependency fails and recovers; what two programs see of it'
+	@echo 'make check               every test; installs the Debian packages it misses'
+	@echo 'make debug|asan|tsan     the same in build/debug, build/asan, build/tsan'
+	@echo 'make lint|format         style, static checks | rewrite in the style'
+	@echo 'make fuzz                run the fuzzers, FUZZ_SECONDS=300 each'
+	@echo 'make bench-instructions  what a read of an unguarded fd costs'
+	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='
+	@echo 'V=1 shows commands; BUILD=DIR builds elsewhere; CC, CFLAGS, LDFLAGS are yours'
+
+-include $(patsubst %.o,%.d,$(call objects,$(EVERY)))
