@@ -57,7 +57,7 @@ struct sp_permit {
     uint8_t kind;
     uint8_t probe;  /* index of the probe lease */
     uint16_t epoch; /* the breaker's, when it was given */
-    uint32_t spare;
+    uint32_t since; /* ms at which a probe began: part of its lease */
 };
 
 /* One question to the guards. */
@@ -80,8 +80,9 @@ void sp_breaker_settle(const struct sp_call *call, const struct sp_permit *permi
 /* No verdict: a probe gives its place back. */
 void sp_breaker_return(const struct sp_call *call, const struct sp_permit *permit);
 
-/* Steering, by the command. `trip` opens as if it had tripped by itself; `hold` keeps OPEN or CLOSED
- * until the monotonic time `until` (0: until reset); `reset` closes and forgets, in place. */
+/* Steering, by the command, which writes the event with who and why. `trip` opens as if it had
+ * tripped by itself; `hold` keeps OPEN or CLOSED until the monotonic time `until` (0: until reset),
+ * an OPEN one then goes on with probes; `reset` closes and forgets, in place. */
 void sp_breaker_trip(const struct sp_call *call);
 void sp_breaker_hold(const struct sp_call *call, enum sp_hold hold, uint64_t until);
 void sp_breaker_reset(const struct sp_call *call);
@@ -90,7 +91,7 @@ void sp_breaker_reset(const struct sp_call *call);
 struct sp_breaker_view {
     enum sp_state state;
     enum sp_hold hold;
-    unsigned streak; /* failures in a row while closed */
+    unsigned streak;            /* failures in a row while closed */
     unsigned successes, needed; /* while half-open */
     unsigned probes;            /* leases held */
     uint64_t until;             /* ns from now to the next probe, or to the end of the hold; 0 */
@@ -103,8 +104,8 @@ uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *leas
 void sp_cap_give(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease);
 
 /* The order of the guards (src/guard/order.c): breaker -> rate -> cap. `connecting` asks for a
- * place of the connection cap too. In observe mode a refusal becomes a pass with a shadow permit and
- * is counted as detected; `*verdict_seen` (may be NULL) tells what enforce would have said. */
+ * place of the connection cap too. In observe mode a refusal becomes a pass with a shadow permit
+ * and is counted as detected; `*verdict_seen` (may be NULL) tells what enforce would have said. */
 struct sp_admission {
     struct sp_permit permit;
     uint32_t lease_index;
@@ -112,8 +113,11 @@ struct sp_admission {
 };
 enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
                                struct sp_admission *admission);
-/* Settles the permit and counts: `connecting` tells a connect attempt from an exchange. */
-void sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
+/* Counts the outcome of a connect attempt (`connecting`) or of an exchange, and settles the permit.
+ * False: a connect that succeeded is no verdict, the permit lives on until the first answer. */
+bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
                      enum sp_outcome outcome, uint64_t duration);
+/* Nothing came of it: gives the permit back without a verdict. */
+void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
 
 #endif

@@ -10,7 +10,8 @@
 
 #include "shearpin/types.h"
 
-/* Room that sp_policy_read needs, scratch included. Reserve it with mmap; little of it is touched. */
+/* Room that sp_policy_read needs, scratch included. Reserve it with mmap; little of it is touched.
+ */
 #define SP_POLICY_ROOM     ((size_t)4 << 20)
 #define SP_POLICY_MAGIC    0x31796370u /* "pcy1" */
 #define SP_POLICY_ROWS_MAX 1024u
@@ -56,8 +57,8 @@ struct sp_row {
     char name[SP_NAME_SIZE];
     uint32_t match_first; /* index into the matches */
     uint16_t match_count;
-    uint16_t state;       /* index of the runtime state in the segment; 0xffff outside of one */
-    uint16_t file;        /* where the section stands */
+    uint16_t state; /* index of the runtime state in the segment; 0xffff outside of one */
+    uint16_t file;  /* where the section stands */
     uint16_t line;
     uint32_t spare;
     struct sp_guards guards;
@@ -65,7 +66,8 @@ struct sp_row {
 
 enum sp_match_kind {
     SP_MATCH_ANY,  /* `*`: every address, unix too */
-    SP_MATCH_NAME, /* glob over looked-up host names; `*:443` (a lone star with ports) is every IP */
+    SP_MATCH_NAME, /* glob over looked-up host names; `*:443` (a lone star with ports) is every IP
+                    */
     SP_MATCH_NET,  /* address or CIDR */
     SP_MATCH_UNIX, /* glob over the path; abstract sockets are written unix:@name */
     SP_MATCH_COUNT
@@ -96,17 +98,18 @@ struct sp_setting {
 
 struct sp_policy {
     uint32_t magic;
-    uint32_t size;   /* bytes of the whole block */
-    uint64_t digest; /* of the settings and matches, not of comments: equal digests, equal policies */
-    uint32_t rows, row_count;         /* offsets from the start of this struct, 8-aligned */
+    uint32_t size; /* bytes of the whole block */
+    uint64_t
+        digest; /* of the settings and matches, not of comments: equal digests, equal policies */
+    uint32_t rows, row_count; /* offsets from the start of this struct, 8-aligned */
     uint32_t matches, match_count;
     uint32_t settings, setting_count;
-    uint32_t files, file_count;       /* uint32_t each: offset of the file's name in strings */
-    uint32_t strings, strings_size;   /* NUL-terminated texts; the last byte is NUL */
-    uint32_t path;                    /* offset of the path that was read, in strings */
+    uint32_t files, file_count;     /* uint32_t each: offset of the file's name in strings */
+    uint32_t strings, strings_size; /* NUL-terminated texts; the last byte is NUL */
+    uint32_t path;                  /* offset of the path that was read, in strings */
     uint32_t line_defaults;
-    char segment[SP_NAME_SIZE];       /* `segment NAME`, or "" */
-    char group[32];                   /* `segment NAME group G`, or "" */
+    char segment[SP_NAME_SIZE]; /* `segment NAME`, or "" */
+    char group[32];             /* `segment NAME group G`, or "" */
 };
 
 /* --- reading --- */
@@ -165,7 +168,7 @@ bool sp_glob(const char *pattern, const char *text);
 /* --- the keys: one table from which parser, check, manual and completion are made --- */
 
 enum sp_key_type {
-    SP_KEY_TIME,    /* uint64_t ns */
+    SP_KEY_TIME, /* uint64_t ns */
     SP_KEY_COUNT_U32,
     SP_KEY_COUNT_U16,
     SP_KEY_SHARE,   /* uint32_t, hundredths of a percent */
@@ -178,8 +181,8 @@ struct sp_key {
     const char *directive; /* "deadline" */
     const char *word;      /* "connect"; "" for the directive's own value */
     enum sp_key_type type;
-    uint16_t offset; /* into struct sp_guards */
-    uint16_t shared; /* not 0: it shapes state that processes share, so -o may not change it */
+    uint16_t offset;    /* into struct sp_guards */
+    uint16_t shared;    /* not 0: it shapes state that processes share, so -o may not change it */
     uint64_t low, high; /* the range, in the key's unit */
     uint64_t initial;   /* without any line */
     const char *const *words; /* WORD types: NULL-terminated */

@@ -1,10 +1,10 @@
 /*
  * segment.h - the shared memory of one policy: its layout and what may be done with it.
  *
- * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so every
- * shared word is atomic and right after each single store. Readers trust nothing: all offsets are
- * computed from three capacities and compared with the head once, indices are bounded at each use.
- * A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
+ * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so
+ * every shared word is atomic and right after each single store. Readers trust nothing: all offsets
+ * are computed from three capacities and compared with the head once, indices are bounded at each
+ * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:  head | processes | events | names | policy 0 | policy 1 | leases | dests
  */
@@ -16,18 +16,19 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define SP_LAYOUT         1u
-#define SP_MAGIC          UINT64_C(0x006e697072616873) /* "sharpin\0" */
-#define SP_SHARDS         8u
-#define SP_PROCESSES      1024u
-#define SP_EVENTS         1024u
-#define SP_LEARNT         512u
-#define SP_PROBES         16u
-#define SP_WINDOW_BUCKETS 16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
-#define SP_NO_SLOT        0xffffffffu
-#define SP_NO_LEASE       0xffffffffu
-#define SP_NO_ROW         0xffffu
-#define SP_DESTS_MAX      SP_POLICY_ROWS_MAX
+#define SP_LAYOUT    1u
+#define SP_MAGIC     UINT64_C(0x006e697072616873) /* "sharpin\0" */
+#define SP_SHARDS    8u
+#define SP_PROCESSES 1024u
+#define SP_EVENTS    1024u
+#define SP_LEARNT    512u
+#define SP_PROBES    16u
+#define SP_WINDOW_BUCKETS \
+    16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
+#define SP_NO_SLOT   0xffffffffu
+#define SP_NO_LEASE  0xffffffffu
+#define SP_NO_ROW    0xffffu
+#define SP_DESTS_MAX SP_POLICY_ROWS_MAX
 
 /* Histogram bins: edges 1.0 1.1 .. 2.5 | 2.75 .. 5 | 5.5 .. 10 of each decade from 1 us to 1000 s:
  * at most 10 % wide, and 1, 2.5, 5 are edges. Bin 0 is below 1 us, the last from 1000 s on. */
@@ -50,12 +51,13 @@ struct sp_head {
     char spare0[24];
 
     /* its own cache lines: what changes while programs run */
-    _Alignas(SP_CACHELINE) sp_word policy; /* generation << 1 | area in force; see sp_segment_guards */
-    sp_word policy_loaded;                 /* wall, ns */
-    sp_half policy_failures;               /* reloads refused */
-    sp_half disabled;                      /* 1: every process goes straight to libc */
-    sp_word lost;                          /* processes that died without leaving */
-    sp_half unregistered;                  /* processes that found all slots taken */
+    _Alignas(
+        SP_CACHELINE) sp_word policy; /* generation << 1 | area in force; see sp_segment_guards */
+    sp_word policy_loaded;            /* wall, ns */
+    sp_half policy_failures;          /* reloads refused */
+    sp_half disabled;                 /* 1: every process goes straight to libc */
+    sp_word lost;                     /* processes that died without leaving */
+    sp_half unregistered;             /* processes that found all slots taken */
     sp_half unmatched_known;
     sp_word unmatched; /* connects that no destination took */
     _Alignas(SP_CACHELINE) sp_word event_next;
@@ -66,7 +68,7 @@ struct sp_head {
  * that the kernel drops with the process image. Epoch rises at every taking over. */
 struct sp_process {
     sp_half epoch;
-    sp_half pid; /* 0: left in order */
+    sp_half pid;     /* 0: left in order */
     sp_word start;   /* of the process, clock ticks since boot, from /proc/PID/stat */
     uint64_t joined; /* wall, ns */
     uint32_t uid;
@@ -79,8 +81,8 @@ struct sp_process {
 enum sp_event_kind {
     SP_EVENT_NONE,
     SP_EVENT_BREAKER, /* from, to: enum sp_state; reason: enum sp_trip */
-    SP_EVENT_TRIP,    /* by an operator, with text = the reason given; a = until, monotonic ns or 0 */
-    SP_EVENT_HOLD,    /* to: enum sp_hold; a = until or 0 */
+    SP_EVENT_TRIP, /* by an operator, with text = the reason given; a = until, monotonic ns or 0 */
+    SP_EVENT_HOLD, /* to: enum sp_hold; a = until or 0 */
     SP_EVENT_RESET,
     SP_EVENT_DISABLE, /* destination "" for the whole segment */
     SP_EVENT_ENABLE,
@@ -175,7 +177,7 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) sp_word breaker; /* guard.h says what the bits are */
     sp_word hold_until;                     /* monotonic ns; 0: until reset */
     sp_word changed;                        /* monotonic ns of the last transition */
-    sp_word last_failure;                   /* wall ns; written on failures only */
+    sp_word last_failure;                   /* monotonic ns; written on failures only */
     sp_word last_outcome;                   /* enum sp_outcome of that failure */
     sp_word opened;                         /* how often: transitions to each state */
     sp_word half_opened;
@@ -358,8 +360,8 @@ struct sp_figures { /* a destination's shards added up */
 };
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 
-uint32_t sp_bin_of(uint64_t duration);           /* ns -> bin */
-uint64_t sp_bin_low(uint32_t bin);               /* inclusive lower edge, ns */
+uint32_t sp_bin_of(uint64_t duration);                    /* ns -> bin */
+uint64_t sp_bin_low(uint32_t bin);                        /* inclusive lower edge, ns */
 uint64_t sp_bin_quantile(const uint64_t *bins, double q); /* ns; 0 when empty */
 
 /* --- sliding windows: src/state/window.c. `words` is one array a shard. --- */

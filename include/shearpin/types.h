@@ -1,8 +1,8 @@
 /*
  * types.h - the words that every folder uses: outcomes, states, modes, units.
  *
- * Times are nanoseconds in a uint64_t. A point in time is CLOCK_MONOTONIC unless its name says wall.
- * Shares are hundredths of a percent: 10000 is all.
+ * Times are nanoseconds in a uint64_t. A point in time is CLOCK_MONOTONIC unless its name says
+ * wall. Shares are hundredths of a percent: 10000 is all.
  */
 #ifndef SHEARPIN_TYPES_H
 #define SHEARPIN_TYPES_H
@@ -24,19 +24,19 @@
 
 /* X(id, word, blames): one row an outcome; `blames` says that it is a failure of the destination
  * unless the policy's `breaker on` says otherwise. */
-#define SP_OUTCOMES(X)                                                                             \
-    X(OK, "ok", 0)                                                                                 \
-    X(REFUSED, "refused", 1)                                                                       \
-    X(UNREACHABLE, "unreachable", 1)                                                               \
-    X(CONNECT_TIMEOUT, "connect_timeout", 1)                                                       \
-    X(RESPONSE_TIMEOUT, "response_timeout", 1)                                                     \
-    X(RESET, "reset", 1)                                                                           \
-    X(EOF, "eof", 1)                                                                               \
-    X(LOOKUP, "lookup", 0)                                                                         \
-    X(STATUS, "status", 0)                                                                         \
-    X(ABANDONED, "abandoned", 0)                                                                   \
-    X(REJECTED_BREAKER, "rejected_breaker", 0)                                                     \
-    X(REJECTED_CAP, "rejected_cap", 0)                                                             \
+#define SP_OUTCOMES(X)                         \
+    X(OK, "ok", 0)                             \
+    X(REFUSED, "refused", 1)                   \
+    X(UNREACHABLE, "unreachable", 1)           \
+    X(CONNECT_TIMEOUT, "connect_timeout", 1)   \
+    X(RESPONSE_TIMEOUT, "response_timeout", 1) \
+    X(RESET, "reset", 1)                       \
+    X(EOF, "eof", 1)                           \
+    X(LOOKUP, "lookup", 0)                     \
+    X(STATUS, "status", 0)                     \
+    X(ABANDONED, "abandoned", 0)               \
+    X(REJECTED_BREAKER, "rejected_breaker", 0) \
+    X(REJECTED_CAP, "rejected_cap", 0)         \
     X(REJECTED_RATE, "rejected_rate", 0)
 
 enum sp_outcome {
@@ -49,14 +49,14 @@ enum sp_outcome {
 #define SP_OUTCOME_BIT(id) (1u << SP_OUTCOME_##id)
 
 /* X(word, mask): several outcomes under one word. */
-#define SP_OUTCOME_GROUPS(X)                                                                       \
+#define SP_OUTCOME_GROUPS(X) \
     X("timeout", SP_OUTCOME_BIT(CONNECT_TIMEOUT) | SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
 
 /* The outcomes that blame the destination by default, as a mask. */
 enum {
     SP_OUTCOMES_BLAMING = 0
 #define X(id, word, blames) | ((blames) << SP_OUTCOME_##id)
-        SP_OUTCOMES(X)
+    SP_OUTCOMES(X)
 #undef X
 };
 
@@ -109,8 +109,8 @@ struct sp_addr {
     uint8_t family;
     uint8_t abstract; /* unix: the name is in the abstract namespace, path is without its NUL */
     uint16_t port;
-    uint8_t ip[16];    /* IPv4 uses the first 4 */
-    char path[108];    /* unix; NUL-terminated; "" for an unnamed socket */
+    uint8_t ip[16]; /* IPv4 uses the first 4 */
+    char path[108]; /* unix; NUL-terminated; "" for an unnamed socket */
 };
 
 #endif

@@ -1,0 +1,166 @@
+#include "state/apply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "state/process.h"
+
+#define LEASES_LEAST 64u /* a cap may be raised this far without a new segment */
+
+static uint32_t apply_extent(uint32_t limit)
+{
+    if (limit == 0)
+        return 0;
+    uint32_t twice = limit > UINT32_MAX / 4 ? UINT32_MAX / 4 : limit * 2;
+    return twice < LEASES_LEAST ? LEASES_LEAST : (twice + 7) / 8 * 8;
+}
+
+uint32_t sp_apply_leases(const struct sp_policy *policy)
+{
+    uint64_t total = 0;
+    const struct sp_row *row;
+    for (size_t i = 0; (row = sp_policy_row(policy, i)); i++) {
+        for (int cap = 0; cap < SP_CAP_COUNT; cap++)
+            total += apply_extent(row->guards.cap[cap]);
+    }
+    return total > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)total;
+}
+
+/* The state of a name: the one that has it, else a free place, else one that no policy names. */
+static uint32_t apply_place(const struct sp_segment *segment, const char *name, const bool *taken)
+{
+    uint32_t index, spare = SP_NO_ROW;
+    uint64_t word = atomic_load(&segment->head->policy);
+    if (sp_segment_dest_named(segment, name, &index))
+        return index;
+    for (uint32_t i = 0; i < segment->dest_max; i++) {
+        if (taken[i])
+            continue;
+        if (segment->dests[i].name[0] == 0)
+            return i;
+        if (spare == SP_NO_ROW && atomic_load(&segment->dests[i].row[word & 1]) == SP_NO_ROW)
+            spare = i;
+    }
+    return spare;
+}
+
+/* Decides the place of every row before anything is written. */
+static int apply_plan(const struct sp_segment *segment, const struct sp_policy *policy,
+                      uint32_t *place, struct sp_error *error)
+{
+    bool taken[SP_DESTS_MAX] = {false};
+    uint64_t wanted = atomic_load(&segment->head->lease_used);
+    const struct sp_row *row;
+    for (size_t i = 0; (row = sp_policy_row(policy, i)); i++) {
+        if (sp_segment_dest_named(segment, row->name, &place[i]))
+            taken[place[i]] = true;
+    }
+    for (size_t i = 0; (row = sp_policy_row(policy, i)); i++) {
+        place[i] = apply_place(segment, row->name, taken);
+        if (place[i] == SP_NO_ROW)
+            return sp_error_set(error, ENOSPC,
+                                "the segment has room for %u destinations, the "
+                                "policy names more; end its programs and `shearpin rm` it",
+                                segment->dest_max);
+        taken[place[i]] = true;
+        for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
+            uint32_t limit = row->guards.cap[cap];
+            uint32_t have = atomic_load(&segment->dests[place[i]].caps[cap].count);
+            if (have == 0)
+                wanted += apply_extent(limit);
+            if ((have && limit > have) || wanted > segment->lease_max)
+                return sp_error_set(error, ENOSPC,
+                                    "the segment has no room for the cap of %u of "
+                                    "'%s'; end its programs and `shearpin rm` it",
+                                    limit, row->name);
+        }
+    }
+    return 0;
+}
+
+static void apply_caps(struct sp_segment *segment, struct sp_dest *dest,
+                       const struct sp_guards *guards)
+{
+    for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
+        uint32_t want = apply_extent(guards->cap[cap]);
+        if (want == 0 || atomic_load(&dest->caps[cap].count) != 0)
+            continue;
+        atomic_store(&dest->caps[cap].offset, atomic_fetch_add(&segment->head->lease_used, want));
+        atomic_store(&dest->caps[cap].count, want);
+    }
+}
+
+/* A place that another name had: its caps stay with the place, all else begins anew. */
+static void apply_rename(struct sp_dest *dest, const char *name)
+{
+    struct sp_extent caps[SP_CAP_COUNT];
+    if (strncmp(dest->name, name, SP_NAME_SIZE) == 0)
+        return;
+    memcpy(caps, dest->caps, sizeof caps);
+    memset((char *)dest + offsetof(struct sp_dest, breaker), 0,
+           sizeof *dest - offsetof(struct sp_dest, breaker));
+    memcpy(dest->caps, caps, sizeof caps);
+    atomic_store(&dest->disabled, 0);
+    snprintf(dest->name, sizeof dest->name, "%s", name);
+}
+
+int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
+                  struct sp_error *error)
+{
+    uint32_t place[SP_POLICY_ROWS_MAX];
+    uint64_t word = atomic_load(&segment->head->policy);
+    uint32_t area = (word & 1) ^ 1;
+    if (policy->size > segment->policy_size)
+        return sp_error_set(error, ENOSPC,
+                            "the policy needs %u bytes, the segment has room for "
+                            "%u; end its programs and `shearpin rm` it",
+                            policy->size, segment->policy_size);
+    if (apply_plan(segment, policy, place, error) != 0)
+        return -1;
+
+    struct sp_policy *copy = segment->policy[area];
+    memcpy(copy, policy, policy->size);
+    for (uint32_t i = 0; i < segment->dest_max; i++)
+        atomic_store(&segment->dests[i].row[area], SP_NO_ROW);
+    for (uint32_t i = 0; i < policy->row_count; i++) {
+        struct sp_row *row = (struct sp_row *)(void *)((char *)copy + copy->rows) + i;
+        struct sp_dest *dest = &segment->dests[place[i]];
+        row->state = (uint16_t)place[i];
+        apply_rename(dest, row->name);
+        apply_caps(segment, dest, &row->guards);
+        atomic_store(&dest->row[area], i);
+    }
+    for (uint32_t i = 0; word == 0 && i < segment->dest_max; i++)
+        atomic_store(&segment->dests[i].row[area ^ 1], SP_NO_ROW);
+    atomic_store(&segment->head->policy_loaded, sp_wall());
+    atomic_store(&segment->head->policy, ((word >> 1) + 1) << 1 | area);
+    return 0;
+}
+
+static void apply_event(struct sp_segment *segment, const struct sp_policy *policy)
+{
+    struct sp_event event = {.kind = SP_EVENT_POLICY};
+    event.a = atomic_load(&segment->head->policy) >> 1;
+    snprintf(event.text, sizeof event.text, "%s", sp_policy_string(policy, policy->path));
+    sp_event_write(segment, &event);
+}
+
+int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
+                     struct sp_error *error)
+{
+    int fd = sp_process_reopen(segment);
+    if (fd < 0)
+        return sp_error_set(error, errno,
+                            "%s is gone or another file stands in its place; "
+                            "programs that use it go on under their last policy",
+                            segment->path);
+    sp_process_lock(fd, SP_LOCK_APPLY, 1, true);
+    int result = sp_apply_fill(segment, policy, error);
+    close(fd);
+    if (result == 0)
+        apply_event(segment, policy);
+    return result;
+}

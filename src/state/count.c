@@ -1,0 +1,76 @@
+#include "shearpin/segment.h"
+
+#include <string.h>
+
+#define SUM(field, n)                \
+    for (size_t i = 0; i < (n); i++) \
+    out->field[i] += atomic_load_explicit(&shard->field[i], memory_order_relaxed)
+
+void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t s = 0; s < SP_SHARDS; s++) {
+        const struct sp_shard *shard = &dest->shards[s];
+        SUM(connects, SP_OUTCOME_COUNT);
+        SUM(exchanges, SP_OUTCOME_COUNT);
+        SUM(rejected, 3);
+        SUM(detected, 3);
+        SUM(expired, SP_DEADLINE_COUNT);
+        SUM(injected, 8);
+        SUM(connect_time, SP_BINS);
+        SUM(answer_time, SP_BINS);
+        out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
+        out->received += atomic_load_explicit(&shard->received, memory_order_relaxed);
+    }
+}
+
+uint32_t sp_bin_of(uint64_t duration)
+{
+    uint64_t base = 1000; /* of the decade, ns */
+    uint32_t decade = 0;
+    if (duration < base)
+        return 0;
+    while (duration >= base * 10) {
+        base *= 10;
+        if (++decade == 9)
+            return SP_BINS - 1;
+    }
+    uint32_t m = (uint32_t)(duration / (base / 100)); /* 100..999 */
+    uint32_t step = m < 250 ? (m - 100) / 10 : m < 500 ? 15 + (m - 250) / 25 : 25 + (m - 500) / 50;
+    return 1 + decade * SP_BINS_DECADE + step;
+}
+
+uint64_t sp_bin_low(uint32_t bin)
+{
+    if (bin == 0)
+        return 0;
+    if (bin >= SP_BINS - 1)
+        return 1000 * SP_SECOND;
+    uint32_t decade = (bin - 1) / SP_BINS_DECADE, step = (bin - 1) % SP_BINS_DECADE;
+    uint64_t unit = 10; /* a hundredth of the decade, ns */
+    while (decade-- > 0)
+        unit *= 10;
+    uint32_t m = step < 15   ? 100 + step * 10
+                 : step < 25 ? 250 + (step - 15) * 25
+                             : 500 + (step - 25) * 50;
+    return m * unit;
+}
+
+uint64_t sp_bin_quantile(const uint64_t *bins, double q)
+{
+    uint64_t total = 0, seen = 0;
+    for (uint32_t i = 0; i < SP_BINS; i++)
+        total += bins[i];
+    if (total == 0)
+        return 0;
+    double rank = q * (double)total;
+    for (uint32_t i = 0; i < SP_BINS; i++) {
+        if (bins[i] && (double)(seen + bins[i]) >= rank) {
+            uint64_t low = sp_bin_low(i), high = i + 1 < SP_BINS ? sp_bin_low(i + 1) : low;
+            double part = (rank - (double)seen) / (double)bins[i];
+            return low + (uint64_t)((double)(high - low) * part);
+        }
+        seen += bins[i];
+    }
+    return sp_bin_low(SP_BINS - 1);
+}

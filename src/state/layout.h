@@ -1,0 +1,28 @@
+/* layout.h - where the parts of a segment lie. Everything follows from three capacities. */
+#ifndef SHEARPIN_STATE_LAYOUT_H
+#define SHEARPIN_STATE_LAYOUT_H
+
+#include "shearpin/segment.h"
+
+#define SP_LEASES_MAX      (1u << 22)
+#define SP_POLICY_SIZE_MAX (4u << 20)
+
+#define SP_AT_PROCESSES ((size_t)4096)
+#define SP_AT_EVENTS    (SP_AT_PROCESSES + SP_PROCESSES * sizeof(struct sp_process))
+#define SP_AT_LEARNT    (SP_AT_EVENTS + SP_EVENTS * sizeof(struct sp_event))
+#define SP_AT_POLICY    (SP_AT_LEARNT + SP_LEARNT * sizeof(struct sp_learnt))
+/* capacities are multiples of a cache line's worth, so every part is aligned */
+#define SP_AT_LEASES(policy_size)           (SP_AT_POLICY + (size_t)2 * (policy_size))
+#define SP_AT_DESTS(lease_max, policy_size) (SP_AT_LEASES(policy_size) + (size_t)(lease_max)*8)
+#define SP_AT_END(dest_max, lease_max, policy_size) \
+    (SP_AT_DESTS(lease_max, policy_size) + (size_t)(dest_max) * sizeof(struct sp_dest))
+
+/* What a segment of at most 16 destinations gets. */
+#define SP_DESTS_LEAST  16u
+#define SP_LEASES_LEAST 4096u
+#define SP_POLICY_LEAST (64u << 10)
+
+_Static_assert(SP_AT_END(SP_DESTS_LEAST, SP_LEASES_LEAST, SP_POLICY_LEAST) <= 2u << 20,
+               "16 destinations fit into 2 MiB");
+
+#endif

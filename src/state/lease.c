@@ -1,0 +1,72 @@
+#include "shearpin/segment.h"
+
+/* A dying process gives up its memory and its lock before its sockets, so a place of the dead is
+ * marked first and granted again only when the grace is over. */
+static bool lease_reclaim(struct sp_segment *segment, sp_word *word, uint64_t lease,
+                          uint32_t now_ms, sp_alive_fn *alive, void *context)
+{
+    uint64_t seen = atomic_load_explicit(word, memory_order_acquire);
+    if (seen == 0)
+        return atomic_compare_exchange_strong(word, &seen, lease);
+    if (seen & SP_LEASE_DEAD) {
+        if (now_ms - sp_lease_detail(seen) < SP_LEASE_GRACE_MS)
+            return false;
+        return atomic_compare_exchange_strong(word, &seen, lease);
+    }
+    uint32_t slot = sp_lease_slot(seen);
+    bool gone = slot >= SP_PROCESSES ||
+                (atomic_load(&segment->processes[slot].epoch) & 0xfffffu) != sp_lease_epoch(seen) ||
+                !alive(context, slot);
+    if (gone)
+        atomic_compare_exchange_strong(word, &seen, SP_LEASE_DEAD | now_ms);
+    return false;
+}
+
+uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limit, uint64_t lease,
+                       uint32_t now_ms, sp_alive_fn *alive, void *context)
+{
+    if (limit == 0)
+        return SP_NO_LEASE;
+    uint32_t start = sp_lease_slot(lease) * 7u % limit; /* neighbours begin at different places */
+    for (uint32_t i = 0; i < limit; i++) {
+        uint32_t at = (start + i) % limit;
+        uint64_t seen = atomic_load_explicit(&words[at], memory_order_relaxed);
+        if (seen == 0 && atomic_compare_exchange_strong(&words[at], &seen, lease))
+            return at;
+    }
+    for (uint32_t i = 0; i < limit; i++) {
+        if (lease_reclaim(segment, &words[i], lease, now_ms, alive, context))
+            return i;
+    }
+    return SP_NO_LEASE;
+}
+
+void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease)
+{
+    if (index < limit)
+        atomic_compare_exchange_strong(&words[index], &lease, 0);
+}
+
+uint32_t sp_lease_held(const struct sp_segment *segment, const sp_word *words, uint32_t limit)
+{
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < limit; i++) {
+        uint64_t w = atomic_load_explicit(&words[i], memory_order_relaxed);
+        uint32_t slot = sp_lease_slot(w);
+        if (w == 0 || (w & SP_LEASE_DEAD) || slot >= SP_PROCESSES)
+            continue;
+        if ((atomic_load(&segment->processes[slot].epoch) & 0xfffffu) == sp_lease_epoch(w))
+            held++;
+    }
+    return held;
+}
+
+sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, enum sp_cap cap,
+                        uint32_t *count)
+{
+    uint32_t n = atomic_load(&dest->caps[cap].count), at = atomic_load(&dest->caps[cap].offset);
+    if (n > segment->lease_max || at > segment->lease_max - n)
+        n = 0;
+    *count = n;
+    return n ? segment->leases + at : NULL;
+}

@@ -1,0 +1,104 @@
+/* place.c - the names of segments and the directories they live in. */
+#include "shearpin/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/random.h"
+
+static bool place_word(const char *name)
+{
+    static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t n = strlen(name);
+    return n > 0 && n < SP_NAME_SIZE && name[0] != '.' && strspn(name, set) == n;
+}
+
+/* The line `NAME:x:GID:...` of one block of /etc/group; NSS would drag plugins into the program. */
+static bool place_group_line(const char *text, const char *group, unsigned *gid)
+{
+    size_t n = strlen(group);
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        if (*line == '\n')
+            line++;
+        if (strncmp(line, group, n) != 0 || line[n] != ':')
+            continue;
+        const char *number = strchr(line + n + 1, ':');
+        return number && sscanf(number + 1, "%u:", gid) == 1;
+    }
+    return false;
+}
+
+static int place_gid(const char *group, unsigned *gid, struct sp_error *error)
+{
+    char text[65536];
+    char *end;
+    unsigned long number = strtoul(group, &end, 10);
+    if (*group && !*end) {
+        *gid = (unsigned)number;
+        return 0;
+    }
+    int fd = open("/etc/group", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = 0;
+    if (place_group_line(text, group, gid))
+        return 0;
+    return sp_error_set(error, ENOENT,
+                        "group '%s' is not in /etc/group; `segment NAME group G` "
+                        "takes a name or a number from there",
+                        group);
+}
+
+int sp_place_path(char *out, size_t size, const char *directory, const char *name,
+                  const char *group, struct sp_error *error)
+{
+    unsigned gid = 0;
+    int n;
+    if (!directory || !*directory)
+        directory = "/dev/shm";
+    if (!place_word(name))
+        return sp_error_set(error, EINVAL,
+                            "segment name '%.60s' must be 1 to %d characters of "
+                            "letters, digits, . _ - and not begin with a dot",
+                            name, SP_NAME_SIZE - 1);
+    if (group && *group) {
+        if (place_gid(group, &gid, error) != 0)
+            return -1;
+        n = snprintf(out, size, "%s/shearpin.v%u.g%u/%s", directory, SP_LAYOUT, gid, name);
+    } else {
+        n = snprintf(out, size, "%s/shearpin.v%u.%u.%s", directory, SP_LAYOUT, (unsigned)geteuid(),
+                     name);
+    }
+    if (n < 0 || (size_t)n >= size)
+        return sp_error_set(error, ENAMETOOLONG, "path of segment '%s' in %.100s is too long", name,
+                            directory);
+    return 0;
+}
+
+int sp_place_name(char *out, size_t size, const struct sp_policy *policy, const char *policy_path,
+                  struct sp_error *error)
+{
+    char full[4096], stem[32];
+    if (policy && policy->segment[0]) {
+        snprintf(out, size, "%.*s", (int)sizeof policy->segment - 1, policy->segment);
+        return 0;
+    }
+    if (!policy_path || !realpath(policy_path, full))
+        return sp_error_set(error, errno, "no segment name: policy %s cannot be resolved: %s",
+                            policy_path ? policy_path : "(none)", strerror(errno));
+    const char *base = strrchr(full, '/');
+    base = base ? base + 1 : full;
+    snprintf(stem, sizeof stem, "%.*s", (int)strcspn(base, "."), base);
+    for (char *p = stem; *p; p++) {
+        char one[2] = {*p, 0};
+        if (!place_word(one))
+            *p = '_';
+    }
+    snprintf(out, size, "%s-%08x", *stem ? stem : "policy", (unsigned)sp_hash(full, strlen(full)));
+    return 0;
+}

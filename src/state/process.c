@@ -1,0 +1,177 @@
+#include "state/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+int sp_process_reopen(const struct sp_segment *segment)
+{
+    int fd = open(segment->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -1;
+    if (fd < 3) {
+        int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        close(fd);
+        fd = higher;
+    }
+    struct stat st;
+    if (fd >= 0 &&
+        (fstat(fd, &st) != 0 || st.st_dev != segment->device || st.st_ino != segment->inode)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int sp_process_lock(int fd, long byte, long length, bool wait)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = length};
+    return fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+}
+
+/* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. */
+static uint64_t process_start(uint32_t pid, char *command, size_t size)
+{
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    char *name = strchr(text, '('), *p = strrchr(text, ')');
+    if (!name || !p)
+        return 0;
+    if (command && size) {
+        *p = 0;
+        snprintf(command, size, "%s", name + 1);
+    }
+    p++;
+    for (int field = 2; field < 21 && p; field++)
+        p = strchr(p + 1, ' ');
+    return p ? strtoull(p, NULL, 10) : 0;
+}
+
+static uint64_t process_namespace(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
+/* Whoever holds the lock of a slot owns it, so a slot whose owner died half way is as good as any.
+ * The epoch rises first: the leases of the former owner are void from there on. */
+static void process_take(struct sp_segment *segment, uint32_t slot)
+{
+    struct sp_process *p = &segment->processes[slot];
+    struct sp_self *self = &segment->self;
+    if (atomic_load(&p->pid) != 0)
+        atomic_fetch_add(&segment->head->lost, 1);
+    self->epoch = (atomic_fetch_add(&p->epoch, 1) + 1) & 0xfffffu;
+    self->slot = slot;
+    self->shard = slot % SP_SHARDS;
+    memcpy(p->command, self->command, sizeof p->command);
+    p->uid = (uint32_t)geteuid();
+    p->joined = sp_wall();
+    p->pid_namespace = process_namespace();
+    atomic_store(&p->start, self->start);
+    atomic_store(&p->pid, self->pid);
+}
+
+static bool process_find(struct sp_segment *segment, int fd)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
+            if (pass == 0 && atomic_load(&segment->processes[slot].pid) != 0)
+                continue;
+            if (sp_process_lock(fd, SP_LOCK_LIFE + slot, 1, false) == 0) {
+                process_take(segment, slot);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int sp_process_join(struct sp_segment *segment)
+{
+    struct sp_self *self = &segment->self;
+    memset(self, 0, sizeof *self);
+    self->slot = SP_NO_SLOT;
+    self->pid = (uint32_t)getpid();
+    self->shard = self->pid % SP_SHARDS;
+    self->start = process_start(self->pid, self->command, sizeof self->command);
+    segment->life = NULL;
+
+    int fd = sp_process_reopen(segment);
+    /* The mapping keeps the open file, and with it the lock, when the fd is gone. */
+    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    bool found = false;
+    if (page != MAP_FAILED && madvise(page, 4096, MADV_DONTFORK) == 0)
+        found = process_find(segment, fd);
+    if (fd >= 0)
+        close(fd);
+    if (found) {
+        segment->life = page;
+        return 0;
+    }
+    if (page != MAP_FAILED)
+        munmap(page, 4096);
+    atomic_fetch_add(&segment->head->unregistered, 1);
+    return -1;
+}
+
+void sp_process_leave(struct sp_segment *segment)
+{
+    if (segment->self.slot >= SP_PROCESSES)
+        return;
+    /* The lock stays until the image is gone: calls after exit handlers still use the slot. */
+    atomic_store(&segment->processes[segment->self.slot].pid, 0);
+}
+
+void sp_census_open(const struct sp_segment *segment, struct sp_census *census)
+{
+    census->fd = sp_process_reopen(segment);
+    census->pid_namespace = process_namespace();
+}
+
+void sp_census_close(struct sp_census *census)
+{
+    if (census->fd >= 0)
+        close(census->fd);
+    census->fd = -1;
+}
+
+/* The second opinion, where locks cannot be asked: only pids of our own namespace mean anything. */
+static bool process_seen(const struct sp_process *p, const struct sp_census *census)
+{
+    uint32_t pid = atomic_load(&p->pid);
+    if (pid == 0 || p->pid_namespace != census->pid_namespace)
+        return true;
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        return false;
+    uint64_t start = process_start(pid, NULL, 0);
+    return start == 0 || start == atomic_load(&p->start);
+}
+
+bool sp_census_alive(const struct sp_segment *segment, const struct sp_census *census,
+                     uint32_t slot)
+{
+    if (slot >= SP_PROCESSES)
+        return false;
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_LIFE + slot, .l_len = 1};
+    if (census->fd >= 0 && fcntl(census->fd, F_OFD_GETLK, &lock) == 0)
+        return lock.l_type != F_UNLCK;
+    return process_seen(&segment->processes[slot], census);
+}

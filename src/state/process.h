@@ -1,0 +1,15 @@
+/* process.h - the bytes of the segment file that are locked. They lie beyond its end. */
+#ifndef SHEARPIN_STATE_PROCESS_H
+#define SHEARPIN_STATE_PROCESS_H
+
+#define SP_LOCK_LIFE  0x40000000L /* + slot: held by a live process as long as its image lives */
+#define SP_LOCK_APPLY 0x50000000L /* held while a policy is put in force */
+
+#include "shearpin/segment.h"
+
+/* Opens the file of a mapped segment again, never on fd 0..2. -1 when it is gone or another. */
+int sp_process_reopen(const struct sp_segment *segment);
+/* A write lock of our own open file on `length` bytes. Returns 0, or -1 with errno. */
+int sp_process_lock(int fd, long byte, long length, bool wait);
+
+#endif

@@ -1,0 +1,345 @@
+/* segment.c - creating a segment, mapping it, and what may be read from it. */
+#include "shearpin/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "state/apply.h"
+#include "state/layout.h"
+
+size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size)
+{
+    return SP_AT_END(dest_max, lease_max, policy_size);
+}
+
+/* --- may this file be believed at all? --- */
+
+/* A directory that others may write to is safe only when sticky: there they cannot replace ours. */
+static int segment_check_directory(const char *path, struct sp_error *error)
+{
+    char directory[256];
+    struct stat st;
+    snprintf(directory, sizeof directory, "%s", path);
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        *slash = 0;
+    if (stat(directory, &st) != 0)
+        return sp_error_set(error, errno, "%s: %s; set SHEARPIN_DIR to a directory that exists",
+                            directory, strerror(errno));
+    bool others = (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX);
+    if (others)
+        return sp_error_set(error, EPERM,
+                            "%s is writable by everybody; a segment there could be "
+                            "replaced (chmod o-w, or set SHEARPIN_DIR)",
+                            directory);
+    return 0;
+}
+
+static int segment_check_file(const char *path, const struct stat *st, bool shared,
+                              struct sp_error *error)
+{
+    if (!S_ISREG(st->st_mode))
+        return sp_error_set(error, EPERM, "%s is no regular file", path);
+    if (!shared && st->st_uid != geteuid() && st->st_uid != 0)
+        return sp_error_set(error, EPERM, "%s belongs to uid %u, not to us or root", path,
+                            (unsigned)st->st_uid);
+    if (st->st_mode & (S_IWOTH | S_IROTH))
+        return sp_error_set(error, EPERM, "%s is open to everybody (mode %04o); remove it", path,
+                            (unsigned)(st->st_mode & 07777));
+    return 0;
+}
+
+static int segment_check_head(const char *path, const struct sp_head *head, off_t size,
+                              struct sp_error *error)
+{
+    const char *why = NULL;
+    if (head->magic != SP_MAGIC)
+        why = "is no segment of shearpin";
+    else if (head->layout != SP_LAYOUT)
+        why = "is a segment of another layout";
+    else if (head->dest_max == 0 || head->dest_max > SP_DESTS_MAX ||
+             head->lease_max > SP_LEASES_MAX || head->lease_max % 8 ||
+             head->policy_size > SP_POLICY_SIZE_MAX || head->policy_size % SP_CACHELINE ||
+             head->policy_size < sizeof(struct sp_policy))
+        why = "is damaged: its capacities are out of range";
+    else if (head->size != (uint64_t)size ||
+             sp_segment_size(head->dest_max, head->lease_max, head->policy_size) != head->size)
+        why = "is damaged: its size is not what its head says";
+    if (!why)
+        return 0;
+    return sp_error_set(error, EPROTO, "%s %s; remove the file and start again", path, why);
+}
+
+/* --- mapping --- */
+
+static void segment_point(struct sp_segment *segment, char *at, const struct sp_head *head)
+{
+    segment->head = (struct sp_head *)(void *)at;
+    segment->dest_max = head->dest_max;
+    segment->lease_max = head->lease_max;
+    segment->policy_size = head->policy_size;
+    segment->processes = (struct sp_process *)(void *)(at + SP_AT_PROCESSES);
+    segment->events = (struct sp_event *)(void *)(at + SP_AT_EVENTS);
+    segment->learnt = (struct sp_learnt *)(void *)(at + SP_AT_LEARNT);
+    segment->policy[0] = (struct sp_policy *)(void *)(at + SP_AT_POLICY);
+    segment->policy[1] = (struct sp_policy *)(void *)(at + SP_AT_POLICY + head->policy_size);
+    segment->leases = (sp_word *)(void *)(at + SP_AT_LEASES(head->policy_size));
+    segment->dests =
+        (struct sp_dest *)(void *)(at + SP_AT_DESTS(head->lease_max, head->policy_size));
+}
+
+/* One private page of zeros follows the file, so that a text without its end stops there. */
+static char *segment_map_fd(int fd, size_t size)
+{
+    size_t whole = (size + 4095) / 4096 * 4096;
+    char *at = mmap(NULL, whole + 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        munmap(at, whole + 4096);
+        return NULL;
+    }
+    return at;
+}
+
+static int segment_map(struct sp_segment *segment, int fd, const char *path, bool shared,
+                       struct sp_error *error)
+{
+    struct stat st;
+    struct sp_head head;
+    if (fstat(fd, &st) != 0)
+        return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
+    if (segment_check_file(path, &st, shared, error) != 0)
+        return -1;
+    memset(&head, 0, sizeof head);
+    if (pread(fd, &head, sizeof head, 0) < 0)
+        return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
+    if (segment_check_head(path, &head, st.st_size, error) != 0)
+        return -1;
+    char *at = segment_map_fd(fd, (size_t)st.st_size);
+    if (!at)
+        return sp_error_set(error, errno, "%s cannot be mapped: %s", path, strerror(errno));
+    memset(segment, 0, sizeof *segment);
+    segment_point(segment, at, &head);
+    segment->size = (size_t)st.st_size;
+    segment->device = st.st_dev;
+    segment->inode = st.st_ino;
+    segment->self.slot = SP_NO_SLOT;
+    snprintf(segment->path, sizeof segment->path, "%s", path);
+    return 0;
+}
+
+int sp_segment_attach(struct sp_segment *segment, const char *path, const char *group,
+                      struct sp_error *error)
+{
+    bool shared = group && *group;
+    if (strlen(path) >= sizeof segment->path)
+        return sp_error_set(error, ENAMETOOLONG, "%.100s... is too long a path", path);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return sp_error_set(error, ENOENT, "%s does not exist", path);
+    if (fd < 0)
+        return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
+    int result = segment_check_directory(path, error);
+    if (result == 0)
+        result = segment_map(segment, fd, path, shared, error);
+    close(fd);
+    return result;
+}
+
+void sp_segment_detach(struct sp_segment *segment)
+{
+    if (segment->life)
+        munmap(segment->life, 4096);
+    if (segment->head)
+        munmap(segment->head, (segment->size + 4095) / 4096 * 4096 + 4096);
+    memset(segment, 0, sizeof *segment);
+}
+
+/* --- creating --- */
+
+static uint32_t round_up(uint64_t n, uint32_t to)
+{
+    return (uint32_t)((n + to - 1) / to * to);
+}
+
+/* Room to grow: half as many destinations again, twice the leases, twice the text. */
+static void segment_capacities(struct sp_head *head, const struct sp_policy *policy)
+{
+    uint64_t rows = policy->row_count, leases = 2 * (uint64_t)sp_apply_leases(policy);
+    uint64_t dests = rows <= 12 ? SP_DESTS_LEAST : rows + rows / 2;
+    head->dest_max = round_up(dests > SP_DESTS_MAX ? SP_DESTS_MAX : dests, 16);
+    head->lease_max = round_up(leases > SP_LEASES_LEAST ? leases : SP_LEASES_LEAST, 8);
+    head->policy_size = round_up(
+        2ull * policy->size > SP_POLICY_LEAST ? 2ull * policy->size : SP_POLICY_LEAST, 4096);
+    head->size = sp_segment_size(head->dest_max, head->lease_max, head->policy_size);
+    head->layout = SP_LAYOUT;
+    head->created = sp_wall();
+    snprintf(head->version, sizeof head->version, "%s", SP_VERSION);
+}
+
+/* A file of ours that nobody sees yet. All pages are allocated here: a full tmpfs must say ENOSPC
+ * now and not raise SIGBUS in somebody's program later. */
+static int segment_draft(const char *path, char *draft, size_t size, const char *name,
+                         const char *group, const struct sp_policy *policy, struct sp_error *error)
+{
+    struct sp_head head;
+    memset(&head, 0, sizeof head);
+    segment_capacities(&head, policy);
+    snprintf(head.name, sizeof head.name, "%s", name);
+    snprintf(draft, size, "%s.%d.%08x", path, (int)getpid(), (unsigned)sp_mix(sp_now()));
+    mode_t mode = group && *group ? 0660 : 0600;
+    int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return sp_error_set(error, errno, "%s cannot be created: %s", path, strerror(errno));
+    head.magic = SP_MAGIC;
+    int full = posix_fallocate(fd, 0, (off_t)head.size);
+    if (full == 0 && (fchmod(fd, mode) != 0 || pwrite(fd, &head, sizeof head, 0) < 0))
+        full = errno;
+    if (full == 0)
+        return fd;
+    close(fd);
+    unlink(draft);
+    return sp_error_set(error, full, "%s needs %llu KiB: %s", path,
+                        (unsigned long long)(head.size >> 10), strerror(full));
+}
+
+/* The directory of a group's segments: made by the first, its group inherited by what is in it. */
+static void segment_group_directory(const char *path, const char *group)
+{
+    char directory[256];
+    unsigned gid;
+    if (!group || !*group)
+        return;
+    snprintf(directory, sizeof directory, "%s", path);
+    char *slash = strrchr(directory, '/');
+    if (!slash)
+        return;
+    *slash = 0;
+    const char *number = strrchr(directory, 'g');
+    if (!number || sscanf(number + 1, "%u", &gid) != 1 || mkdir(directory, 0770) != 0)
+        return;
+    if (chown(directory, (uid_t)-1, (gid_t)gid) != 0 || chmod(directory, 02770) != 0)
+        rmdir(directory);
+}
+
+static int segment_create(struct sp_segment *segment, const char *path, const char *name,
+                          const char *group, const struct sp_policy *policy, bool *created,
+                          struct sp_error *error)
+{
+    char draft[320];
+    segment_group_directory(path, group);
+    if (segment_check_directory(path, error) != 0)
+        return -1;
+    int fd = segment_draft(path, draft, sizeof draft, name, group, policy, error);
+    if (fd < 0)
+        return -1;
+    int result = segment_map(segment, fd, path, group && *group, error);
+    close(fd);
+    if (result == 0 && sp_apply_fill(segment, policy, error) != 0) {
+        sp_segment_detach(segment);
+        result = -1;
+    }
+    if (result == 0 && link(draft, path) == 0) {
+        *created = true;
+    } else if (result == 0) {
+        int why = errno;
+        sp_segment_detach(segment);
+        result = why == EEXIST ? 1 : sp_error_set(error, why, "%s: %s", path, strerror(why));
+    }
+    unlink(draft);
+    return result;
+}
+
+int sp_segment_open(struct sp_segment *segment, const char *path, const char *name,
+                    const char *group, const struct sp_policy *policy, bool *created,
+                    struct sp_error *error)
+{
+    struct sp_error own;
+    bool made = false;
+    if (!error)
+        error = &own;
+    if (created)
+        *created = false;
+    for (int i = 0; i < 8; i++) {
+        if (sp_segment_attach(segment, path, group, error) == 0)
+            return 0;
+        if (error->code != ENOENT || !policy)
+            return -1;
+        int result = segment_create(segment, path, name, group, policy, &made, error);
+        if (result <= 0) {
+            if (created)
+                *created = made;
+            return result;
+        }
+    }
+    return -1;
+}
+
+/* --- the policy in force --- */
+
+const struct sp_policy *sp_segment_policy(struct sp_segment *segment, uint64_t *word)
+{
+    uint64_t w = atomic_load_explicit(&segment->head->policy, memory_order_acquire);
+    const struct sp_policy *policy = segment->policy[w & 1];
+    *word = w;
+    if (atomic_load_explicit(&segment->checked, memory_order_relaxed) != w + 1) {
+        if (!sp_policy_valid(policy, segment->policy_size))
+            return NULL;
+        atomic_store_explicit(&segment->checked, w + 1, memory_order_relaxed);
+    }
+    return policy;
+}
+
+bool sp_segment_steady(const struct sp_segment *segment, uint64_t word)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&segment->head->policy, memory_order_relaxed) == word;
+}
+
+bool sp_segment_guards(struct sp_segment *segment, uint32_t dest, struct sp_guards *out)
+{
+    struct sp_dest *d = sp_segment_dest(segment, dest);
+    for (int i = 0; d && i < 8; i++) {
+        uint64_t word;
+        const struct sp_policy *policy = sp_segment_policy(segment, &word);
+        uint32_t index = atomic_load_explicit(&d->row[word & 1], memory_order_relaxed);
+        const struct sp_row *row = policy ? sp_policy_row(policy, index) : NULL;
+        if (row)
+            *out = row->guards;
+        if (!sp_segment_steady(segment, word))
+            continue;
+        if (row)
+            return true;
+        break;
+    }
+    memset(out, 0, sizeof *out);
+    out->mode = SP_MODE_OFF;
+    return false;
+}
+
+struct sp_dest *sp_segment_dest(const struct sp_segment *segment, uint32_t index)
+{
+    return index < segment->dest_max ? &segment->dests[index] : NULL;
+}
+
+struct sp_dest *sp_segment_dest_named(const struct sp_segment *segment, const char *name,
+                                      uint32_t *index)
+{
+    for (uint32_t i = 0; *name && i < segment->dest_max; i++) {
+        if (strncmp(segment->dests[i].name, name, SP_NAME_SIZE) == 0) {
+            if (index)
+                *index = i;
+            return &segment->dests[i];
+        }
+    }
+    return NULL;
+}
