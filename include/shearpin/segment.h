@@ -255,7 +255,8 @@ struct sp_segment {
 
 /* --- naming, creating, mapping: src/state/segment.c, place.c --- */
 
-/* Where a segment of that name lives. `group` may be NULL or "" (a name or a number); `directory`
+/* Where a segment of that name lives. `group` may be NULL or "" (a name or a number); a `name` of
+ * the form NAME@GROUP brings its own, as SHEARPIN_SEGMENT and -s do. `directory`
  * NULL means /dev/shm. Returns 0, or -1 with `error` set (unknown group, name too long or with
  * characters outside [A-Za-z0-9._-]). */
 int sp_place_path(char *out, size_t size, const char *directory, const char *name,

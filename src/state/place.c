@@ -57,8 +57,15 @@ static int place_gid(const char *group, unsigned *gid, struct sp_error *error)
 int sp_place_path(char *out, size_t size, const char *directory, const char *name,
                   const char *group, struct sp_error *error)
 {
+    char own[SP_NAME_SIZE];
     unsigned gid = 0;
     int n;
+    const char *at = strchr(name, '@'); /* NAME@GROUP, as SHEARPIN_SEGMENT and -s carry it */
+    if (at && at[1] && (size_t)(at - name) < sizeof own) {
+        snprintf(own, sizeof own, "%.*s", (int)(at - name), name);
+        group = at + 1;
+        name = own;
+    }
     if (!directory || !*directory)
         directory = "/dev/shm";
     if (!place_word(name))
