@@ -269,14 +269,12 @@ int sp_place_name(char *out, size_t size, const struct sp_policy *policy, const 
 
 /* Maps an existing segment after checking owner, mode, type, layout and sizes. -1: `error->code` is
  * ENOENT when there is none, EPROTO for a file that is no segment of this layout, else an errno. */
-int sp_segment_attach(struct sp_segment *segment, const char *path, const char *group,
-                      struct sp_error *error);
+int sp_segment_attach(struct sp_segment *segment, const char *path, struct sp_error *error);
 
 /* Maps the segment, creating it under `policy` when there is none. Race-free: of many first
  * starters one creates, all map the same. `created` (may be NULL) says whether it was us. */
 int sp_segment_open(struct sp_segment *segment, const char *path, const char *name,
-                    const char *group, const struct sp_policy *policy, bool *created,
-                    struct sp_error *error);
+                    const struct sp_policy *policy, bool *created, struct sp_error *error);
 
 void sp_segment_detach(struct sp_segment *segment);
 

@@ -43,11 +43,25 @@ static int segment_check_directory(const char *path, struct sp_error *error)
     return 0;
 }
 
-static int segment_check_file(const char *path, const struct stat *st, bool shared,
-                              struct sp_error *error)
+/* A group's segment stands in a directory that is named after the group (place.c). */
+static bool segment_group(const char *path, unsigned *gid)
 {
+    const char *end = strrchr(path, '/'), *at = end;
+    while (at && at > path && at[-1] != '/')
+        at--;
+    return at && end > at && strncmp(at, "shearpin.v", 10) == 0 &&
+           sscanf(at + 10, "%*u.g%u", gid) == 1;
+}
+
+static int segment_check_file(const char *path, const struct stat *st, struct sp_error *error)
+{
+    unsigned gid = 0;
+    bool shared = segment_group(path, &gid);
     if (!S_ISREG(st->st_mode))
         return sp_error_set(error, EPERM, "%s is no regular file", path);
+    if (shared && st->st_gid != gid)
+        return sp_error_set(error, EPERM, "%s belongs to group %u, not to %u", path,
+                            (unsigned)st->st_gid, gid);
     if (!shared && st->st_uid != geteuid() && st->st_uid != 0)
         return sp_error_set(error, EPERM, "%s belongs to uid %u, not to us or root", path,
                             (unsigned)st->st_uid);
@@ -110,14 +124,13 @@ static char *segment_map_fd(int fd, size_t size)
     return at;
 }
 
-static int segment_map(struct sp_segment *segment, int fd, const char *path, bool shared,
-                       struct sp_error *error)
+static int segment_map(struct sp_segment *segment, int fd, const char *path, struct sp_error *error)
 {
     struct stat st;
     struct sp_head head;
     if (fstat(fd, &st) != 0)
         return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
-    if (segment_check_file(path, &st, shared, error) != 0)
+    if (segment_check_file(path, &st, error) != 0)
         return -1;
     memset(&head, 0, sizeof head);
     if (pread(fd, &head, sizeof head, 0) < 0)
@@ -137,10 +150,8 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, boo
     return 0;
 }
 
-int sp_segment_attach(struct sp_segment *segment, const char *path, const char *group,
-                      struct sp_error *error)
+int sp_segment_attach(struct sp_segment *segment, const char *path, struct sp_error *error)
 {
-    bool shared = group && *group;
     if (strlen(path) >= sizeof segment->path)
         return sp_error_set(error, ENAMETOOLONG, "%.100s... is too long a path", path);
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -150,7 +161,7 @@ int sp_segment_attach(struct sp_segment *segment, const char *path, const char *
         return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
     int result = segment_check_directory(path, error);
     if (result == 0)
-        result = segment_map(segment, fd, path, shared, error);
+        result = segment_map(segment, fd, path, error);
     close(fd);
     return result;
 }
@@ -189,14 +200,15 @@ static void segment_capacities(struct sp_head *head, const struct sp_policy *pol
 /* A file of ours that nobody sees yet. All pages are allocated here: a full tmpfs must say ENOSPC
  * now and not raise SIGBUS in somebody's program later. */
 static int segment_draft(const char *path, char *draft, size_t size, const char *name,
-                         const char *group, const struct sp_policy *policy, struct sp_error *error)
+                         const struct sp_policy *policy, struct sp_error *error)
 {
     struct sp_head head;
     memset(&head, 0, sizeof head);
     segment_capacities(&head, policy);
     snprintf(head.name, sizeof head.name, "%s", name);
     snprintf(draft, size, "%s.%d.%08x", path, (int)getpid(), (unsigned)sp_mix(sp_now()));
-    mode_t mode = group && *group ? 0660 : 0600;
+    unsigned gid;
+    mode_t mode = segment_group(path, &gid) ? 0660 : 0600;
     int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return sp_error_set(error, errno, "%s cannot be created: %s", path, strerror(errno));
@@ -213,36 +225,30 @@ static int segment_draft(const char *path, char *draft, size_t size, const char 
 }
 
 /* The directory of a group's segments: made by the first, its group inherited by what is in it. */
-static void segment_group_directory(const char *path, const char *group)
+static void segment_group_directory(const char *path)
 {
     char directory[256];
     unsigned gid;
-    if (!group || !*group)
+    if (!segment_group(path, &gid))
         return;
-    snprintf(directory, sizeof directory, "%s", path);
-    char *slash = strrchr(directory, '/');
-    if (!slash)
-        return;
-    *slash = 0;
-    const char *number = strrchr(directory, 'g');
-    if (!number || sscanf(number + 1, "%u", &gid) != 1 || mkdir(directory, 0770) != 0)
+    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (mkdir(directory, 0770) != 0)
         return;
     if (chown(directory, (uid_t)-1, (gid_t)gid) != 0 || chmod(directory, 02770) != 0)
         rmdir(directory);
 }
 
 static int segment_create(struct sp_segment *segment, const char *path, const char *name,
-                          const char *group, const struct sp_policy *policy, bool *created,
-                          struct sp_error *error)
+                          const struct sp_policy *policy, bool *created, struct sp_error *error)
 {
     char draft[320];
-    segment_group_directory(path, group);
+    segment_group_directory(path);
     if (segment_check_directory(path, error) != 0)
         return -1;
-    int fd = segment_draft(path, draft, sizeof draft, name, group, policy, error);
+    int fd = segment_draft(path, draft, sizeof draft, name, policy, error);
     if (fd < 0)
         return -1;
-    int result = segment_map(segment, fd, path, group && *group, error);
+    int result = segment_map(segment, fd, path, error);
     close(fd);
     if (result == 0 && sp_apply_fill(segment, policy, error) != 0) {
         sp_segment_detach(segment);
@@ -260,8 +266,7 @@ static int segment_create(struct sp_segment *segment, const char *path, const ch
 }
 
 int sp_segment_open(struct sp_segment *segment, const char *path, const char *name,
-                    const char *group, const struct sp_policy *policy, bool *created,
-                    struct sp_error *error)
+                    const struct sp_policy *policy, bool *created, struct sp_error *error)
 {
     struct sp_error own;
     bool made = false;
@@ -270,11 +275,11 @@ int sp_segment_open(struct sp_segment *segment, const char *path, const char *na
     if (created)
         *created = false;
     for (int i = 0; i < 8; i++) {
-        if (sp_segment_attach(segment, path, group, error) == 0)
+        if (sp_segment_attach(segment, path, error) == 0)
             return 0;
         if (error->code != ENOENT || !policy)
             return -1;
-        int result = segment_create(segment, path, name, group, policy, &made, error);
+        int result = segment_create(segment, path, name, policy, &made, error);
         if (result <= 0) {
             if (created)
                 *created = made;
