@@ -157,8 +157,8 @@ const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /
 
 /* The destination of an address: index of its row, or -1. Names are those that this process looked
  * up for the address, newest first; for the first name that any destination takes, top to bottom,
- * that one wins; with none, address rules decide. `which` (may be NULL) gets the rule. No
- * allocation, no lock: safe in signal handlers. */
+ * that one wins; with none, address rules (`*` is one) decide. `which` (may be NULL) gets the
+ * rule. No allocation, no lock: safe in signal handlers. */
 int sp_policy_match(const struct sp_policy *policy, const struct sp_addr *address,
                     const char *const *names, size_t name_count, const struct sp_match **which);
 

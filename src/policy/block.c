@@ -1,0 +1,178 @@
+/*
+ * block.c - the compiled block: bounded accessors, and the proof that a block is sound.
+ *
+ * A block may stand in memory that others write, so every field is read once and every index
+ * bounded at each use.
+ */
+#include "policy/block.h"
+
+#include "base/random.h"
+#include "policy/keys.h"
+
+#include <assert.h>
+#include <string.h>
+
+static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
+static_assert(sizeof(struct sp_row) == 224 && sizeof(struct sp_match) == 36 &&
+                  sizeof(struct sp_setting) == 8,
+              "the layout of blocks in segments");
+
+/* The item at `index` of an array at `offset`; NULL when it is not inside the block. */
+static const void *block_item(const struct sp_policy *policy, uint32_t offset, uint32_t count,
+                              size_t index, size_t item)
+{
+    uint32_t size = policy->size;
+
+    if (index >= count || offset > size || (size - offset) / item <= index)
+        return NULL;
+    return (const char *)policy + offset + index * item;
+}
+
+const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index)
+{
+    return block_item(policy, policy->rows, policy->row_count, index, sizeof(struct sp_row));
+}
+
+const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i)
+{
+    return block_item(policy, policy->matches, policy->match_count, i, sizeof(struct sp_match));
+}
+
+const struct sp_setting *block_setting(const struct sp_policy *policy, size_t i)
+{
+    return block_item(policy, policy->settings, policy->setting_count, i,
+                      sizeof(struct sp_setting));
+}
+
+const char *block_text(const struct sp_policy *policy, uint32_t offset, size_t *length)
+{
+    uint32_t size = policy->strings_size;
+    const char *strings = block_item(policy, policy->strings, size, 0, 1);
+
+    *length = 0;
+    if (strings == NULL || offset >= size ||
+        block_item(policy, policy->strings, size, size - 1, 1) == NULL)
+        return "";
+    *length = strnlen(strings + offset, size - offset);
+    return *length < size - offset ? strings + offset : "";
+}
+
+const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset)
+{
+    size_t length;
+
+    return block_text(policy, offset, &length);
+}
+
+const char *sp_policy_file(const struct sp_policy *policy, size_t index)
+{
+    const uint32_t *offset =
+        block_item(policy, policy->files, policy->file_count, index, sizeof(uint32_t));
+
+    return offset != NULL ? sp_policy_string(policy, *offset) : "";
+}
+
+/* Everything but where a policy was written: equal digests, equal policies. */
+uint64_t block_digest(const struct sp_policy *policy)
+{
+    uint64_t digest = sp_hash(policy->segment, sizeof policy->segment);
+    const struct sp_row *row;
+    const struct sp_match *match;
+
+    digest = sp_hash_more(digest, policy->group, sizeof policy->group);
+    for (size_t i = 0; (row = sp_policy_row(policy, i)) != NULL; i++) {
+        digest = sp_hash_more(digest, row->name, sizeof row->name);
+        digest = sp_hash_more(digest, &row->match_count, sizeof row->match_count);
+        digest = sp_hash_more(digest, &row->guards, sizeof row->guards);
+    }
+    for (size_t i = 0; (match = sp_policy_match_at(policy, i)) != NULL; i++) {
+        const char *text = sp_policy_string(policy, match->text);
+
+        digest = sp_hash_more(digest, match, offsetof(struct sp_match, text));
+        digest = sp_hash_more(digest, text, strlen(text));
+    }
+    return digest;
+}
+
+static bool block_array(uint32_t offset, uint32_t count, size_t item, uint32_t size)
+{
+    return offset % 8 == 0 && offset >= sizeof(struct sp_policy) && offset <= size &&
+           count <= (size - offset) / item;
+}
+
+static bool block_name(const char *name, size_t size, bool empty)
+{
+    size_t length = strnlen(name, size);
+
+    return length < size && (empty || length > 0);
+}
+
+static bool block_guards(const struct sp_guards *guards)
+{
+    for (size_t key = 0; key < KEY_COUNT; key++)
+        if (!keys_allowed(key, keys_get(&sp_keys[key], guards)))
+            return false;
+    return guards->breaker.open_min <= guards->breaker.open_max;
+}
+
+static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
+{
+    return block_name(row->name, sizeof row->name, false) && row->file < policy->file_count &&
+           row->match_first <= policy->match_count &&
+           row->match_count <= policy->match_count - row->match_first && block_guards(&row->guards);
+}
+
+static bool block_match(const struct sp_policy *policy, const struct sp_match *match)
+{
+    bool net = match->kind == SP_MATCH_NET;
+    unsigned bits = match->family == SP_FAMILY_IPV4 ? 32 : 128;
+
+    if (net && match->family != SP_FAMILY_IPV4 && match->family != SP_FAMILY_IPV6)
+        return false;
+    return match->kind < SP_MATCH_COUNT && (!net || match->prefix <= bits) &&
+           match->port_low <= match->port_high && match->text < policy->strings_size &&
+           match->source < policy->strings_size && match->file < policy->file_count;
+}
+
+static bool block_setting_sound(const struct sp_policy *policy, const struct sp_setting *setting)
+{
+    return (setting->row < policy->row_count || setting->row == SP_ROW_DEFAULTS) &&
+           setting->key < KEY_COUNT && setting->file < policy->file_count;
+}
+
+static bool block_arrays(const struct sp_policy *p)
+{
+    return p->row_count <= SP_POLICY_ROWS_MAX &&
+           block_array(p->rows, p->row_count, sizeof(struct sp_row), p->size) &&
+           block_array(p->matches, p->match_count, sizeof(struct sp_match), p->size) &&
+           block_array(p->settings, p->setting_count, sizeof(struct sp_setting), p->size) &&
+           block_array(p->files, p->file_count, sizeof(uint32_t), p->size) &&
+           block_array(p->strings, p->strings_size, 1, p->size) && p->strings_size > 0 &&
+           ((const char *)p)[p->strings + p->strings_size - 1] == '\0' &&
+           p->path < p->strings_size && block_name(p->segment, sizeof p->segment, true) &&
+           block_name(p->group, sizeof p->group, true);
+}
+
+bool sp_policy_valid(const struct sp_policy *policy, size_t size)
+{
+    const uint32_t *files;
+
+    if (policy == NULL || (uintptr_t)policy % 8 != 0 || size < sizeof *policy ||
+        policy->magic != SP_POLICY_MAGIC || policy->size > size || policy->size < sizeof *policy ||
+        !block_arrays(policy))
+        return false;
+    for (size_t i = 0; i < policy->row_count; i++)
+        if (!block_row(policy, sp_policy_row(policy, i)))
+            return false;
+    for (size_t i = 0; i < policy->match_count; i++)
+        if (!block_match(policy, sp_policy_match_at(policy, i)))
+            return false;
+    for (size_t i = 0; i < policy->setting_count; i++)
+        if (!block_setting_sound(policy, block_setting(policy, i)))
+            return false;
+    files = (const uint32_t *)(const void *)((const char *)policy + policy->files);
+    for (size_t i = 0; i < policy->file_count; i++)
+        if (files[i] >= policy->strings_size)
+            return false;
+    return true;
+}

@@ -1,0 +1,158 @@
+/*
+ * build.c - from what was read to the block that is kept.
+ */
+#include "policy/block.h"
+#include "policy/reader.h"
+
+#include <string.h>
+
+uint32_t build_string(struct reader *reader, const char *text, size_t length)
+{
+    uint32_t offset = reader->strings_size;
+
+    if (length >= READER_STRINGS_MAX - offset)
+        return 0;
+    memcpy(reader->strings + offset, text, length);
+    reader->strings[offset + length] = '\0';
+    reader->strings_size += (uint32_t)length + 1;
+    return offset;
+}
+
+struct reader_place build_here(const struct reader *reader, const struct scan_word *word)
+{
+    return (struct reader_place){reader->file, (uint16_t)reader->line.number,
+                                 (uint16_t)word->column};
+}
+
+void build_clear(struct reader *reader, size_t row)
+{
+    memset(&reader->rows[row], 0, sizeof reader->rows[row]);
+    memset(&reader->opened[row], 0, sizeof reader->opened[row]);
+    memset(reader->set[row], 0, sizeof reader->set[row]);
+    reader->broken[row] = false;
+    reader->rows[row].state = UINT16_MAX;
+}
+
+/* A word of the destination wins over the same word in defaults, wherever either stands. */
+static void build_guards(const struct reader *reader, size_t row, struct sp_guards *guards)
+{
+    sp_guards_initial(guards);
+    for (size_t key = 0; key < KEY_COUNT; key++) {
+        size_t from = reader->set[row][key].line > 0 ? row : READER_DEFAULTS;
+
+        if (reader->set[from][key].line > 0)
+            keys_set(&sp_keys[key], guards, keys_get(&sp_keys[key], &reader->rows[from].guards));
+    }
+}
+
+/* The place behind what was written so far, for the next array. */
+static uint32_t build_next(struct sp_policy *policy, size_t bytes)
+{
+    uint32_t offset = policy->size;
+
+    policy->size += (uint32_t)((bytes + 7) & ~(size_t)7);
+    memset((char *)policy + offset, 0, policy->size - offset);
+    return offset;
+}
+
+static void *build_at(struct sp_policy *policy, uint32_t offset)
+{
+    return (char *)policy + offset;
+}
+
+/* Rules of one destination side by side: an include may have added some later. */
+static void build_matches(const struct reader *reader, struct sp_policy *policy)
+{
+    struct sp_row *rows;
+    struct sp_match *matches;
+    uint32_t next = 0;
+
+    policy->matches = build_next(policy, reader->match_count * sizeof *matches);
+    policy->match_count = (uint32_t)reader->match_count;
+    rows = build_at(policy, policy->rows);
+    matches = build_at(policy, policy->matches);
+    for (size_t row = 0; row < reader->row_count; row++) {
+        rows[row].match_first = next;
+        next += rows[row].match_count;
+        rows[row].match_count = 0;
+    }
+    for (size_t i = 0; i < reader->match_count; i++) {
+        struct sp_row *row = &rows[reader->match_row[i]];
+
+        matches[row->match_first + row->match_count++] = reader->matches[i];
+    }
+}
+
+static void build_rows(const struct reader *reader, struct sp_policy *policy)
+{
+    struct sp_row *rows;
+
+    policy->rows = build_next(policy, reader->row_count * sizeof *rows);
+    policy->row_count = (uint32_t)reader->row_count;
+    rows = build_at(policy, policy->rows);
+    for (size_t i = 0; i < reader->row_count; i++) {
+        rows[i] = reader->rows[i];
+        build_guards(reader, i, &rows[i].guards);
+    }
+}
+
+static size_t build_settings_of(const struct reader *reader, size_t row, struct sp_setting *out)
+{
+    size_t count = 0;
+
+    for (size_t key = 0; key < KEY_COUNT; key++) {
+        struct reader_place place = reader->set[row][key];
+
+        if (place.line == 0)
+            continue;
+        out[count++] = (struct sp_setting){
+            .row = (uint16_t)(row == READER_DEFAULTS ? SP_ROW_DEFAULTS : row),
+            .key = (uint16_t)key,
+            .file = place.file,
+            .line = place.line,
+        };
+    }
+    return count;
+}
+
+static void build_settings(const struct reader *reader, struct sp_policy *policy)
+{
+    struct sp_setting *out = build_at(policy, policy->size);
+    size_t count = build_settings_of(reader, READER_DEFAULTS, out);
+
+    for (size_t row = 0; row < reader->row_count; row++)
+        count += build_settings_of(reader, row, out + count);
+    policy->settings = policy->size;
+    policy->setting_count = (uint32_t)count;
+    policy->size += (uint32_t)(count * sizeof *out);
+}
+
+static void build_texts(const struct reader *reader, struct sp_policy *policy)
+{
+    policy->files = build_next(policy, reader->file_count * sizeof *reader->files);
+    policy->file_count = (uint32_t)reader->file_count;
+    memcpy(build_at(policy, policy->files), reader->files,
+           reader->file_count * sizeof *reader->files);
+    policy->strings = build_next(policy, reader->strings_size);
+    policy->strings_size = reader->strings_size;
+    memcpy(build_at(policy, policy->strings), reader->strings, reader->strings_size);
+}
+
+struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path)
+{
+    struct sp_policy *policy = room;
+
+    memset(policy, 0, sizeof *policy);
+    policy->magic = SP_POLICY_MAGIC;
+    policy->size = sizeof *policy;
+    policy->path = path;
+    policy->line_defaults = reader->rows[READER_DEFAULTS].line;
+    memcpy(policy->segment, reader->segment_name, sizeof policy->segment);
+    memcpy(policy->group, reader->segment_group, sizeof policy->group);
+    build_rows(reader, policy);
+    build_matches(reader, policy);
+    build_settings(reader, policy);
+    build_texts(reader, policy);
+    policy->digest = block_digest(policy);
+    return policy;
+}

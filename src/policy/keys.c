@@ -1,0 +1,218 @@
+/*
+ * keys.c - the table of keys: parser, check, manual and completion are made from it.
+ */
+#include "policy/keys.h"
+
+#include "base/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define MINUTE (60 * SP_SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+static const char *const keys_modes[] = {"enforce", "observe", "off", NULL};
+static const char *const keys_exchanges[] = {"answer", "none", "greeting", NULL};
+static const char *const keys_successes[] = {"answer", "connect", NULL};
+const char *const sp_established_words[SP_ESTABLISHED_COUNT] = {"fail", "pass"};
+static const char *const keys_establisheds[] = {"fail", "pass", NULL};
+
+static_assert(sizeof keys_modes / sizeof *keys_modes == SP_MODE_COUNT + 1, "every mode");
+static_assert(sizeof keys_exchanges / sizeof *keys_exchanges == SP_EXCHANGE_COUNT + 1, "all");
+static_assert(sizeof keys_successes / sizeof *keys_successes == SP_SUCCESS_COUNT + 1, "all");
+static_assert(sizeof keys_establisheds / sizeof *keys_establisheds == SP_ESTABLISHED_COUNT + 1,
+              "all");
+
+#define AT(field)       offsetof(struct sp_guards, field)
+#define DEADLINE(which) AT(deadline) + SP_DEADLINE_##which * sizeof(uint64_t)
+
+/* directive, word, type, offset, shared, low, high, initial, words, help. What is initially 0 and
+ * has a range above 0 may be `off`. */
+const struct sp_key sp_keys[] = {
+    [KEY_MODE] = {"mode", "", SP_KEY_WORD_U8, AT(mode), 0, 0, SP_MODE_COUNT - 1, SP_MODE_ENFORCE,
+                  keys_modes, "enforce the guards, only observe what they would do, or off"},
+    [KEY_EXCHANGE] = {"exchange", "", SP_KEY_WORD_U8, AT(exchange), 0, 0, SP_EXCHANGE_COUNT - 1,
+                      SP_EXCHANGE_ANSWER, keys_exchanges,
+                      "what follows a request: an answer, none, or the peer speaks first"},
+    [KEY_SUCCESS] = {"success", "", SP_KEY_WORD_U8, AT(success), 0, 0, SP_SUCCESS_COUNT - 1,
+                     SP_SUCCESS_ANSWER, keys_successes,
+                     "what proves that the destination works: an answer, or a connect"},
+
+    [KEY_CONNECT] = {"deadline", "connect", SP_KEY_TIME, DEADLINE(CONNECT), 0, SP_MS, DAY, 0, NULL,
+                     "longest wait for a connection"},
+    [KEY_RESPONSE] = {"deadline", "response", SP_KEY_TIME, DEADLINE(RESPONSE), 0, SP_MS, DAY, 0,
+                      NULL, "longest wait for the first byte of an answer"},
+    [KEY_SEND] = {"deadline", "send", SP_KEY_TIME, DEADLINE(SEND), 0, SP_MS, DAY, 0, NULL,
+                  "longest time in which the peer reads nothing of what is sent"},
+    [KEY_IDLE] = {"deadline", "idle", SP_KEY_TIME, DEADLINE(IDLE), 0, SP_MS, DAY, 0, NULL,
+                  "longest silence in the middle of an answer"},
+    [KEY_TOTAL] = {"deadline", "total", SP_KEY_TIME, DEADLINE(TOTAL), 0, SP_MS, DAY, 0, NULL,
+                   "longest time for a whole call, retries included"},
+    [KEY_LOOKUP] = {"deadline", "lookup", SP_KEY_TIME, DEADLINE(LOOKUP), 0, SP_MS, DAY, 0, NULL,
+                    "longest wait for a name to be looked up"},
+
+    [KEY_STREAK] = {"breaker", "streak", SP_KEY_COUNT_U32, AT(breaker.streak), 1, 1, 1000, 0, NULL,
+                    "trips after this many failures in a row"},
+    [KEY_RATE] = {"breaker", "rate", SP_KEY_SHARE, AT(breaker.rate), 1, 1, SP_SHARE_ALL, 0, NULL,
+                  "trips when this share of the calls fails: rate 50% of 20 in 10s"},
+    [KEY_RATE_OF] = {"breaker", "rate-of", SP_KEY_COUNT_U32, AT(breaker.rate_min), 1, 1, 1000000,
+                     20, NULL, "... once this many calls stand in the window"},
+    [KEY_RATE_IN] = {"breaker", "rate-in", SP_KEY_TIME, AT(breaker.rate_window), 1, 100 * SP_MS,
+                     HOUR, 10 * SP_SECOND, NULL, "... the length of the window"},
+    [KEY_SLOW] = {"breaker", "slow", SP_KEY_SHARE, AT(breaker.slow), 1, 1, SP_SHARE_ALL, 0, NULL,
+                  "trips when this share of the calls is slow: slow 50% over 2s of 20 in 30s"},
+    [KEY_SLOW_OVER] = {"breaker", "slow-over", SP_KEY_TIME, AT(breaker.slow_over), 1, SP_MS, DAY,
+                       SP_SECOND, NULL, "... a call that takes longer is slow"},
+    [KEY_SLOW_OF] = {"breaker", "slow-of", SP_KEY_COUNT_U32, AT(breaker.slow_min), 1, 1, 1000000,
+                     20, NULL, "... once this many calls stand in the window"},
+    [KEY_SLOW_IN] = {"breaker", "slow-in", SP_KEY_TIME, AT(breaker.slow_window), 1, 100 * SP_MS,
+                     HOUR, 10 * SP_SECOND, NULL, "... the length of the window"},
+    [KEY_OPEN] = {"breaker", "open", SP_KEY_TIME, AT(breaker.open_min), 1, 10 * SP_MS, DAY,
+                  SP_SECOND, NULL, "how long it stays open at first: open 1s..60s, or open 5s"},
+    [KEY_OPEN_MAX] = {"breaker", "open-max", SP_KEY_TIME, AT(breaker.open_max), 1, 10 * SP_MS, DAY,
+                      MINUTE, NULL, "... and at most, doubled after every failed probe"},
+    [KEY_PROBE] = {"breaker", "probe", SP_KEY_COUNT_U16, AT(breaker.probe), 1, 1, 16, 1, NULL,
+                   "probes admitted at the same time"},
+    [KEY_CLOSE] = {"breaker", "close", SP_KEY_COUNT_U16, AT(breaker.close), 1, 1, 1000, 2, NULL,
+                   "probes that must succeed until it closes"},
+    [KEY_GIVEUP] = {"breaker", "giveup", SP_KEY_TIME, AT(breaker.giveup), 1, 10 * SP_MS, DAY,
+                    30 * SP_SECOND, NULL, "a probe without a result for this long is given up"},
+    [KEY_ON] = {"breaker", "on", SP_KEY_OUTCOMES, AT(breaker.on), 1, 1,
+                (1u << SP_OUTCOME_REJECTED_BREAKER) - 1, SP_OUTCOMES_BLAMING, NULL,
+                "the outcomes that are failures: on refused,timeout"},
+    [KEY_ESTABLISHED] = {"breaker", "established", SP_KEY_WORD_U32, AT(breaker.established), 1, 0,
+                         SP_ESTABLISHED_COUNT - 1, SP_ESTABLISHED_FAIL, keys_establisheds,
+                         "what an open breaker does to connections that stand already"},
+
+    [KEY_CAP] = {"cap", "connections", SP_KEY_COUNT_U32, AT(cap[SP_CAP_CONNECTIONS]), 1, 1, 4096, 0,
+                 NULL, "connections at the same time, over all processes of the segment"},
+};
+const size_t sp_key_total = KEY_COUNT;
+
+static_assert(sizeof sp_keys / sizeof *sp_keys == KEY_COUNT, "a row for every id");
+static_assert(sizeof(struct sp_guards) == 160, "no hidden padding: the digest reads it as bytes");
+
+static const struct keys_form keys_forms[] = {
+    {KEY_RATE,
+     {{NULL, KEY_RATE}, {"of", KEY_RATE_OF}, {"in", KEY_RATE_IN}},
+     3,
+     false,
+     "rate 50% of 20 in 10s"},
+    {KEY_SLOW,
+     {{NULL, KEY_SLOW}, {"over", KEY_SLOW_OVER}, {"of", KEY_SLOW_OF}, {"in", KEY_SLOW_IN}},
+     4,
+     false,
+     "slow 50% over 2s of 20 in 30s"},
+    {KEY_OPEN, {{NULL, KEY_OPEN}, {NULL, KEY_OPEN_MAX}}, 2, true, "open 1s..60s"},
+};
+#define KEYS_FORMS (sizeof keys_forms / sizeof *keys_forms)
+
+const struct keys_form *keys_form_of(size_t key)
+{
+    for (size_t i = 0; i < KEYS_FORMS; i++)
+        if (keys_forms[i].first == key)
+            return &keys_forms[i];
+    return NULL;
+}
+
+bool keys_inner(size_t key)
+{
+    for (size_t i = 0; i < KEYS_FORMS; i++)
+        for (size_t part = 1; part < keys_forms[i].parts; part++)
+            if (keys_forms[i].part[part].key == key)
+                return true;
+    return false;
+}
+
+size_t keys_named(const char *directive, size_t directive_length, const char *word, size_t length)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (sp_text_is(directive, directive_length, sp_keys[i].directive) &&
+            sp_text_is(word, length, sp_keys[i].word))
+            return i;
+    return KEY_COUNT;
+}
+
+size_t keys_word(const char *directive, const char *word, size_t length)
+{
+    size_t key = keys_named(directive, strlen(directive), word, length);
+
+    return key < KEY_COUNT && keys_inner(key) ? KEY_COUNT : key;
+}
+
+bool keys_off(size_t key)
+{
+    return sp_keys[key].initial == 0 && sp_keys[key].low > 0;
+}
+
+bool keys_single(const char *directive, size_t length, size_t *key)
+{
+    *key = keys_named(directive, length, "", 0);
+    return *key < KEY_COUNT;
+}
+
+const char *keys_group(const char *word, size_t length)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (sp_keys[i].word[0] != '\0' && sp_text_is(word, length, sp_keys[i].directive))
+            return sp_keys[i].directive;
+    return NULL;
+}
+
+uint64_t keys_get(const struct sp_key *key, const struct sp_guards *guards)
+{
+    const char *at = (const char *)guards + key->offset;
+    uint64_t value = 0;
+
+    switch (key->type) {
+    case SP_KEY_TIME:
+        return *(const uint64_t *)at;
+    case SP_KEY_COUNT_U16:
+        return *(const uint16_t *)at;
+    case SP_KEY_WORD_U8:
+        return *(const uint8_t *)at;
+    case SP_KEY_COUNT_U32:
+    case SP_KEY_SHARE:
+    case SP_KEY_WORD_U32:
+    case SP_KEY_OUTCOMES:
+        value = *(const uint32_t *)at;
+    }
+    return value;
+}
+
+void keys_set(const struct sp_key *key, struct sp_guards *guards, uint64_t value)
+{
+    char *at = (char *)guards + key->offset;
+
+    switch (key->type) {
+    case SP_KEY_TIME:
+        *(uint64_t *)at = value;
+        break;
+    case SP_KEY_COUNT_U16:
+        *(uint16_t *)at = (uint16_t)value;
+        break;
+    case SP_KEY_WORD_U8:
+        *(uint8_t *)at = (uint8_t)value;
+        break;
+    case SP_KEY_COUNT_U32:
+    case SP_KEY_SHARE:
+    case SP_KEY_WORD_U32:
+    case SP_KEY_OUTCOMES:
+        *(uint32_t *)at = (uint32_t)value;
+    }
+}
+
+bool keys_allowed(size_t key, uint64_t value)
+{
+    if (value == 0 && keys_off(key))
+        return true;
+    return value >= sp_keys[key].low && value <= sp_keys[key].high;
+}
+
+void sp_guards_initial(struct sp_guards *guards)
+{
+    memset(guards, 0, sizeof *guards);
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        keys_set(&sp_keys[i], guards, sp_keys[i].initial);
+}

@@ -1,0 +1,116 @@
+/*
+ * reader.h - the state of one reading: what src/policy's files hand to each other.
+ *
+ * The room that the caller brings is used twice: the compiled block grows from its start, `struct
+ * reader` stands behind the largest block that there can be.
+ */
+#ifndef POLICY_READER_H
+#define POLICY_READER_H
+
+#include "policy/keys.h"
+#include "policy/scan.h"
+#include "shearpin/policy.h"
+
+#include <sys/types.h>
+
+#define READER_MATCHES_MAX 8192
+#define READER_STRINGS_MAX (512 << 10)
+#define READER_FILES_MAX   256
+#define READER_DEPTH_MAX   8
+#define READER_TEXT_MAX    (1 << 20)
+#define READER_LINES_MAX   65535
+#define READER_SHOWN_MAX   100 /* mistakes that are told one by one */
+
+/* Places in the tables of rows that are no destinations. */
+#define READER_DEFAULTS SP_POLICY_ROWS_MAX
+#define READER_REFUSED  (SP_POLICY_ROWS_MAX + 1) /* takes the words of a section that has no row */
+#define READER_ROWS     (SP_POLICY_ROWS_MAX + 2)
+
+/* Where something was written. */
+struct reader_place {
+    uint16_t file;
+    uint16_t line; /* 0: nowhere */
+    uint16_t column;
+};
+
+enum reader_section { SECTION_NONE, SECTION_ROW, SECTION_SKIPPED };
+
+struct reader {
+    /* reporting */
+    sp_finding_fn *say;
+    void *context;
+    int errors;
+    int shown;
+    char cure[200];
+
+    /* the line being read */
+    const char *name; /* of its file */
+    uint16_t file;
+    enum reader_section section;
+    size_t row; /* with SECTION_ROW */
+    struct scan_line line;
+
+    /* what was read so far */
+    struct reader_place syntax, segment;
+    char segment_name[SP_NAME_SIZE];
+    char segment_group[32];
+    size_t row_count;
+    struct sp_row rows[READER_ROWS];
+    struct reader_place opened[READER_ROWS]; /* by the newest file that has the section */
+    bool broken[READER_ROWS];                /* a mistake stands in it: warn of nothing more */
+    struct reader_place set[READER_ROWS][KEY_COUNT];
+    size_t match_count;
+    struct sp_match matches[READER_MATCHES_MAX];
+    uint16_t match_row[READER_MATCHES_MAX];
+    uint16_t match_column[READER_MATCHES_MAX];
+    uint32_t strings_size;
+    char strings[READER_STRINGS_MAX];
+
+    /* files */
+    size_t file_count;
+    uint32_t files[READER_FILES_MAX]; /* names, offsets in strings */
+    struct {
+        dev_t device;
+        ino_t inode;
+    } identity[READER_FILES_MAX];
+    size_t pending_count;
+    uint32_t pending[READER_FILES_MAX]; /* names of files to include when this one ends */
+    char text[READER_TEXT_MAX];
+};
+
+/* --- report.c --- */
+
+void report_at(struct reader *reader, const struct scan_word *word, const char *cure,
+               const char *format, ...) __attribute__((format(printf, 4, 5)));
+void report_file(struct reader *reader, const char *name, const char *cure, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void report_warning_at(struct reader *reader, const struct scan_word *word, const char *cure,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+void report_warning(struct reader *reader, struct reader_place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "did you mean 'x'?" in the reader's room, NULL when nothing is near. */
+const char *report_near(struct reader *reader, const char *best);
+/* How a word is shown in a message: "%.*s" with SHOWN(word). */
+#define SHOWN(word) (int)((word)->length < 64 ? (word)->length : 64), (word)->text
+
+/* --- build.c --- */
+
+/* Room for `length` characters and a NUL; 0, which is "", when there is none left. */
+uint32_t build_string(struct reader *reader, const char *text, size_t length);
+void build_clear(struct reader *reader, size_t row);
+struct reader_place build_here(const struct reader *reader, const struct scan_word *word);
+/* Puts the block at `room`; the defaults are applied here. */
+struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path);
+
+/* --- the rest, one entry each --- */
+
+void parse_line(struct reader *reader);   /* parse.c: a line cut into words */
+void section_line(struct reader *reader); /* section.c: a line in column 1 */
+void rule_words(struct reader *reader);   /* rule.c: the words behind `match` */
+void source_text(struct reader *reader, const char *text, size_t length); /* source.c */
+void source_file(struct reader *reader, uint32_t name, unsigned depth);
+void source_included(struct reader *reader, size_t first, unsigned depth);
+void include_word(struct reader *reader, const struct scan_word *word);  /* include.c */
+void check_block(struct reader *reader, const struct sp_policy *policy); /* check.c */
+
+#endif

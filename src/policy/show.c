@@ -1,0 +1,75 @@
+/*
+ * show.c - keys and their values in the words of the policy.
+ */
+#include "base/text.h"
+#include "policy/keys.h"
+
+size_t keys_title(size_t key, char *out, size_t size)
+{
+    struct sp_text_out text = sp_text_out(out, size);
+
+    sp_text_put(&text, "%s", sp_keys[key].directive);
+    if (sp_keys[key].word[0] != '\0')
+        sp_text_put(&text, " %s", sp_keys[key].word);
+    return text.length;
+}
+
+/* Groups first: `timeout` for both timeouts. */
+static void show_outcomes(struct sp_text_out *text, uint64_t mask)
+{
+    static const struct {
+        const char *word;
+        uint32_t mask;
+    } groups[] = {
+#define X(word, mask) {word, mask},
+        SP_OUTCOME_GROUPS(X)
+#undef X
+    };
+    const size_t group_count = sizeof groups / sizeof *groups;
+
+    for (unsigned i = 0; i < SP_OUTCOME_COUNT; i++) {
+        const char *word = sp_outcome_word(i);
+
+        if ((mask >> i & 1) == 0)
+            continue;
+        for (size_t g = 0; g < group_count; g++) {
+            if ((groups[g].mask >> i & 1) == 0 || (mask & groups[g].mask) != groups[g].mask)
+                continue;
+            word = groups[g].word;
+            mask &= ~(uint64_t)groups[g].mask;
+        }
+        sp_text_put(text, "%s%s", text->length > 0 ? "," : "", word);
+    }
+}
+
+size_t keys_format(const struct sp_key *key, uint64_t value, char *out, size_t size)
+{
+    struct sp_text_out text = sp_text_out(out, size);
+
+    if (value == 0 && keys_off((size_t)(key - sp_keys))) {
+        sp_text_put(&text, "off");
+        return text.length;
+    }
+    switch (key->type) {
+    case SP_KEY_TIME:
+        return sp_text_format_time(value, out, size);
+    case SP_KEY_COUNT_U16:
+    case SP_KEY_COUNT_U32:
+        return sp_text_format_count(value, out, size);
+    case SP_KEY_SHARE:
+        return sp_text_format_share((uint32_t)value, out, size);
+    case SP_KEY_WORD_U8:
+    case SP_KEY_WORD_U32:
+        sp_text_put(&text, "%s", value <= key->high ? key->words[value] : "?");
+        break;
+    case SP_KEY_OUTCOMES:
+        show_outcomes(&text, value);
+    }
+    return text.length;
+}
+
+size_t sp_key_format(const struct sp_key *key, const struct sp_guards *guards, char *out,
+                     size_t size)
+{
+    return keys_format(key, keys_get(key, guards), out, size);
+}

@@ -1,0 +1,204 @@
+#include "policy/value.h"
+
+#include "base/near.h"
+#include "base/text.h"
+#include "policy/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* For messages: what the user wrote, not more of it than fits. */
+#define VALUE_SHOWN(length) ((int)((length) < 64 ? (length) : 64))
+
+const char *value_example(size_t key)
+{
+    switch (sp_keys[key].type) {
+    case SP_KEY_TIME:
+        return "a time: 250ms, 5s, 2m";
+    case SP_KEY_COUNT_U16:
+    case SP_KEY_COUNT_U32:
+        return "a whole number: 5";
+    case SP_KEY_SHARE:
+        return "a share: 50%, 0.5%";
+    case SP_KEY_OUTCOMES:
+        return "outcomes: refused,timeout";
+    case SP_KEY_WORD_U8:
+    case SP_KEY_WORD_U32:
+        break;
+    }
+    return "a word";
+}
+
+static bool value_range(size_t key, const char *text, size_t length, struct value_fault *fault)
+{
+    char title[64], low[32], high[32];
+
+    keys_title(key, title, sizeof title);
+    keys_format(&sp_keys[key], sp_keys[key].low, low, sizeof low);
+    keys_format(&sp_keys[key], sp_keys[key].high, high, sizeof high);
+    snprintf(fault->text, sizeof fault->text, "'%.*s' is out of range: %s is %s to %s%s",
+             VALUE_SHOWN(length), text, title, low, high, keys_off(key) ? ", or off" : "");
+    return false;
+}
+
+static bool value_time_fault(enum sp_text status, const char *text, size_t length,
+                             struct value_fault *fault)
+{
+    if (status == SP_TEXT_NO_UNIT) {
+        snprintf(fault->text, sizeof fault->text, "a time needs a unit: 250ms, 5s, 2m");
+        snprintf(fault->cure, sizeof fault->cure, "did you mean '%.*sms'?", VALUE_SHOWN(length),
+                 text);
+        return false;
+    }
+    snprintf(fault->text, sizeof fault->text, "'%.*s' is not a time", VALUE_SHOWN(length), text);
+    snprintf(fault->cure, sizeof fault->cure, "%s",
+             status == SP_TEXT_TOO_FINE ? "a nanosecond is the smallest part"
+                                        : "a number and us, ms, s, m, h or d: 250ms, 5s, 2m");
+    return false;
+}
+
+static bool value_number_fault(size_t key, enum sp_text status, const char *text, size_t length,
+                               struct value_fault *fault)
+{
+    if (status == SP_TEXT_TOO_BIG)
+        return value_range(key, text, length, fault);
+    if (sp_keys[key].type == SP_KEY_TIME)
+        return value_time_fault(status, text, length, fault);
+    if (sp_keys[key].type == SP_KEY_SHARE) {
+        snprintf(fault->text, sizeof fault->text, "'%.*s' is not a share", VALUE_SHOWN(length),
+                 text);
+        snprintf(fault->cure, sizeof fault->cure, "%s",
+                 status == SP_TEXT_TOO_FINE ? "hundredths of a percent are the smallest part: 0.01%"
+                                            : "a number and a percent sign: 50%, 0.5%");
+        return false;
+    }
+    snprintf(fault->text, sizeof fault->text, "'%.*s' is not a whole number", VALUE_SHOWN(length),
+             text);
+    return false;
+}
+
+static bool value_number(size_t key, const char *text, size_t length, uint64_t *value,
+                         struct value_fault *fault)
+{
+    enum sp_text status;
+    uint32_t share = 0;
+
+    if (sp_keys[key].type == SP_KEY_TIME) {
+        status = sp_text_parse_time(text, length, value);
+    } else if (sp_keys[key].type == SP_KEY_SHARE) {
+        status = sp_text_parse_share(text, length, &share);
+        *value = share;
+    } else {
+        status = sp_text_parse_count(text, length, value);
+    }
+    if (status != SP_TEXT_OK)
+        return value_number_fault(key, status, text, length, fault);
+    if (*value < sp_keys[key].low || *value > sp_keys[key].high)
+        return value_range(key, text, length, fault);
+    return true;
+}
+
+static bool value_word(size_t key, const char *text, size_t length, uint64_t *value,
+                       struct value_fault *fault)
+{
+    const char *const *words = sp_keys[key].words;
+    struct sp_near near = sp_near_begin(text, length);
+    struct sp_text_out cure;
+
+    for (uint64_t i = 0; words[i] != NULL; i++) {
+        *value = i;
+        if (sp_text_is(text, length, words[i]))
+            return true;
+        sp_near_try(&near, words[i]);
+    }
+    snprintf(fault->text, sizeof fault->text, "unknown %s '%.*s'",
+             sp_keys[key].word[0] != '\0' ? "value" : sp_keys[key].directive, VALUE_SHOWN(length),
+             text);
+    cure = sp_text_out(fault->cure, sizeof fault->cure);
+    if (near.best != NULL) {
+        sp_text_put(&cure, "did you mean '%s'?", near.best);
+        return false;
+    }
+    sp_text_put(&cure, "possible here:");
+    for (; *words != NULL; words++)
+        sp_text_put(&cure, " %s", *words);
+    return false;
+}
+
+/* Our own rejections are never failures, and `ok` is none. */
+#define VALUE_NO_FAILURE                                                                    \
+    (SP_OUTCOME_BIT(OK) | SP_OUTCOME_BIT(REJECTED_BREAKER) | SP_OUTCOME_BIT(REJECTED_CAP) | \
+     SP_OUTCOME_BIT(REJECTED_RATE))
+
+static bool value_outcome_fault(const char *text, size_t length, uint32_t mask,
+                                struct value_fault *fault)
+{
+    struct sp_near near = sp_near_begin(text, length);
+
+    fault->length = length;
+    if (length == 0) {
+        snprintf(fault->text, sizeof fault->text, "an outcome is missing");
+        snprintf(fault->cure, sizeof fault->cure, "outcomes with commas between: refused,timeout");
+        fault->length = 1;
+        return false;
+    }
+    if (mask != 0) {
+        snprintf(fault->text, sizeof fault->text, "'%.*s' is never a failure", VALUE_SHOWN(length),
+                 text);
+        return false;
+    }
+    for (unsigned i = 0; i < SP_OUTCOME_REJECTED_BREAKER; i++)
+        sp_near_try(&near, sp_outcome_word(i));
+#define X(word, mask) sp_near_try(&near, word);
+    SP_OUTCOME_GROUPS(X)
+#undef X
+    snprintf(fault->text, sizeof fault->text, "unknown outcome '%.*s'", VALUE_SHOWN(length), text);
+    if (near.best != NULL)
+        snprintf(fault->cure, sizeof fault->cure, "did you mean '%s'?", near.best);
+    return false;
+}
+
+static bool value_outcomes(const char *text, size_t length, uint64_t *value,
+                           struct value_fault *fault)
+{
+    const char *end = text + length, *word = text;
+
+    for (*value = 0;; word++) {
+        const char *comma = memchr(word, ',', (size_t)(end - word));
+        size_t size = (size_t)((comma != NULL ? comma : end) - word);
+        uint32_t mask = sp_outcome_mask(word, size);
+
+        if (mask == 0 || (mask & VALUE_NO_FAILURE) != 0) {
+            fault->offset = (size_t)(word - text);
+            return value_outcome_fault(word, size, mask, fault);
+        }
+        *value |= mask;
+        word += size;
+        if (comma == NULL)
+            return true;
+    }
+}
+
+bool value_parse(size_t key, const char *text, size_t length, uint64_t *value,
+                 struct value_fault *fault)
+{
+    char title[64];
+
+    fault->cure[0] = '\0';
+    fault->offset = 0;
+    fault->length = length;
+    *value = 0;
+    if (sp_keys[key].words != NULL)
+        return value_word(key, text, length, value, fault);
+    if (sp_text_is(text, length, "off")) {
+        if (keys_off(key))
+            return true;
+        keys_title(key, title, sizeof title);
+        snprintf(fault->text, sizeof fault->text, "'%s' cannot be off", title);
+        snprintf(fault->cure, sizeof fault->cure, "%s", value_example(key));
+        return false;
+    }
+    if (sp_keys[key].type == SP_KEY_OUTCOMES)
+        return value_outcomes(text, length, value, fault);
+    return value_number(key, text, length, value, fault);
+}
