@@ -38,9 +38,9 @@ static inline struct sp_breaker sp_breaker_unpack(uint64_t word)
 }
 static inline uint64_t sp_breaker_pack(struct sp_breaker b)
 {
-    return (uint64_t)b.state | (uint64_t)b.hold << 2 | (uint64_t)b.backoff << 4 |
-           (uint64_t)b.streak << 8 | (uint64_t)(b.epoch & SP_BREAKER_EPOCH_MASK) << 18 |
-           (uint64_t)b.until << 32;
+    return (uint64_t)(b.state & 3) | (uint64_t)(b.hold & 3) << 2 | (uint64_t)(b.backoff & 15) << 4 |
+           (uint64_t)(b.streak & SP_BREAKER_STREAK_MAX) << 8 |
+           (uint64_t)(b.epoch & SP_BREAKER_EPOCH_MASK) << 18 | (uint64_t)b.until << 32;
 }
 
 enum sp_verdict { SP_PASS, SP_REFUSED_BREAKER, SP_REFUSED_CAP, SP_REFUSED_RATE };

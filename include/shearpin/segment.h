@@ -183,7 +183,7 @@ struct sp_dest {
     sp_word half_opened;
     sp_word closed;
 
-    _Alignas(SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms instead of a connection */
+    _Alignas(SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms for a connection; breaker.c */
     _Alignas(SP_CACHELINE) struct sp_steer steer;
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
@@ -220,6 +220,14 @@ static inline uint32_t sp_lease_epoch(uint64_t word)
 static inline uint32_t sp_lease_detail(uint64_t word)
 {
     return (uint32_t)word;
+}
+
+/* Between two readings of the clock in ms, cut to 32 bits. Another process may have read its clock
+ * a little later than we did ours: a note from the future is young, not 49 days old. */
+static inline uint32_t sp_ms_since(uint32_t now, uint32_t then)
+{
+    uint32_t age = now - then;
+    return age > UINT32_MAX - 60000u ? 0 : age;
 }
 
 /* This process as a segment knows it. */

@@ -1,0 +1,214 @@
+/*
+ * conn.h - what this process knows of its fds: which of them are guarded connections, what is
+ * outstanding on each, when that is due, and which names its addresses have. Source: src/conn.
+ *
+ * No locks and no allocation after sp_here_start; every function is safe in signal handlers.
+ * A vfork child shares this memory and must not come here (src/shim sees to it).
+ */
+#ifndef SHEARPIN_CONN_H
+#define SHEARPIN_CONN_H
+
+#include "shearpin/fault.h"
+#include "shearpin/guard.h"
+
+#define SP_CONNS_MAX  65536u
+#define SP_FAULTS_MAX 8u
+
+/* The word of a connection: one 64-bit atomic. 0: nothing is outstanding. Else a kind in the low
+ * three bits, and above them the time since when (ns, the low bits cut off), or for CUT the errno
+ * that every call gets from then on. */
+enum sp_turn {
+    SP_TURN_IDLE,
+    SP_TURN_CONNECTING, /* a connect that has not been heard of yet */
+    SP_TURN_STARTING,   /* an exchange is being admitted; nothing was sent */
+    SP_TURN_EXCHANGE,   /* sent, not answered */
+    SP_TURN_CUT
+};
+
+static inline uint64_t sp_turn_word(enum sp_turn turn, uint64_t since)
+{
+    return (since & ~UINT64_C(7)) | turn;
+}
+static inline enum sp_turn sp_turn_of(uint64_t word)
+{
+    return (enum sp_turn)(word & 7);
+}
+/* Rounded up, so that nothing is ever due early. */
+static inline uint64_t sp_turn_since(uint64_t word)
+{
+    return word | 7;
+}
+static inline uint64_t sp_turn_cut(int error)
+{
+    return (uint64_t)error << 3 | SP_TURN_CUT;
+}
+static inline int sp_turn_error(uint64_t word)
+{
+    return (int)(word >> 3);
+}
+
+enum {
+    SP_CONN_NONBLOCK = 1,  /* as last seen; never changed by us */
+    SP_CONN_UNIX = 2,      /* a unix socket: cut by shutdown() */
+    SP_CONN_INHERITED = 4, /* from the parent, and not used here yet: never scanned, never cut */
+    SP_CONN_FRESH = 8,     /* the permit of the connect still waits for the first answer */
+    SP_CONN_ONEWAY = 16,   /* `exchange none`: nothing is ever outstanding */
+    SP_CONN_REPORTED = 32, /* the program was told of the cut: a further connect() is a new one */
+};
+
+#define SP_LIMIT_UNIT (100 * SP_US)
+
+struct sp_conn {
+    sp_word word;
+    sp_word permit;     /* struct sp_permit, packed; belongs to whoever ends the turn */
+    uint64_t cookie;    /* SO_COOKIE: tells a stranger on our number */
+    sp_half references; /* fds and calls that hold it; 0: free */
+    sp_half flags;
+    sp_half fd;     /* one of its fds */
+    uint32_t dest;  /* index of the destination's state */
+    uint32_t lease; /* place in the cap, SP_NO_LEASE */
+    uint32_t limit; /* of this turn, in SP_LIMIT_UNIT; 0: none */
+    uint32_t hold;  /* injected: the answer is not to be seen earlier, in SP_LIMIT_UNIT */
+    uint32_t generation;
+    uint64_t spare;
+};
+_Static_assert(sizeof(struct sp_conn) == SP_CACHELINE, "one line a connection");
+
+/* --- the process: src/conn/here.c --- */
+
+struct sp_here {
+    sp_half *off;    /* 1 while the shim sleeps; points into the segment once there is one */
+    sp_word *fds;    /* fd -> generation << 32 | index + 1, 0: not guarded */
+    uint32_t fd_max; /* 0 until started: then every look-up says no */
+    sp_half fd_high; /* above all fds that ever had an entry */
+    struct sp_conn *conns;
+    sp_half conn_high; /* above all connections in use so far */
+    uint32_t pid;
+    uint32_t *alive; /* a page that is wiped on fork: 0 tells a child in one load */
+    struct sp_segment segment;
+    struct sp_override overrides[SP_OVERRIDES_MAX];
+    size_t override_count;
+    struct {
+        char destination[SP_NAME_SIZE];
+        struct sp_fault fault;
+    } faults[SP_FAULTS_MAX];
+    size_t fault_count;
+};
+extern struct sp_here sp_here;
+
+/* The shim is awake: two loads. */
+static inline bool sp_here_awake(void)
+{
+    return atomic_load_explicit(sp_here.off, memory_order_relaxed) == 0;
+}
+
+/* Reserves the tables. The segment must be attached and joined already; -1: no memory. */
+int sp_here_start(uint32_t fd_max);
+/* True in a child of fork that has not been here yet. */
+static inline bool sp_here_forked(void)
+{
+    return *(volatile uint32_t *)sp_here.alive == 0;
+}
+/* Drops what only the parent owns: nothing is outstanding, no lease is ours. Takes a slot. */
+void sp_here_after_fork(void);
+
+/* A question to the guards about a destination; fills `guards` (overrides included). False: the
+ * destination is off, disabled or no longer in the policy: straight to libc; what was admitted
+ * earlier can still be settled when call->dest is not NULL. */
+bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
+                  struct sp_guards *guards);
+/* The destination of an address, or -1. Counts what no destination takes. */
+int sp_here_route(const struct sp_addr *address);
+/* What the injected faults do to a call of this destination; takes an ordinal if there are any. */
+void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act);
+
+/* --- fds and connections: src/conn/table.c --- */
+
+static inline uint64_t sp_conn_entry(int fd)
+{
+    if ((uint32_t)fd >= sp_here.fd_max)
+        return 0;
+    return atomic_load_explicit(&sp_here.fds[fd], memory_order_acquire);
+}
+static inline struct sp_conn *sp_conn_at(uint64_t entry)
+{
+    return &sp_here.conns[(uint32_t)entry - 1];
+}
+static inline uint32_t sp_conn_index(const struct sp_conn *conn)
+{
+    return (uint32_t)(conn - sp_here.conns);
+}
+
+/* A free connection with one reference, held by the caller; NULL when all are taken. */
+struct sp_conn *sp_conn_new(void);
+/* Makes `fd` name the connection as it was in `generation`: one more reference. False: it is over,
+ * nothing was done. */
+bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation);
+/* Takes `fd` off the table if it still is `entry`. True: the caller has its reference now. */
+bool sp_conn_remove(int fd, uint64_t entry);
+/* Gives a reference back; true when that was the last: nobody else can take one any more, and the
+ * caller must sp_turn_over() it. */
+bool sp_conn_drop(struct sp_conn *conn);
+/* The end of sp_turn_over(): free to be somebody else's. */
+void sp_conn_free(struct sp_conn *conn);
+
+static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
+{
+    return atomic_load_explicit(&conn->flags, memory_order_relaxed);
+}
+static inline void sp_conn_mark(struct sp_conn *conn, uint32_t flag, bool on)
+{
+    if (on)
+        atomic_fetch_or_explicit(&conn->flags, flag, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&conn->flags, ~flag, memory_order_relaxed);
+}
+
+/* --- turns: src/conn/turn.c --- */
+
+/* A connect was admitted: `admission` is kept, the turn stands as CONNECTING since call->now. */
+void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
+                     const struct sp_admission *admission);
+/* It came out. An OK keeps the permit for the first exchange. False: not CONNECTING as `word`. */
+bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now);
+
+/* Asks for a new exchange on an idle connection. SP_PASS with `*began` set: the word is ours, give
+ * it to sp_turn_sent. SP_PASS with 0: another has begun one, or nothing is to be tracked. */
+enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began);
+/* The send of who began failed to send anything: the turn is taken back. */
+void sp_turn_unsend(struct sp_conn *conn, uint64_t began);
+/* Ends the exchange that stands as `word`. False: another was faster, and owns it. */
+bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now);
+/* Ends any turn by cutting: every later call on the connection gets `error`. */
+bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error,
+                    uint64_t now);
+/* The last reference is gone and the real close is done: what is outstanding was abandoned, permit
+ * and lease go back, the connection is free. */
+void sp_turn_over(struct sp_conn *conn, uint64_t now);
+
+/* --- deadlines: src/conn/due.c --- */
+
+extern sp_word sp_due_next;     /* the nearest in this process, SP_NEVER: none */
+extern sp_word sp_due_shortest; /* the shortest that was ever armed, SP_NEVER: none ever was */
+
+static inline bool sp_due_ever(void)
+{
+    return atomic_load_explicit(&sp_due_shortest, memory_order_relaxed) != SP_NEVER;
+}
+/* A turn that is due at `due`, `limit` after it began. */
+void sp_due_arm(uint64_t due, uint64_t limit);
+/* When the turn that stands as `word` is due; SP_NEVER when it has no limit. */
+uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word);
+/* Hands every turn that is due to `expire`, and finds the next. */
+typedef void sp_due_fn(struct sp_conn *conn, uint64_t word);
+void sp_due_scan(uint64_t now, sp_due_fn *expire);
+
+/* --- names of addresses: src/conn/names.c --- */
+
+void sp_names_learn(const char *name, const struct sp_addr *address);
+/* Up to four names of an address, the newest look-up of this thread first. */
+#define SP_NAMES_EACH 4
+#define SP_NAMES_TEXT 256
+size_t sp_names_of(const struct sp_addr *address, char (*names)[SP_NAMES_TEXT]);
+
+#endif

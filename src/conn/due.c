@@ -1,0 +1,50 @@
+/* due.c - the nearest deadline of the process. `next` may be too early, never too late: turns that
+ * end leave it as it is, and whoever wakes at it looks again. So a deadline costs nothing more than
+ * one comparison a turn, and one scan a deadline's length. */
+#include "shearpin/conn.h"
+
+sp_word sp_due_next = SP_NEVER;
+sp_word sp_due_shortest = SP_NEVER;
+
+static void due_lower(sp_word *word, uint64_t to)
+{
+    uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+    while (to < seen && !atomic_compare_exchange_weak(word, &seen, to))
+        ;
+}
+
+void sp_due_arm(uint64_t due, uint64_t limit)
+{
+    due_lower(&sp_due_shortest, limit);
+    due_lower(&sp_due_next, due);
+}
+
+uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word)
+{
+    enum sp_turn turn = sp_turn_of(word);
+    if (conn->limit == 0 || (turn != SP_TURN_CONNECTING && turn != SP_TURN_EXCHANGE))
+        return SP_NEVER;
+    return sp_turn_since(word) + conn->limit * SP_LIMIT_UNIT;
+}
+
+void sp_due_scan(uint64_t now, sp_due_fn *expire)
+{
+    uint64_t nearest = SP_NEVER;
+    uint32_t high = atomic_load(&sp_here.conn_high);
+    atomic_store(&sp_due_next, SP_NEVER); /* what is armed from here on lowers it again */
+    for (uint32_t i = 0; i < high; i++) {
+        struct sp_conn *conn = &sp_here.conns[i];
+        uint64_t word = atomic_load(&conn->word);
+        if (word == 0 || (sp_conn_flags(conn) & SP_CONN_INHERITED))
+            continue;
+        uint64_t due = sp_due_of(conn, word);
+        if (due <= now) {
+            expire(conn, word);
+            due = sp_due_of(conn, atomic_load(&conn->word));
+        }
+        if (due < nearest)
+            nearest = due;
+    }
+    if (nearest != SP_NEVER)
+        due_lower(&sp_due_next, nearest);
+}

@@ -1,0 +1,136 @@
+#include "shearpin/conn.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "conn/names.h"
+
+static sp_half asleep = 1;
+
+struct sp_here sp_here = {.off = &asleep};
+
+static void *here_reserve(size_t size)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+int sp_here_start(uint32_t fd_max)
+{
+    sp_here.alive = here_reserve(4096);
+    sp_here.fds = here_reserve((size_t)fd_max * sizeof *sp_here.fds);
+    sp_here.conns = here_reserve(SP_CONNS_MAX * sizeof *sp_here.conns);
+    if (!sp_here.alive || !sp_here.fds || !sp_here.conns || sp_names_start() != 0 ||
+        madvise(sp_here.alive, 4096, MADV_WIPEONFORK) != 0)
+        return -1;
+    *sp_here.alive = 1;
+    sp_here.pid = (uint32_t)getpid();
+    sp_here.fd_max = fd_max;
+    sp_here.off = &sp_here.segment.head->disabled;
+    return 0;
+}
+
+void sp_here_after_fork(void)
+{
+    *sp_here.alive = 1;
+    sp_here.pid = (uint32_t)getpid();
+    uint32_t high = atomic_load(&sp_here.conn_high);
+    for (uint32_t i = 0; i < high; i++) {
+        struct sp_conn *conn = &sp_here.conns[i];
+        if (atomic_load(&conn->references) == 0)
+            continue;
+        if (sp_turn_of(atomic_load(&conn->word)) != SP_TURN_CUT)
+            atomic_store(&conn->word, 0);
+        atomic_store(&conn->permit, 0);
+        conn->lease = SP_NO_LEASE;
+        sp_conn_mark(conn, SP_CONN_FRESH, false);
+        sp_conn_mark(conn, SP_CONN_INHERITED, true);
+    }
+    atomic_store(&sp_due_next, SP_NEVER);
+    sp_process_join(&sp_here.segment);
+}
+
+/* --- questions to the guards --- */
+
+/* Asked only when every place is taken, so the file is opened anew each time: no fd stays ours. */
+static bool here_alive(void *context, uint32_t slot)
+{
+    struct sp_census census;
+    (void)context;
+    sp_census_open(&sp_here.segment, &census);
+    bool alive = sp_census_alive(&sp_here.segment, &census, slot);
+    sp_census_close(&census);
+    return alive;
+}
+
+bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
+                  struct sp_guards *guards)
+{
+    struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
+    bool found = sp_segment_guards(&sp_here.segment, dest, guards);
+    *call = (struct sp_call){.segment = &sp_here.segment,
+                             .dest = d,
+                             .index = dest,
+                             .guards = guards,
+                             .now = now,
+                             .conn = conn,
+                             .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
+                             .alive = here_alive};
+    if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
+        return false;
+    if (sp_here.override_count)
+        sp_override_apply(sp_here.overrides, sp_here.override_count, d->name, guards);
+    return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
+}
+
+/* Matches under the policy in force; a reload meanwhile makes it look again. */
+static int here_match(const struct sp_addr *address, const char *const *names, size_t count)
+{
+    for (int i = 0; i < 8; i++) {
+        uint64_t word;
+        const struct sp_policy *policy = sp_segment_policy(&sp_here.segment, &word);
+        if (!policy)
+            return -1;
+        int index = sp_policy_match(policy, address, names, count, NULL);
+        const struct sp_row *row = index < 0 ? NULL : sp_policy_row(policy, (size_t)index);
+        int state = row ? row->state : -1;
+        if (sp_segment_steady(&sp_here.segment, word))
+            return state;
+    }
+    return -1;
+}
+
+int sp_here_route(const struct sp_addr *address)
+{
+    char text[SP_NAMES_EACH][SP_NAMES_TEXT];
+    const char *names[SP_NAMES_EACH];
+    size_t count = address->family == SP_FAMILY_UNIX ? 0 : sp_names_of(address, text);
+    for (size_t i = 0; i < count; i++)
+        names[i] = text[i];
+    int dest = here_match(address, names, count);
+    if (dest < 0)
+        sp_count(&sp_here.segment.head->unmatched, 1);
+    return dest;
+}
+
+void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act)
+{
+    struct sp_shard *shard = &call->dest->shards[sp_here.segment.self.shard % SP_SHARDS];
+    uint64_t ordinal = 0;
+    memset(act, 0, sizeof *act);
+    for (size_t i = 0; i < sp_here.fault_count; i++) {
+        const struct sp_fault *fault = &sp_here.faults[i].fault;
+        const char *name = sp_here.faults[i].destination;
+        if (!(fault->on & stage) ||
+            (strcmp(name, "*") != 0 && strncmp(name, call->dest->name, SP_NAME_SIZE) != 0))
+            continue;
+        if (ordinal == 0)
+            ordinal = atomic_fetch_add(&call->dest->ordinal, 1) + 1;
+        if (sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
+            sp_count(&shard->injected[fault->kind], 1);
+    }
+}
