@@ -183,7 +183,8 @@ struct sp_dest {
     sp_word half_opened;
     sp_word closed;
 
-    _Alignas(SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms for a connection; breaker.c */
+    _Alignas(
+        SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms for a connection; breaker.c */
     _Alignas(SP_CACHELINE) struct sp_steer steer;
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */

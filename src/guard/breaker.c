@@ -29,12 +29,6 @@ static void breaker_event(const struct sp_call *call, struct sp_breaker from, st
     sp_event_write(call->segment, &event);
 }
 
-static void breaker_clear_probes(struct sp_dest *dest)
-{
-    for (unsigned i = 0; i < SP_PROBES; i++)
-        atomic_store_explicit(&dest->probes[i], 0, memory_order_relaxed);
-}
-
 /* Every change of state begins a new epoch: permits of an older one only count from there on. */
 static bool breaker_move(const struct sp_call *call, uint64_t word, struct sp_breaker to)
 {
@@ -44,7 +38,6 @@ static bool breaker_move(const struct sp_call *call, uint64_t word, struct sp_br
         return false;
     if (to.state == SP_STATE_CLOSED)
         sp_window_clear(d);
-    breaker_clear_probes(d);
     sp_count(to.state == SP_STATE_OPEN        ? &d->opened
              : to.state == SP_STATE_HALF_OPEN ? &d->half_opened
                                               : &d->closed,
@@ -67,10 +60,17 @@ static uint64_t breaker_open_time(const struct sp_call *call, unsigned backoff)
     return time < most ? time : most;
 }
 
+/* A time of the word lies at most open_max ahead; further off is a clock that went round. */
+static bool breaker_time_over(const struct sp_call *call, struct sp_breaker b)
+{
+    int32_t left = (int32_t)(b.until - breaker_ms(call->now));
+    uint64_t most = call->guards->breaker.open_max / SP_MS;
+    return left <= 0 || (most < (uint64_t)WAIT_MS_MAX && left > (int32_t)most + 60000);
+}
+
 static struct sp_breaker breaker_opened(const struct sp_call *call, struct sp_breaker b)
 {
-    uint32_t now = breaker_ms(call->now);
-    bool fresh = b.state == SP_STATE_CLOSED && (b.until == 0 || (int32_t)(now - b.until) >= 0);
+    bool fresh = b.state == SP_STATE_CLOSED && (b.until == 0 || breaker_time_over(call, b));
     if (fresh)
         b.backoff = 0;
     else if (b.backoff < SP_BREAKER_BACKOFF_MAX)
@@ -78,7 +78,9 @@ static struct sp_breaker breaker_opened(const struct sp_call *call, struct sp_br
     b.state = SP_STATE_OPEN;
     b.streak = 0;
     uint64_t time = breaker_open_time(call, b.backoff) / SP_MS;
-    b.until = now + (uint32_t)(time < (uint64_t)WAIT_MS_MAX ? time : (uint64_t)WAIT_MS_MAX);
+    if (time > (uint64_t)WAIT_MS_MAX)
+        time = (uint64_t)WAIT_MS_MAX;
+    b.until = breaker_ms(call->now) + (uint32_t)time;
     return b;
 }
 
@@ -94,14 +96,6 @@ static struct sp_breaker breaker_closed(const struct sp_call *call, struct sp_br
 }
 
 /* --- admission --- */
-
-/* An open time lies at most open_max ahead; further off is a clock that went round. */
-static bool breaker_time_over(const struct sp_call *call, struct sp_breaker b)
-{
-    int32_t left = (int32_t)(b.until - breaker_ms(call->now));
-    uint64_t most = call->guards->breaker.open_max / SP_MS;
-    return left <= 0 || (most < (uint64_t)WAIT_MS_MAX && left > (int32_t)most + 60000);
-}
 
 static bool breaker_hold_over(const struct sp_call *call)
 {
@@ -120,65 +114,101 @@ static void breaker_end_hold(const struct sp_call *call, uint64_t word, struct s
         breaker_event(call, b, to, SP_TRIP_TIME, 0, 0);
 }
 
-static bool breaker_probe_free(const struct sp_call *call, uint64_t seen, uint32_t now)
+/* The epoch in a probe's lease is the owner's with the breaker's folded in, so a change of state
+ * voids all probes in the same compare-and-swap: clearing them after it would hit new ones. */
+static uint64_t breaker_probe_lease(const struct sp_call *call, uint32_t slot, uint16_t epoch,
+                                    uint32_t since)
 {
-    uint32_t slot = sp_lease_slot(seen), age = now - sp_lease_detail(seen);
-    if (seen == 0 || age >= call->guards->breaker.giveup / SP_MS)
-        return true;
-    if (slot >= SP_PROCESSES)
-        return slot != PROBE_ANYBODY;
-    if ((atomic_load(&call->segment->processes[slot].epoch) & 0xfffffu) != sp_lease_epoch(seen))
-        return true;
-    return age >= PROBE_CHECK_MS && call->alive && !call->alive(call->alive_context, slot);
+    uint32_t owner = 0;
+    if (slot < SP_PROCESSES)
+        owner = atomic_load(&call->segment->processes[slot].epoch);
+    return sp_lease_word(slot, owner ^ (uint32_t)epoch << 6, since);
 }
 
-static uint64_t breaker_probe_lease(const struct sp_call *call, uint32_t since)
+static uint64_t breaker_probe_own(const struct sp_call *call, uint16_t epoch, uint32_t since)
 {
     const struct sp_self *self = &call->segment->self;
-    uint32_t slot = self->slot < SP_PROCESSES ? self->slot : PROBE_ANYBODY;
-    return sp_lease_word(slot, self->epoch, since);
+    if (self->slot >= SP_PROCESSES)
+        return breaker_probe_lease(call, PROBE_ANYBODY, epoch, since);
+    return sp_lease_word(self->slot, self->epoch ^ (uint32_t)epoch << 6, since);
 }
 
-static enum sp_verdict breaker_probe(const struct sp_call *call, struct sp_breaker b,
-                                     struct sp_permit *permit)
+/* Taken in this epoch of the breaker, by a process that has not been replaced? */
+static bool breaker_probe_current(const struct sp_call *call, uint64_t seen, uint16_t epoch)
+{
+    uint32_t slot = sp_lease_slot(seen);
+    return slot <= PROBE_ANYBODY &&
+           seen == breaker_probe_lease(call, slot, epoch, sp_lease_detail(seen));
+}
+
+static bool breaker_probe_free(const struct sp_call *call, uint64_t seen, uint16_t epoch)
+{
+    uint64_t giveup = call->guards->breaker.giveup;
+    uint32_t age = sp_ms_since(breaker_ms(call->now), sp_lease_detail(seen));
+    if (!breaker_probe_current(call, seen, epoch) || (giveup && age * SP_MS >= giveup))
+        return true;
+    uint32_t slot = sp_lease_slot(seen);
+    return slot != PROBE_ANYBODY && age >= PROBE_CHECK_MS && call->alive &&
+           !call->alive(call->alive_context, slot);
+}
+
+/* False: the state changed meanwhile, and with it what is free; then ask again. The place is read
+ * before the breaker, so a compare-and-swap on it never takes one of a later epoch. */
+static bool breaker_probe(const struct sp_call *call, uint64_t state, struct sp_permit *permit)
 {
     uint32_t now = breaker_ms(call->now), places = call->guards->breaker.probe;
-    if (places == 0)
-        places = 1;
-    for (uint32_t i = 0; i < places && i < SP_PROBES; i++) {
+    uint16_t epoch = sp_breaker_unpack(state).epoch;
+    uint64_t lease = breaker_probe_own(call, epoch, now);
+    for (uint32_t i = 0; i < SP_PROBES && (i == 0 || i < places); i++) {
         sp_word *word = &call->dest->probes[i];
         uint64_t seen = atomic_load(word);
-        if (!breaker_probe_free(call, seen, now) ||
-            !atomic_compare_exchange_strong(word, &seen, breaker_probe_lease(call, now)))
+        if (atomic_load(&call->dest->breaker) != state)
+            return false;
+        if (!breaker_probe_free(call, seen, epoch) ||
+            !atomic_compare_exchange_strong(word, &seen, lease))
             continue;
         *permit = (struct sp_permit){
-            .kind = SP_PERMIT_PROBE, .probe = (uint8_t)i, .epoch = b.epoch, .since = now};
-        return SP_PASS;
+            .kind = SP_PERMIT_PROBE, .probe = (uint8_t)i, .epoch = epoch, .since = now};
+        return true;
     }
-    return SP_REFUSED_BREAKER;
+    return true;
+}
+
+static void breaker_half_open(const struct sp_call *call, uint64_t word, struct sp_breaker b)
+{
+    struct sp_breaker to = b;
+    to.state = SP_STATE_HALF_OPEN;
+    to.streak = 0;
+    if (breaker_move(call, word, to))
+        breaker_event(call, b, to, SP_TRIP_TIME, 0, 0);
+}
+
+/* A state that does not exist admits: then nobody was told to refuse. */
+static bool breaker_is_closed(struct sp_breaker b)
+{
+    return b.state != SP_STATE_OPEN && b.state != SP_STATE_HALF_OPEN;
 }
 
 enum sp_verdict sp_breaker_admit(const struct sp_call *call, struct sp_permit *permit)
 {
     for (int turn = 0; turn < 16; turn++) {
         uint64_t word = atomic_load_explicit(&call->dest->breaker, memory_order_acquire);
-        struct sp_breaker b = sp_breaker_unpack(word), to = b;
-        *permit = (struct sp_permit){.kind = SP_PERMIT_CALL, .epoch = b.epoch};
-        if (b.hold != SP_HOLD_NONE) {
-            if (!breaker_hold_over(call))
-                return b.hold == SP_HOLD_OPEN ? SP_REFUSED_BREAKER : SP_PASS;
+        struct sp_breaker b = sp_breaker_unpack(word);
+        *permit = (struct sp_permit){.kind = SP_PERMIT_NONE, .epoch = b.epoch};
+        if (b.hold != SP_HOLD_NONE && breaker_hold_over(call)) {
             breaker_end_hold(call, word, b);
-        } else if (b.state == SP_STATE_HALF_OPEN) {
-            return breaker_probe(call, b, permit);
-        } else if (b.state != SP_STATE_OPEN) {
-            return SP_PASS;
-        } else if (!breaker_time_over(call, b)) {
+        } else if (b.hold == SP_HOLD_OPEN) {
             return SP_REFUSED_BREAKER;
+        } else if (b.hold != SP_HOLD_NONE || breaker_is_closed(b)) {
+            permit->kind = SP_PERMIT_CALL;
+            return SP_PASS;
+        } else if (b.state == SP_STATE_HALF_OPEN) {
+            if (breaker_probe(call, word, permit))
+                return permit->kind == SP_PERMIT_PROBE ? SP_PASS : SP_REFUSED_BREAKER;
+        } else if (breaker_time_over(call, b)) {
+            breaker_half_open(call, word, b);
         } else {
-            to.state = SP_STATE_HALF_OPEN;
-            to.streak = 0;
-            if (breaker_move(call, word, to))
-                breaker_event(call, b, to, SP_TRIP_TIME, 0, 0);
+            return SP_REFUSED_BREAKER;
         }
     }
     return SP_REFUSED_BREAKER;
@@ -190,7 +220,7 @@ void sp_breaker_return(const struct sp_call *call, const struct sp_permit *permi
 {
     if (permit->kind != SP_PERMIT_PROBE || permit->probe >= SP_PROBES)
         return;
-    uint64_t lease = breaker_probe_lease(call, permit->since);
+    uint64_t lease = breaker_probe_own(call, permit->epoch, permit->since);
     atomic_compare_exchange_strong(&call->dest->probes[permit->probe], &lease, 0);
 }
 
@@ -204,76 +234,108 @@ static bool breaker_window(const struct sp_call *call, size_t offset, uint64_t w
     return sum->calls >= least && sum->calls > 0 && sum->bad * SP_SHARE_ALL >= share * sum->calls;
 }
 
-static void breaker_trip_if(const struct sp_call *call, uint64_t word, struct sp_breaker b,
-                            bool bad, bool slow, enum sp_outcome outcome)
+/* Why a breaker with this streak trips; what the event shows as a and b goes into `why`. */
+static enum sp_trip breaker_reason(const struct sp_call *call, uint16_t streak, bool bad, bool slow,
+                                   struct sp_window_sum *why)
 {
     const struct sp_breaker_policy *p = &call->guards->breaker;
-    struct sp_window_sum sum = {b.streak, outcome};
-    enum sp_trip reason = SP_TRIP_NONE;
-    if (bad && p->streak && b.streak >= p->streak)
-        reason = SP_TRIP_STREAK;
-    else if (bad && breaker_window(call, offsetof(struct sp_shard, rate), p->rate_window, p->rate,
-                                   p->rate_min, &sum))
-        reason = SP_TRIP_RATE;
-    else if (slow && breaker_window(call, offsetof(struct sp_shard, slow), p->slow_window, p->slow,
-                                    p->slow_min, &sum))
-        reason = SP_TRIP_SLOW;
-    if (reason == SP_TRIP_NONE)
-        return;
-    if (!breaker_move(call, word, breaker_opened(call, b)))
-        return;
-    struct sp_breaker to = {.state = SP_STATE_OPEN};
-    if (reason == SP_TRIP_STREAK)
-        breaker_event(call, b, to, reason, b.streak, outcome);
-    else
-        breaker_event(call, b, to, reason, sum.bad, sum.calls);
+    if (bad && p->streak && streak >= p->streak)
+        return SP_TRIP_STREAK;
+    if (bad && breaker_window(call, offsetof(struct sp_shard, rate), p->rate_window, p->rate,
+                              p->rate_min, why))
+        return SP_TRIP_RATE;
+    if (slow && breaker_window(call, offsetof(struct sp_shard, slow), p->slow_window, p->slow,
+                               p->slow_min, why))
+        return SP_TRIP_SLOW;
+    return SP_TRIP_NONE;
 }
 
-static void breaker_settle_closed(const struct sp_call *call, uint16_t epoch, bool bad, bool slow,
-                                  enum sp_outcome outcome)
+/* Closed, and still in the epoch in which the call was admitted. */
+static bool breaker_votes(struct sp_breaker b, uint16_t epoch)
+{
+    return b.epoch == epoch && b.hold == SP_HOLD_NONE && b.state == SP_STATE_CLOSED;
+}
+
+/* Others write the streak meanwhile; a trip that is due must not be lost to them. */
+static void breaker_trip_if(const struct sp_call *call, uint16_t epoch, bool bad, bool slow,
+                            enum sp_outcome outcome)
+{
+    for (;;) {
+        struct sp_window_sum why = {0, 0};
+        uint64_t word = atomic_load(&call->dest->breaker);
+        struct sp_breaker b = sp_breaker_unpack(word), to;
+        if (!breaker_votes(b, epoch))
+            return;
+        enum sp_trip reason = breaker_reason(call, b.streak, bad, slow, &why);
+        if (reason == SP_TRIP_NONE)
+            return;
+        to = breaker_opened(call, b);
+        if (!breaker_move(call, word, to))
+            continue;
+        if (reason == SP_TRIP_STREAK)
+            breaker_event(call, b, to, reason, b.streak, outcome);
+        else
+            breaker_event(call, b, to, reason, why.bad, why.calls);
+        return;
+    }
+}
+
+static void breaker_settle_streak(const struct sp_call *call, uint16_t epoch, bool bad)
 {
     uint64_t word = atomic_load_explicit(&call->dest->breaker, memory_order_relaxed);
     for (;;) {
         struct sp_breaker b = sp_breaker_unpack(word);
-        if (b.epoch != epoch || b.hold != SP_HOLD_NONE || b.state != SP_STATE_CLOSED)
-            return;
         uint16_t streak = !bad ? 0 : b.streak < SP_BREAKER_STREAK_MAX ? b.streak + 1 : b.streak;
-        if (streak != b.streak) {
-            b.streak = streak;
-            uint64_t next = sp_breaker_pack(b);
-            if (!atomic_compare_exchange_weak(&call->dest->breaker, &word, next))
-                continue;
-            word = next;
-        }
-        if (bad || slow)
-            breaker_trip_if(call, word, b, bad, slow, outcome);
-        return;
+        if (!breaker_votes(b, epoch) || streak == b.streak)
+            return;
+        b.streak = streak;
+        if (atomic_compare_exchange_weak(&call->dest->breaker, &word, sp_breaker_pack(b)))
+            return;
     }
+}
+
+static void breaker_settle_call(const struct sp_call *call, uint16_t epoch, bool bad, bool slow,
+                                enum sp_outcome outcome)
+{
+    const struct sp_breaker_policy *p = &call->guards->breaker;
+    struct sp_shard *shard = &call->dest->shards[call->segment->self.shard % SP_SHARDS];
+    uint64_t word = atomic_load_explicit(&call->dest->breaker, memory_order_relaxed);
+    if (!breaker_votes(sp_breaker_unpack(word), epoch))
+        return;
+    if (p->rate)
+        sp_window_add(shard->rate, p->rate_window, call->now, bad);
+    if (p->slow)
+        sp_window_add(shard->slow, p->slow_window, call->now, slow);
+    breaker_settle_streak(call, epoch, bad);
+    if (bad || slow)
+        breaker_trip_if(call, epoch, bad, slow, outcome);
 }
 
 static void breaker_settle_probe(const struct sp_call *call, const struct sp_permit *permit,
                                  bool bad, enum sp_outcome outcome)
 {
-    uint64_t word = atomic_load(&call->dest->breaker);
     for (;;) {
+        uint64_t word = atomic_load(&call->dest->breaker);
         struct sp_breaker b = sp_breaker_unpack(word), to = b;
         if (b.epoch != permit->epoch || b.hold != SP_HOLD_NONE || b.state != SP_STATE_HALF_OPEN)
             break;
+        uint16_t proved = b.streak + 1;
         if (bad) {
-            if (breaker_move(call, word, breaker_opened(call, b)))
-                breaker_event(call, b, (struct sp_breaker){.state = SP_STATE_OPEN}, SP_TRIP_PROBE,
-                              0, outcome);
-            break;
+            to = breaker_opened(call, b);
+            if (!breaker_move(call, word, to))
+                continue;
+            breaker_event(call, b, to, SP_TRIP_PROBE, 0, outcome);
+        } else if (proved >= call->guards->breaker.close) {
+            to = breaker_closed(call, b);
+            if (!breaker_move(call, word, to))
+                continue;
+            breaker_event(call, b, to, SP_TRIP_PROVED, proved, 0);
+        } else {
+            to.streak = proved;
+            if (!atomic_compare_exchange_strong(&call->dest->breaker, &word, sp_breaker_pack(to)))
+                continue;
         }
-        to.streak++;
-        if (to.streak >= call->guards->breaker.close) {
-            if (breaker_move(call, word, breaker_closed(call, b)))
-                breaker_event(call, b, (struct sp_breaker){.state = SP_STATE_CLOSED},
-                              SP_TRIP_PROVED, to.streak, 0);
-            break;
-        }
-        if (atomic_compare_exchange_weak(&call->dest->breaker, &word, sp_breaker_pack(to)))
-            break;
+        break;
     }
     sp_breaker_return(call, permit);
 }
@@ -282,7 +344,6 @@ void sp_breaker_settle(const struct sp_call *call, const struct sp_permit *permi
                        enum sp_outcome outcome, uint64_t duration)
 {
     const struct sp_breaker_policy *p = &call->guards->breaker;
-    struct sp_shard *shard = &call->dest->shards[call->segment->self.shard % SP_SHARDS];
     bool bad = (p->on >> outcome & 1) != 0;
     bool slow = p->slow && duration > p->slow_over;
     if (bad) {
@@ -299,11 +360,7 @@ void sp_breaker_settle(const struct sp_call *call, const struct sp_permit *permi
         breaker_settle_probe(call, permit, bad || slow, outcome);
         return;
     }
-    if (p->rate)
-        sp_window_add(shard->rate, p->rate_window, call->now, bad);
-    if (p->slow)
-        sp_window_add(shard->slow, p->slow_window, call->now, slow);
-    breaker_settle_closed(call, permit->epoch, bad, slow, outcome);
+    breaker_settle_call(call, permit->epoch, bad, slow, outcome);
 }
 
 /* --- steering and looking --- */
@@ -338,9 +395,8 @@ void sp_breaker_reset(const struct sp_call *call)
         uint64_t word = atomic_load(&call->dest->breaker);
         struct sp_breaker b = {.epoch = sp_breaker_unpack(word).epoch};
         if (breaker_move(call, word, b))
-            break;
+            return;
     }
-    atomic_store(&call->dest->hold_until, 0);
 }
 
 void sp_breaker_look(const struct sp_call *call, struct sp_breaker_view *view)
@@ -365,6 +421,8 @@ void sp_breaker_look(const struct sp_call *call, struct sp_breaker_view *view)
         view->successes = b.streak;
     else
         view->streak = b.streak;
-    for (unsigned i = 0; i < SP_PROBES; i++)
-        view->probes += atomic_load(&call->dest->probes[i]) != 0;
+    for (unsigned i = 0; i < SP_PROBES && view->state == SP_STATE_HALF_OPEN; i++) {
+        uint64_t seen = atomic_load(&call->dest->probes[i]);
+        view->probes += seen != 0 && breaker_probe_current(call, seen, b.epoch);
+    }
 }

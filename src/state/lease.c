@@ -1,23 +1,48 @@
 #include "shearpin/segment.h"
 
+/* Who lives costs a system call, and one process may hold every place: it is asked about once. */
+struct lease_census {
+    sp_alive_fn *alive;
+    void *context;
+    uint64_t asked[SP_PROCESSES / 64];
+    uint64_t living[SP_PROCESSES / 64];
+};
+
+static bool lease_alive(struct lease_census *census, uint32_t slot)
+{
+    uint64_t bit = UINT64_C(1) << slot % 64;
+    if (!(census->asked[slot / 64] & bit)) {
+        census->asked[slot / 64] |= bit;
+        if (census->alive(census->context, slot))
+            census->living[slot / 64] |= bit;
+    }
+    return (census->living[slot / 64] & bit) != 0;
+}
+
+static bool lease_gone(const struct sp_segment *segment, uint64_t lease,
+                       struct lease_census *census)
+{
+    uint32_t slot = sp_lease_slot(lease);
+    if (slot >= SP_PROCESSES)
+        return true;
+    uint32_t epoch = atomic_load(&segment->processes[slot].epoch) & 0xfffffu;
+    return epoch != sp_lease_epoch(lease) || !lease_alive(census, slot);
+}
+
 /* A dying process gives up its memory and its lock before its sockets, so a place of the dead is
  * marked first and granted again only when the grace is over. */
 static bool lease_reclaim(struct sp_segment *segment, sp_word *word, uint64_t lease,
-                          uint32_t now_ms, sp_alive_fn *alive, void *context)
+                          uint32_t now_ms, struct lease_census *census)
 {
     uint64_t seen = atomic_load_explicit(word, memory_order_acquire);
     if (seen == 0)
         return atomic_compare_exchange_strong(word, &seen, lease);
     if (seen & SP_LEASE_DEAD) {
-        if (now_ms - sp_lease_detail(seen) < SP_LEASE_GRACE_MS)
+        if (sp_ms_since(now_ms, sp_lease_detail(seen)) < SP_LEASE_GRACE_MS)
             return false;
         return atomic_compare_exchange_strong(word, &seen, lease);
     }
-    uint32_t slot = sp_lease_slot(seen);
-    bool gone = slot >= SP_PROCESSES ||
-                (atomic_load(&segment->processes[slot].epoch) & 0xfffffu) != sp_lease_epoch(seen) ||
-                !alive(context, slot);
-    if (gone)
+    if (lease_gone(segment, seen, census))
         atomic_compare_exchange_strong(word, &seen, SP_LEASE_DEAD | now_ms);
     return false;
 }
@@ -34,8 +59,9 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
         if (seen == 0 && atomic_compare_exchange_strong(&words[at], &seen, lease))
             return at;
     }
+    struct lease_census census = {.alive = alive, .context = context};
     for (uint32_t i = 0; i < limit; i++) {
-        if (lease_reclaim(segment, &words[i], lease, now_ms, alive, context))
+        if (lease_reclaim(segment, &words[i], lease, now_ms, &census))
             return i;
     }
     return SP_NO_LEASE;
