@@ -22,7 +22,7 @@ uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *leas
     uint32_t limit;
     sp_word *words = cap_words(call, cap, &limit);
     *lease = sp_lease_word(self->slot, self->epoch, call->conn);
-    if (!words)
+    if (!words || self->slot >= SP_PROCESSES) /* nobody could tell that its owner has died */
         return SP_NO_LEASE;
     return sp_lease_take(call->segment, words, limit, *lease, (uint32_t)(call->now / SP_MS),
                          call->alive ? call->alive : cap_anybody, call->alive_context);

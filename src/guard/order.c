@@ -7,24 +7,27 @@ static struct sp_shard *order_shard(const struct sp_call *call)
     return &call->dest->shards[call->segment->self.shard % SP_SHARDS];
 }
 
-/* In observe mode the call goes on in the shadow: counted as detected, and without a vote. */
+/* In observe mode the call goes on in the shadow: without a vote, and counted as detected by the
+ * first guard that would have stopped it. */
 static enum sp_verdict order_refuse(const struct sp_call *call, enum sp_verdict verdict,
                                     struct sp_admission *admission)
 {
     bool observed = call->guards->mode == SP_MODE_OBSERVE;
+    bool again = admission->permit.kind == SP_PERMIT_SHADOW;
     struct sp_shard *shard = order_shard(call);
-    sp_count(observed ? &shard->detected[verdict - 1] : &shard->rejected[verdict - 1], 1);
-    if (!observed)
-        return verdict;
-    admission->permit = (struct sp_permit){.kind = SP_PERMIT_SHADOW};
-    return SP_PASS;
+    sp_breaker_return(call, &admission->permit);
+    admission->permit = (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE};
+    if (!again)
+        sp_count(observed ? &shard->detected[verdict - 1] : &shard->rejected[verdict - 1], 1);
+    return observed ? SP_PASS : verdict;
 }
 
 enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
                                struct sp_admission *admission)
 {
-    admission->lease_index = SP_NO_LEASE;
-    admission->lease = 0;
+    *admission = (struct sp_admission){.lease_index = SP_NO_LEASE};
+    if (call->guards->mode == SP_MODE_OFF)
+        return SP_PASS;
     enum sp_verdict verdict = sp_breaker_admit(call, &admission->permit);
     if (verdict != SP_PASS) {
         if (!connecting && call->guards->breaker.established == SP_ESTABLISHED_PASS) {
@@ -42,7 +45,7 @@ enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
     admission->lease_index = sp_cap_take(call, SP_CAP_CONNECTIONS, &admission->lease);
     if (admission->lease_index != SP_NO_LEASE)
         return SP_PASS;
-    sp_breaker_return(call, &admission->permit);
+    admission->lease = 0;
     return order_refuse(call, SP_REFUSED_CAP, admission);
 }
 
