@@ -36,7 +36,7 @@ LIB_LDFLAGS = -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,defs -Wl,-z,noexecstack \
 sources  = $(wildcard $(foreach d,$(1),src/$(d)/*.c))
 objects  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 # Until the wrappers stand there is nothing to link.
-SHIM_READY = $(shell grep -lsE "connect\(int" src/shim/*.c)
+SHIM_READY = $(shell grep -lsw "getaddrinfo" src/shim/*.c)
 CORE_SRC = $(call sources,base policy state guard fault)
 CONN_SRC = $(call sources,conn)
 SHIM_SRC = $(call sources,shim) $(wildcard src/shim/stubs_$(MACHINE).S)
