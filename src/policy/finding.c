@@ -6,17 +6,36 @@
  *           |               ^~~~~~ did you mean 'connect'?
  */
 #include "base/text.h"
+#include "policy/scan.h"
 #include "shearpin/policy.h"
+
+#include <string.h>
 
 #define FINDING_SOURCE_MAX 200 /* of a line; nobody reads more */
 
-/* Files may hold anything, and terminals obey what they are sent. */
+/* Files may hold anything, and terminals obey what they are sent: what is not plain text becomes
+ * a question mark. Returns the bytes that belong to the character at `text`. */
+static size_t finding_char(const char *text, size_t left, bool *plain)
+{
+    size_t length = scan_utf8(text, left);
+    unsigned char c = (unsigned char)text[0];
+
+    *plain = length > 0 && (c >= ' ' || c == '\t') && c != 0x7f &&
+             (c != 0xc2 || (unsigned char)text[1] >= 0xa0);
+    return length > 0 ? length : 1;
+}
+
 static void finding_text(struct sp_text_out *out, const char *text, size_t max)
 {
-    for (size_t i = 0; i < max && text[i] != '\0'; i++) {
-        unsigned char c = (unsigned char)text[i];
+    size_t length = strnlen(text, max), size;
+    bool plain;
 
-        sp_text_put_char(out, (c < ' ' && c != '\t') || c == 0x7f ? '?' : (char)c);
+    for (size_t i = 0; i < length; i += size) {
+        size = finding_char(text + i, length - i, &plain);
+        if (plain)
+            sp_text_put(out, "%.*s", (int)size, text + i);
+        else
+            sp_text_put_char(out, '?');
     }
 }
 
@@ -39,19 +58,22 @@ static void finding_source(struct sp_text_out *out, const struct sp_finding *fin
     sp_text_put(out, "\n      | ");
 }
 
-/* Blanks up to the column: tabs stay tabs, and the later bytes of a character take no place. */
+/* Below the characters from `column` on; tabs stay tabs. */
 static void finding_caret(struct sp_text_out *out, const struct sp_finding *finding)
 {
-    const unsigned char *source = (const unsigned char *)finding->source;
-    size_t at = finding->column - 1, i;
+    size_t length = strlen(finding->source), from = finding->column - 1;
+    size_t to = from + finding->length, size;
+    bool plain;
 
-    for (i = 0; i < at && source[i] != '\0'; i++)
-        if ((source[i] & 0xc0) != 0x80)
-            sp_text_put_char(out, source[i] == '\t' ? '\t' : ' ');
-    sp_text_put_char(out, '^');
-    for (size_t more = 1; more < finding->length && source[i] != '\0'; more++)
-        if (source[++i] != '\0' && (source[i] & 0xc0) != 0x80)
-            sp_text_put_char(out, '~');
+    for (size_t i = 0; i < length && i < to; i += size) {
+        size = finding_char(finding->source + i, length - i, &plain);
+        if (i < from)
+            sp_text_put_char(out, finding->source[i] == '\t' ? '\t' : ' ');
+        else
+            sp_text_put_char(out, i == from ? '^' : '~');
+    }
+    if (from >= length)
+        sp_text_put_char(out, '^');
 }
 
 size_t sp_finding_format(const struct sp_finding *finding, char *out, size_t size)

@@ -77,6 +77,22 @@ static bool include_entries(struct reader *reader, const struct scan_word *word,
     return true;
 }
 
+/* One file by name must be there; the line that wants it is the place to say so. */
+static void include_file(struct reader *reader, const struct scan_word *word, const char *path,
+                         size_t length)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    const char *reason = fd < 0 ? source_reason(errno) : NULL;
+
+    if (fd < 0) {
+        report_at(reader, word, NULL, "'%.300s' cannot be read: %s", path,
+                  reason != NULL ? reason : "error");
+        return;
+    }
+    close(fd);
+    include_note(reader, word, path, length);
+}
+
 static void include_sort(struct reader *reader, size_t first)
 {
     for (size_t i = first + 1; i < reader->pending_count; i++) {
@@ -113,14 +129,13 @@ static void include_scan(struct reader *reader, const struct scan_word *word, in
 static void include_glob(struct reader *reader, const struct scan_word *word, char *path)
 {
     char *slash = strrchr(path, '/');
+    const char *last = memrchr(word->text, '/', word->length);
+    size_t written = last != NULL ? (size_t)(last - word->text) : 0;
     size_t directory = slash != NULL ? (size_t)(slash + 1 - path) : 0, first;
     char saved = path[directory];
     int fd;
 
-    if (include_starred(path, directory) && include_starred(word->text, word->length) &&
-        memchr(word->text, '/', word->length) != NULL &&
-        include_starred(word->text, (size_t)((const char *)memrchr(word->text, '/', word->length) -
-                                             word->text))) {
+    if (include_starred(word->text, written)) {
         report_at(reader, word, "policy.d/*.conf", "stars may stand behind the last '/' only");
         return;
     }
@@ -155,5 +170,5 @@ void include_word(struct reader *reader, const struct scan_word *word)
     else if (include_starred(word->text, word->length))
         include_glob(reader, word, path);
     else
-        include_note(reader, word, path, length);
+        include_file(reader, word, path, length);
 }

@@ -101,15 +101,17 @@ static int override_value(const struct override_text *part, struct sp_override *
                           struct sp_error *error)
 {
     struct value_fault fault;
+    char example[100];
 
     if (sp_keys[out->key].shared)
         return sp_error_set(error, 0,
                             "'%.*s' cannot be changed for one program: all processes of the"
                             " segment share it; change the policy and reload",
                             OVERRIDE_SHOWN(part->length), part->text);
+    value_example(out->key, example, sizeof example);
     if (part->value_length == 0)
         return sp_error_set(error, 0, "'%.*s' needs a value: %s", OVERRIDE_SHOWN(part->length),
-                            part->text, value_example(out->key));
+                            part->text, example);
     if (value_parse(out->key, part->value, part->value_length, &out->value, &fault))
         return 0;
     return sp_error_set(error, 0, "'%.*s': %s%s%s", OVERRIDE_SHOWN(part->length), part->text,

@@ -74,10 +74,10 @@ static bool parse_value(struct reader *reader, size_t key, const struct scan_wor
 
 static void parse_missing(struct reader *reader, size_t key, const struct scan_word *word)
 {
-    const struct keys_form *form = keys_form_of(key);
+    char example[100];
 
-    report_at(reader, word, form != NULL ? form->example : value_example(key),
-              "'%.*s' needs a value", SHOWN(word));
+    value_example(key, example, sizeof example);
+    report_at(reader, word, example, "'%.*s' needs a value", SHOWN(word));
 }
 
 /* `open 1s..60s`, or `open 5s` for both ends. Returns the number of words used. */
@@ -195,6 +195,7 @@ static size_t parse_word(struct reader *reader, const char *directive, struct sc
 {
     struct scan_word *word = &words[at];
     size_t key = keys_word(directive, word->text, word->length);
+    int errors = reader->errors;
 
     at++;
     if (parse_later(directive, strlen(directive), word->text, word->length)) {
@@ -208,12 +209,19 @@ static size_t parse_word(struct reader *reader, const char *directive, struct sc
     } else if (parse_known(directive, &words[at]) && sp_keys[key].words == NULL) {
         parse_missing(reader, key, word);
     } else if (!parse_again(reader, key, word)) {
-        return at + parse_key(reader, key, &words[at], count - at);
+        at += parse_key(reader, key, &words[at], count - at);
     }
     /* What belongs to a word that was refused is not refused once more. */
-    while (at < count && !parse_known(directive, &words[at]))
+    while (errors < reader->errors && at < count && !parse_known(directive, &words[at]))
         at++;
     return at;
+}
+
+static const char *parse_example(const char *directive)
+{
+    return strcmp(directive, "deadline") == 0  ? "deadline connect 250ms  response 2s"
+           : strcmp(directive, "breaker") == 0 ? "breaker streak 5  open 1s..60s"
+                                               : "cap 64";
 }
 
 static void parse_group(struct reader *reader, const char *directive)
@@ -222,7 +230,8 @@ static void parse_group(struct reader *reader, const char *directive)
     size_t at = 1, count = reader->line.count;
 
     if (count == 1) {
-        report_at(reader, &words[0], NULL, "'%s' needs a word and a value", directive);
+        report_at(reader, &words[0], parse_example(directive), "'%s' needs a word and a value",
+                  directive);
         return;
     }
     if (parse_is(&words[1], "off")) {

@@ -109,6 +109,7 @@ void section_line(struct reader *reader); /* section.c: a line in column 1 */
 void rule_words(struct reader *reader);   /* rule.c: the words behind `match` */
 void source_text(struct reader *reader, const char *text, size_t length); /* source.c */
 void source_file(struct reader *reader, uint32_t name, unsigned depth);
+const char *source_reason(int code); /* of an errno, or NULL */
 void source_included(struct reader *reader, size_t first, unsigned depth);
 void include_word(struct reader *reader, const struct scan_word *word);  /* include.c */
 void check_block(struct reader *reader, const struct sp_policy *policy); /* check.c */

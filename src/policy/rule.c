@@ -40,6 +40,10 @@ static bool rule_ports(struct reader *reader, const struct scan_word *word, stru
 
     if (dash != NULL)
         high = rule_part(word, length + 1, word->length - length - 1);
+    if (word->length == 0) {
+        report_at(reader, word, "example.com:443, or no colon for every port", "a port is missing");
+        return false;
+    }
     if (!rule_port(&low, &rule->port_low) || !rule_port(&high, &rule->port_high)) {
         report_at(reader, word, "a port is 1 to 65535, a range 8000-8099", "'%.*s' is no port",
                   SHOWN(word));
@@ -131,6 +135,11 @@ static bool rule_bracketed(struct reader *reader, const struct scan_word *word,
         return false;
     }
     ip = rule_part(word, 1, length - 1);
+    if (memchr(ip.text, '/', ip.length) != NULL) {
+        report_at(reader, &ip, "the prefix stands behind the bracket: [2001:db8::]/48:5432",
+                  "'%.*s' is no address", SHOWN(&ip));
+        return false;
+    }
     if (memchr(ip.text, ':', ip.length) == NULL) {
         report_at(reader, &ip, "brackets are for IPv6: [2001:db8::1]:5432",
                   "'%.*s' is no IPv6 address", SHOWN(&ip));
@@ -227,6 +236,11 @@ static bool rule_plain(struct reader *reader, const struct scan_word *word, stru
     struct scan_word host = rule_part(word, 0, length);
     struct scan_word rest = rule_part(word, length, word->length - length);
 
+    if (rest.length > 2 && memcmp(rest.text, "://", 3) == 0) {
+        report_at(reader, word, "host and port alone: example.com:443", "'%.*s' is a URL",
+                  SHOWN(word));
+        return false;
+    }
     if (rest.length > 1 && memchr(rest.text + 1, ':', rest.length - 1) != NULL) {
         report_at(reader, word, "write IPv6 in brackets: [2001:db8::1]:5432",
                   "'%.*s' has more than one colon", SHOWN(word));

@@ -29,9 +29,10 @@ bool scan_next(struct scan *scan, struct scan_line *line)
     return true;
 }
 
-/* The length of the UTF-8 character at `p`, 0 when there is none (RFC 3629). */
-static size_t scan_utf8(const unsigned char *p, size_t left)
+/* RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+size_t scan_utf8(const char *text, size_t left)
 {
+    const unsigned char *p = (const unsigned char *)text;
     size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
 
     if (length == 0 || length > left || p[0] > 0xf4)
@@ -61,7 +62,7 @@ const char *scan_fault(const struct scan_line *line, size_t *at)
             return "a NUL byte: this is no text file";
         if ((p[i] < ' ' && p[i] != '\t') || p[i] == 0x7f)
             return "a control character";
-        length = scan_utf8(p + i, line->length - i);
+        length = scan_utf8(line->text + i, line->length - i);
         if (length == 0)
             return "these bytes are not UTF-8";
     }

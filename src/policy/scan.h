@@ -40,6 +40,9 @@ bool scan_next(struct scan *scan, struct scan_line *line);
 /* What no line may hold: the index of the first such byte, and why; NULL when all is well. */
 const char *scan_fault(const struct scan_line *line, size_t *at);
 
+/* The length of the UTF-8 character that begins `left` bytes, 0 when there is none. */
+size_t scan_utf8(const char *text, size_t left);
+
 /* Cuts the line into words. A sentence about the first mistake in `fault`, or NULL. */
 const char *scan_words(struct scan_line *line, struct scan_word *fault);
 

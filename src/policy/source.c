@@ -45,7 +45,7 @@ void source_text(struct reader *reader, const char *text, size_t length)
     }
 }
 
-static const char *source_reason(int code)
+const char *source_reason(int code)
 {
     switch (code) {
     case ENOENT:

@@ -10,23 +10,29 @@
 /* For messages: what the user wrote, not more of it than fits. */
 #define VALUE_SHOWN(length) ((int)((length) < 64 ? (length) : 64))
 
-const char *value_example(size_t key)
+static void value_words(size_t key, struct sp_text_out *out)
 {
-    switch (sp_keys[key].type) {
-    case SP_KEY_TIME:
-        return "a time: 250ms, 5s, 2m";
-    case SP_KEY_COUNT_U16:
-    case SP_KEY_COUNT_U32:
-        return "a whole number: 5";
-    case SP_KEY_SHARE:
-        return "a share: 50%, 0.5%";
-    case SP_KEY_OUTCOMES:
-        return "outcomes: refused,timeout";
-    case SP_KEY_WORD_U8:
-    case SP_KEY_WORD_U32:
-        break;
-    }
-    return "a word";
+    sp_text_put(out, "possible here:");
+    for (const char *const *word = sp_keys[key].words; *word != NULL; word++)
+        sp_text_put(out, " %s", *word);
+}
+
+void value_example(size_t key, char *out, size_t size)
+{
+    static const char *const examples[] = {
+        [SP_KEY_TIME] = "a time: 250ms, 5s, 2m",         [SP_KEY_COUNT_U16] = "a whole number: 5",
+        [SP_KEY_COUNT_U32] = "a whole number: 5",        [SP_KEY_SHARE] = "a share: 50%, 0.5%",
+        [SP_KEY_OUTCOMES] = "outcomes: refused,timeout",
+    };
+    const struct keys_form *form = keys_form_of(key);
+    struct sp_text_out text = sp_text_out(out, size);
+
+    if (form != NULL)
+        sp_text_put(&text, "%s", form->example);
+    else if (sp_keys[key].words != NULL)
+        value_words(key, &text);
+    else
+        sp_text_put(&text, "%s", examples[sp_keys[key].type]);
 }
 
 static bool value_range(size_t key, const char *text, size_t length, struct value_fault *fault)
@@ -62,6 +68,11 @@ static bool value_number_fault(size_t key, enum sp_text status, const char *text
 {
     if (status == SP_TEXT_TOO_BIG)
         return value_range(key, text, length, fault);
+    if (length == 0) {
+        snprintf(fault->text, sizeof fault->text, "a value is missing");
+        value_example(key, fault->cure, sizeof fault->cure);
+        return false;
+    }
     if (sp_keys[key].type == SP_KEY_TIME)
         return value_time_fault(status, text, length, fault);
     if (sp_keys[key].type == SP_KEY_SHARE) {
@@ -115,13 +126,10 @@ static bool value_word(size_t key, const char *text, size_t length, uint64_t *va
              sp_keys[key].word[0] != '\0' ? "value" : sp_keys[key].directive, VALUE_SHOWN(length),
              text);
     cure = sp_text_out(fault->cure, sizeof fault->cure);
-    if (near.best != NULL) {
+    if (near.best != NULL)
         sp_text_put(&cure, "did you mean '%s'?", near.best);
-        return false;
-    }
-    sp_text_put(&cure, "possible here:");
-    for (; *words != NULL; words++)
-        sp_text_put(&cure, " %s", *words);
+    else
+        value_words(key, &cure);
     return false;
 }
 
@@ -195,7 +203,7 @@ bool value_parse(size_t key, const char *text, size_t length, uint64_t *value,
             return true;
         keys_title(key, title, sizeof title);
         snprintf(fault->text, sizeof fault->text, "'%s' cannot be off", title);
-        snprintf(fault->cure, sizeof fault->cure, "%s", value_example(key));
+        value_example(key, fault->cure, sizeof fault->cure);
         return false;
     }
     if (sp_keys[key].type == SP_KEY_OUTCOMES)

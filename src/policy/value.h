@@ -18,6 +18,6 @@ bool value_parse(size_t key, const char *text, size_t length, uint64_t *value,
                  struct value_fault *fault);
 
 /* "a time: 250ms, 5s, 2m" - what a value of the key looks like. */
-const char *value_example(size_t key);
+void value_example(size_t key, char *out, size_t size);
 
 #endif
