@@ -23,6 +23,8 @@ static const void *block_item(const struct sp_policy *policy, uint32_t offset, u
 {
     uint32_t size = policy->size;
 
+    if (size > SP_POLICY_ROOM || offset % 8 != 0) /* gone mad since it was found valid */
+        return NULL;
     if (index >= count || offset > size || (size - offset) / item <= index)
         return NULL;
     return (const char *)policy + offset + index * item;
