@@ -104,7 +104,7 @@ enum sp_trip {
 };
 
 struct sp_event {
-    sp_word sequence; /* from 1; 0 while it is being written */
+    sp_word sequence; /* from 1; with the top bit while it is being written */
     uint64_t wall;
     uint32_t pid;
     uint32_t uid;

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "shearpin/guard.h"
 #include "state/process.h"
+#include "state/shared.h"
 
 #define LEASES_LEAST 64u /* a cap may be raised this far without a new segment */
 
@@ -93,16 +95,19 @@ static void apply_caps(struct sp_segment *segment, struct sp_dest *dest,
     }
 }
 
-/* A place that another name had: its caps stay with the place, all else begins anew. */
+/* A place that another name had. Its caps stay with the place, where leases of the former name may
+ * still be given back, and the breaker's epoch rises, so that its permits count no more; all else
+ * begins anew. */
 static void apply_rename(struct sp_dest *dest, const char *name)
 {
-    struct sp_extent caps[SP_CAP_COUNT];
+    const size_t breaker = offsetof(struct sp_dest, breaker), caps = offsetof(struct sp_dest, caps),
+                 behind = caps + sizeof dest->caps;
     if (strncmp(dest->name, name, SP_NAME_SIZE) == 0)
         return;
-    memcpy(caps, dest->caps, sizeof caps);
-    memset((char *)dest + offsetof(struct sp_dest, breaker), 0,
-           sizeof *dest - offsetof(struct sp_dest, breaker));
-    memcpy(dest->caps, caps, sizeof caps);
+    struct sp_breaker fresh = {.epoch = sp_breaker_unpack(atomic_load(&dest->breaker)).epoch + 1};
+    memset((char *)dest + breaker, 0, caps - breaker);
+    memset((char *)dest + behind, 0, sizeof *dest - behind);
+    atomic_store(&dest->breaker, sp_breaker_pack(fresh));
     atomic_store(&dest->disabled, 0);
     snprintf(dest->name, sizeof dest->name, "%s", name);
 }
@@ -113,6 +118,8 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
     uint32_t place[SP_POLICY_ROWS_MAX];
     uint64_t word = atomic_load(&segment->head->policy);
     uint32_t area = (word & 1) ^ 1;
+    if (!sp_policy_valid(policy, policy->size))
+        return sp_error_set(error, EINVAL, "the compiled policy is damaged");
     if (policy->size > segment->policy_size)
         return sp_error_set(error, ENOSPC,
                             "the policy needs %u bytes, the segment has room for "
@@ -121,7 +128,9 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
     if (apply_plan(segment, policy, place, error) != 0)
         return -1;
 
+    /* Readers of this area are a generation behind: they must see that before they see this. */
     struct sp_policy *copy = segment->policy[area];
+    atomic_thread_fence(memory_order_seq_cst);
     memcpy(copy, policy, policy->size);
     for (uint32_t i = 0; i < segment->dest_max; i++)
         atomic_store(&segment->dests[i].row[area], SP_NO_ROW);
@@ -157,10 +166,13 @@ int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
                             "%s is gone or another file stands in its place; "
                             "programs that use it go on under their last policy",
                             segment->path);
-    sp_process_lock(fd, SP_LOCK_APPLY, 1, true);
-    int result = sp_apply_fill(segment, policy, error);
-    close(fd);
+    int result = sp_process_lock(fd, SP_LOCK_APPLY, 1, true);
+    if (result != 0)
+        sp_error_set(error, errno, "%s cannot be locked: %s", segment->path, strerror(errno));
+    else
+        result = sp_apply_fill(segment, policy, error);
     if (result == 0)
         apply_event(segment, policy);
+    close(fd); /* and the lock */
     return result;
 }

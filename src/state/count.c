@@ -68,6 +68,7 @@ uint64_t sp_bin_quantile(const uint64_t *bins, double q)
         if (bins[i] && (double)(seen + bins[i]) >= rank) {
             uint64_t low = sp_bin_low(i), high = i + 1 < SP_BINS ? sp_bin_low(i + 1) : low;
             double part = (rank - (double)seen) / (double)bins[i];
+            part = part > 0 ? part < 1 ? part : 1 : 0; /* a share outside 0..1, bins gone mad */
             return low + (uint64_t)((double)(high - low) * part);
         }
         seen += bins[i];

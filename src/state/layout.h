@@ -17,6 +17,9 @@
 #define SP_AT_END(dest_max, lease_max, policy_size) \
     (SP_AT_DESTS(lease_max, policy_size) + (size_t)(dest_max) * sizeof(struct sp_dest))
 
+/* Zeros mapped behind the file: no number in a policy area, however mad, leads beyond them. */
+#define SP_AT_TAIL ((size_t)SP_POLICY_SIZE_MAX + 4096)
+
 /* What a segment of at most 16 destinations gets. */
 #define SP_DESTS_LEAST  16u
 #define SP_LEASES_LEAST 4096u

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "state/shared.h"
 
 #define LEARNT_WAYS 8u
 
@@ -22,58 +23,70 @@ static bool learnt_is(const struct sp_segment *segment, const struct sp_learnt *
            memcmp(entry->ip, address->ip, sizeof entry->ip) == 0;
 }
 
-void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, const char *name)
-{
-    struct sp_learnt *victim = NULL;
-    size_t home = learnt_home(address);
-    if (strlen(name) >= sizeof victim->name)
-        return;
-    for (size_t i = 0; i < LEARNT_WAYS; i++) {
-        struct sp_learnt *e = &segment->learnt[(home + i) % SP_LEARNT];
-        if (learnt_is(segment, e, address) && strncmp(e->name, name, sizeof e->name) == 0) {
-            victim = e;
-            break;
-        }
-        if (!victim || e->stamp < victim->stamp)
-            victim = e;
-    }
-    uint32_t before = atomic_load(&victim->sequence);
-    if ((before & 1) || !atomic_compare_exchange_strong(&victim->sequence, &before, before | 1))
-        return; /* another is at it: the segment's copy is a convenience only */
-    victim->pid = segment->self.pid;
-    victim->start = segment->self.start;
-    victim->stamp = sp_now();
-    victim->family = address->family;
-    memcpy(victim->ip, address->ip, sizeof victim->ip);
-    snprintf(victim->name, sizeof victim->name, "%s", name);
-    atomic_store_explicit(&victim->sequence, before + 2, memory_order_release);
-}
-
-static bool learnt_copy(const struct sp_segment *segment, const struct sp_learnt *entry,
-                        const struct sp_addr *address, char *name, uint64_t *stamp)
+/* False while it is being written, which stays so when its writer has died. */
+static bool learnt_copy(const struct sp_learnt *entry, struct sp_learnt *out)
 {
     uint32_t before = atomic_load_explicit(&entry->sequence, memory_order_acquire);
-    if ((before & 1) || !learnt_is(segment, entry, address))
+    if (before & 1)
         return false;
-    *stamp = entry->stamp;
-    memcpy(name, entry->name, sizeof entry->name);
-    name[sizeof entry->name - 1] = 0;
-    atomic_thread_fence(memory_order_acquire);
+    sp_shared_load(out, entry, sizeof *out);
+    out->name[sizeof out->name - 1] = 0;
     return atomic_load(&entry->sequence) == before;
+}
+
+/* Where a name goes: its own place, else the oldest. */
+static struct sp_learnt *learnt_place(struct sp_segment *segment, const struct sp_addr *address,
+                                      const char *name, uint32_t *sequence)
+{
+    struct sp_learnt *victim = NULL, copy;
+    uint64_t oldest = UINT64_MAX;
+    size_t home = learnt_home(address);
+    for (size_t i = 0; i < LEARNT_WAYS; i++) {
+        struct sp_learnt *e = &segment->learnt[(home + i) % SP_LEARNT];
+        if (!learnt_copy(e, &copy))
+            continue;
+        bool same = learnt_is(segment, &copy, address) && strcmp(copy.name, name) == 0;
+        if (!same && victim && copy.stamp >= oldest)
+            continue;
+        victim = e;
+        oldest = copy.stamp;
+        *sequence = copy.sequence;
+        if (same)
+            break;
+    }
+    return victim;
+}
+
+void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, const char *name)
+{
+    struct sp_learnt entry = {.pid = segment->self.pid, .start = segment->self.start};
+    uint32_t before = 0;
+    if (strlen(name) >= sizeof entry.name)
+        return;
+    struct sp_learnt *place = learnt_place(segment, address, name, &before);
+    if (!place || !atomic_compare_exchange_strong(&place->sequence, &before, before | 1))
+        return; /* another is at it: the segment's copy is a convenience only */
+    atomic_store(&entry.sequence, before | 1);
+    entry.stamp = sp_now();
+    entry.family = address->family;
+    memcpy(entry.ip, address->ip, sizeof entry.ip);
+    snprintf(entry.name, sizeof entry.name, "%s", name);
+    sp_shared_store(place, &entry, sizeof entry);
+    atomic_store(&place->sequence, before + 2);
 }
 
 size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *address,
                      char (*names)[208], size_t max)
 {
-    uint64_t stamps[LEARNT_WAYS], stamp;
-    char name[208];
+    uint64_t stamps[LEARNT_WAYS];
+    struct sp_learnt copy;
     size_t count = 0, home = learnt_home(address);
     for (size_t i = 0; i < LEARNT_WAYS; i++) {
         const struct sp_learnt *e = &segment->learnt[(home + i) % SP_LEARNT];
-        if (!learnt_copy(segment, e, address, name, &stamp))
+        if (!learnt_copy(e, &copy) || !learnt_is(segment, &copy, address))
             continue;
         size_t at = count < max ? count++ : max;
-        while (at > 0 && stamps[at - 1] < stamp) {
+        while (at > 0 && stamps[at - 1] < copy.stamp) {
             if (at < max) {
                 stamps[at] = stamps[at - 1];
                 memcpy(names[at], names[at - 1], sizeof *names);
@@ -81,8 +94,8 @@ size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *add
             at--;
         }
         if (at < max) {
-            stamps[at] = stamp;
-            memcpy(names[at], name, sizeof *names);
+            stamps[at] = copy.stamp;
+            memcpy(names[at], copy.name, sizeof *names);
         }
     }
     return count;

@@ -27,25 +27,37 @@ static bool place_group_line(const char *text, const char *group, unsigned *gid)
         if (strncmp(line, group, n) != 0 || line[n] != ':')
             continue;
         const char *number = strchr(line + n + 1, ':');
-        return number && sscanf(number + 1, "%u:", gid) == 1;
+        char colon = 0; /* without it the number may be cut off */
+        return number && sscanf(number + 1, "%u%c", gid, &colon) == 2 && colon == ':';
     }
     return false;
+}
+
+static void place_groups(char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t more = 1;
+    int fd = open("/etc/group", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && more > 0 && length < size - 1) {
+        more = read(fd, text + length, size - 1 - length);
+        length += more > 0 ? (size_t)more : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    text[length] = 0;
 }
 
 static int place_gid(const char *group, unsigned *gid, struct sp_error *error)
 {
     char text[65536];
-    char *end;
-    unsigned long number = strtoul(group, &end, 10);
-    if (*group && !*end) {
+    if (strspn(group, "0123456789") == strlen(group)) {
+        unsigned long number = strtoul(group, NULL, 10);
+        if (number > UINT32_MAX - 1)
+            return sp_error_set(error, EINVAL, "%.30s is too big for the number of a group", group);
         *gid = (unsigned)number;
         return 0;
     }
-    int fd = open("/etc/group", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = 0;
+    place_groups(text, sizeof text);
     if (place_group_line(text, group, gid))
         return 0;
     return sp_error_set(error, ENOENT,
@@ -95,6 +107,8 @@ int sp_place_name(char *out, size_t size, const struct sp_policy *policy, const 
         snprintf(out, size, "%.*s", (int)sizeof policy->segment - 1, policy->segment);
         return 0;
     }
+    if (!policy_path)
+        errno = ENOENT;
     if (!policy_path || !realpath(policy_path, full))
         return sp_error_set(error, errno, "no segment name: policy %s cannot be resolved: %s",
                             policy_path ? policy_path : "(none)", strerror(errno));

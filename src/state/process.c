@@ -26,6 +26,7 @@ int sp_process_reopen(const struct sp_segment *segment)
     if (fd >= 0 &&
         (fstat(fd, &st) != 0 || st.st_dev != segment->device || st.st_ino != segment->inode)) {
         close(fd);
+        errno = ESTALE;
         return -1;
     }
     return fd;
@@ -34,7 +35,11 @@ int sp_process_reopen(const struct sp_segment *segment)
 int sp_process_lock(int fd, long byte, long length, bool wait)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = length};
-    return fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+    int result;
+    do
+        result = fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+    while (result != 0 && errno == EINTR);
+    return result;
 }
 
 /* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. */

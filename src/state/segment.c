@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "state/apply.h"
 #include "state/layout.h"
+#include "state/shared.h"
 
 size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size)
 {
@@ -21,27 +22,6 @@ size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_si
 }
 
 /* --- may this file be believed at all? --- */
-
-/* A directory that others may write to is safe only when sticky: there they cannot replace ours. */
-static int segment_check_directory(const char *path, struct sp_error *error)
-{
-    char directory[256];
-    struct stat st;
-    snprintf(directory, sizeof directory, "%s", path);
-    char *slash = strrchr(directory, '/');
-    if (slash)
-        *slash = 0;
-    if (stat(directory, &st) != 0)
-        return sp_error_set(error, errno, "%s: %s; set SHEARPIN_DIR to a directory that exists",
-                            directory, strerror(errno));
-    bool others = (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX);
-    if (others)
-        return sp_error_set(error, EPERM,
-                            "%s is writable by everybody; a segment there could be "
-                            "replaced (chmod o-w, or set SHEARPIN_DIR)",
-                            directory);
-    return 0;
-}
 
 /* A group's segment stands in a directory that is named after the group (place.c). */
 static bool segment_group(const char *path, unsigned *gid)
@@ -53,6 +33,38 @@ static bool segment_group(const char *path, unsigned *gid)
            sscanf(at + 10, "%*u.g%u", gid) == 1;
 }
 
+static bool segment_stranger(uid_t uid)
+{
+    return uid != geteuid() && uid != 0;
+}
+
+/* Who may write to a directory may put another file in our place, unless it is sticky. */
+static int segment_check_directory(const char *path, struct sp_error *error)
+{
+    char directory[256];
+    struct stat st;
+    unsigned gid = 0;
+    bool shared = segment_group(path, &gid);
+    snprintf(directory, sizeof directory, "%s", path);
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        *slash = 0;
+    if (stat(slash ? directory : ".", &st) != 0)
+        return sp_error_set(error, errno, "%s: %s; set SHEARPIN_DIR to a directory that exists",
+                            directory, strerror(errno));
+    if (shared ? st.st_gid != gid : segment_stranger(st.st_uid))
+        return sp_error_set(error, EPERM,
+                            "%s belongs to uid %u, gid %u; a segment there could be replaced (set "
+                            "SHEARPIN_DIR to a directory of ours or root's)",
+                            directory, (unsigned)st.st_uid, (unsigned)st.st_gid);
+    if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+        return sp_error_set(error, EPERM,
+                            "%s is writable by everybody; a segment there could be "
+                            "replaced (chmod o-w, or set SHEARPIN_DIR)",
+                            directory);
+    return 0;
+}
+
 static int segment_check_file(const char *path, const struct stat *st, struct sp_error *error)
 {
     unsigned gid = 0;
@@ -62,11 +74,11 @@ static int segment_check_file(const char *path, const struct stat *st, struct sp
     if (shared && st->st_gid != gid)
         return sp_error_set(error, EPERM, "%s belongs to group %u, not to %u", path,
                             (unsigned)st->st_gid, gid);
-    if (!shared && st->st_uid != geteuid() && st->st_uid != 0)
+    if (!shared && segment_stranger(st->st_uid))
         return sp_error_set(error, EPERM, "%s belongs to uid %u, not to us or root", path,
                             (unsigned)st->st_uid);
-    if (st->st_mode & (S_IWOTH | S_IROTH))
-        return sp_error_set(error, EPERM, "%s is open to everybody (mode %04o); remove it", path,
+    if (st->st_mode & (shared ? S_IRWXO : S_IRWXO | S_IRWXG))
+        return sp_error_set(error, EPERM, "%s is open to others (mode %04o); remove it", path,
                             (unsigned)(st->st_mode & 07777));
     return 0;
 }
@@ -110,15 +122,19 @@ static void segment_point(struct sp_segment *segment, char *at, const struct sp_
         (struct sp_dest *)(void *)(at + SP_AT_DESTS(head->lease_max, head->policy_size));
 }
 
-/* One private page of zeros follows the file, so that a text without its end stops there. */
+static size_t segment_span(size_t size)
+{
+    return (size + 4095) / 4096 * 4096 + SP_AT_TAIL;
+}
+
 static char *segment_map_fd(int fd, size_t size)
 {
-    size_t whole = (size + 4095) / 4096 * 4096;
-    char *at = mmap(NULL, whole + 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *at = mmap(NULL, segment_span(size), PROT_READ,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return NULL;
     if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-        munmap(at, whole + 4096);
+        munmap(at, segment_span(size));
         return NULL;
     }
     return at;
@@ -168,10 +184,10 @@ int sp_segment_attach(struct sp_segment *segment, const char *path, struct sp_er
 
 void sp_segment_detach(struct sp_segment *segment)
 {
-    if (segment->life)
+    if (segment->life && segment->self.pid == (uint32_t)getpid()) /* a fork child has none */
         munmap(segment->life, 4096);
     if (segment->head)
-        munmap(segment->head, (segment->size + 4095) / 4096 * 4096 + 4096);
+        munmap(segment->head, segment_span(segment->size));
     memset(segment, 0, sizeof *segment);
 }
 
@@ -182,15 +198,20 @@ static uint32_t round_up(uint64_t n, uint32_t to)
     return (uint32_t)((n + to - 1) / to * to);
 }
 
+static uint32_t between(uint64_t n, uint32_t least, uint32_t most)
+{
+    return n < least ? least : n > most ? most : (uint32_t)n;
+}
+
 /* Room to grow: half as many destinations again, twice the leases, twice the text. */
 static void segment_capacities(struct sp_head *head, const struct sp_policy *policy)
 {
     uint64_t rows = policy->row_count, leases = 2 * (uint64_t)sp_apply_leases(policy);
     uint64_t dests = rows <= 12 ? SP_DESTS_LEAST : rows + rows / 2;
-    head->dest_max = round_up(dests > SP_DESTS_MAX ? SP_DESTS_MAX : dests, 16);
-    head->lease_max = round_up(leases > SP_LEASES_LEAST ? leases : SP_LEASES_LEAST, 8);
-    head->policy_size = round_up(
-        2ull * policy->size > SP_POLICY_LEAST ? 2ull * policy->size : SP_POLICY_LEAST, 4096);
+    head->dest_max = round_up(between(dests, SP_DESTS_LEAST, SP_DESTS_MAX), 16);
+    head->lease_max = round_up(between(leases, SP_LEASES_LEAST, SP_LEASES_MAX), 8);
+    head->policy_size =
+        round_up(between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
     head->size = sp_segment_size(head->dest_max, head->lease_max, head->policy_size);
     head->layout = SP_LAYOUT;
     head->created = sp_wall();
@@ -213,7 +234,10 @@ static int segment_draft(const char *path, char *draft, size_t size, const char 
     if (fd < 0)
         return sp_error_set(error, errno, "%s cannot be created: %s", path, strerror(errno));
     head.magic = SP_MAGIC;
-    int full = posix_fallocate(fd, 0, (off_t)head.size);
+    int full;
+    do
+        full = posix_fallocate(fd, 0, (off_t)head.size);
+    while (full == EINTR);
     if (full == 0 && (fchmod(fd, mode) != 0 || pwrite(fd, &head, sizeof head, 0) < 0))
         full = errno;
     if (full == 0)
@@ -293,15 +317,23 @@ int sp_segment_open(struct sp_segment *segment, const char *path, const char *na
 
 const struct sp_policy *sp_segment_policy(struct sp_segment *segment, uint64_t *word)
 {
-    uint64_t w = atomic_load_explicit(&segment->head->policy, memory_order_acquire);
-    const struct sp_policy *policy = segment->policy[w & 1];
-    *word = w;
-    if (atomic_load_explicit(&segment->checked, memory_order_relaxed) != w + 1) {
-        if (!sp_policy_valid(policy, segment->policy_size))
+    for (int i = 0; i < 64; i++) {
+        uint64_t w = atomic_load_explicit(&segment->head->policy, memory_order_acquire);
+        const struct sp_policy *policy = segment->policy[w & 1];
+        *word = w;
+        if (w == UINT64_MAX) /* would pass for one that was never checked */
+            return NULL;
+        if (atomic_load_explicit(&segment->checked, memory_order_relaxed) == w + 1)
+            return policy;
+        bool valid = sp_policy_valid(policy, segment->policy_size);
+        if (!sp_segment_steady(segment, w)) /* it was overwritten under our eyes */
+            continue;
+        if (!valid)
             return NULL;
         atomic_store_explicit(&segment->checked, w + 1, memory_order_relaxed);
+        return policy;
     }
-    return policy;
+    return NULL;
 }
 
 bool sp_segment_steady(const struct sp_segment *segment, uint64_t word)
@@ -310,19 +342,31 @@ bool sp_segment_steady(const struct sp_segment *segment, uint64_t word)
     return atomic_load_explicit(&segment->head->policy, memory_order_relaxed) == word;
 }
 
+/* Bounded by what is mapped and not by what the area says of itself, which may change any time. */
+static bool segment_copy_guards(const struct sp_segment *segment, const struct sp_policy *policy,
+                                uint32_t index, struct sp_guards *out)
+{
+    uint64_t rows = __atomic_load_n(&policy->rows, __ATOMIC_RELAXED);
+    uint64_t count = __atomic_load_n(&policy->row_count, __ATOMIC_RELAXED);
+    if (index >= count || rows % 8 != 0 ||
+        rows + (index + UINT64_C(1)) * sizeof(struct sp_row) > segment->policy_size)
+        return false;
+    const struct sp_row *row = (const struct sp_row *)(const void *)((const char *)policy + rows);
+    sp_shared_load(out, &row[index].guards, sizeof *out);
+    return true;
+}
+
 bool sp_segment_guards(struct sp_segment *segment, uint32_t dest, struct sp_guards *out)
 {
     struct sp_dest *d = sp_segment_dest(segment, dest);
-    for (int i = 0; d && i < 8; i++) {
+    for (int i = 0; d && i < 64; i++) {
         uint64_t word;
         const struct sp_policy *policy = sp_segment_policy(segment, &word);
         uint32_t index = atomic_load_explicit(&d->row[word & 1], memory_order_relaxed);
-        const struct sp_row *row = policy ? sp_policy_row(policy, index) : NULL;
-        if (row)
-            *out = row->guards;
+        bool copied = policy && segment_copy_guards(segment, policy, index, out);
         if (!sp_segment_steady(segment, word))
             continue;
-        if (row)
+        if (copied)
             return true;
         break;
     }
