@@ -152,6 +152,10 @@ bool sp_conn_drop(struct sp_conn *conn);
 /* The end of sp_turn_over(): free to be somebody else's. */
 void sp_conn_free(struct sp_conn *conn);
 
+/* The first use of a connection that came from the parent: from now on it is ours too, with a lease
+ * of its own. A full cap is not its fault: it then goes without. */
+void sp_conn_adopt(struct sp_conn *conn);
+
 static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
 {
     return atomic_load_explicit(&conn->flags, memory_order_relaxed);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 static uint64_t turn_pack(struct sp_permit permit)
 {
     uint64_t word;
@@ -80,6 +82,17 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
     if (call.dest)
         sp_order_settle(&call, &permit, true, outcome, turn_lasted(word, now));
     return true;
+}
+
+void sp_conn_adopt(struct sp_conn *conn)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    uint64_t lease;
+    sp_conn_mark(conn, SP_CONN_INHERITED, false);
+    bool on = sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &guards);
+    if (on && guards.cap[SP_CAP_CONNECTIONS] && sp_here.segment.self.slot < SP_PROCESSES)
+        conn->lease = sp_cap_take(&call, SP_CAP_CONNECTIONS, &lease);
 }
 
 /* --- exchanges --- */

@@ -1,0 +1,293 @@
+/* connect.c - admission, the connect itself within its deadline, and what came of it. */
+#include "shim/shim.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+
+/* One connect() on its way through. */
+struct attempt {
+    int fd;
+    const struct sockaddr *address;
+    socklen_t length;
+    struct sp_conn *conn;
+    uint64_t word;  /* the turn */
+    uint64_t due;   /* SP_NEVER: no deadline */
+    uint64_t delay; /* injected: the result is not to be seen earlier */
+    bool local;     /* a unix socket */
+};
+
+/* --- outcomes --- */
+
+void sp_connect_learnt(int fd, uint64_t entry, int error)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t word = atomic_load(&conn->word);
+    if (sp_turn_of(word) != SP_TURN_CONNECTING)
+        return;
+    if (error == 0) {
+        sp_turn_connected(conn, word, SP_OUTCOME_OK, sp_now());
+        return;
+    }
+    enum sp_outcome outcome = sp_socket_outcome(error, true);
+    sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
+                      sp_now());
+    sp_cut_forget(fd, entry); /* nothing is connected: the next connect() is a new attempt */
+}
+
+/* --- a blocking connect --- */
+
+static void connect_timer(int fd, uint64_t ns)
+{
+    struct timeval time = {(time_t)(ns / SP_SECOND), (suseconds_t)(ns % SP_SECOND / 1000)};
+    if (time.tv_sec == 0 && time.tv_usec < 1000)
+        time.tv_usec = 1000; /* 0 would mean for ever */
+    REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
+
+/* The kernel's timer was the alarm at 7/8; poll() is precise. What connect() says then counts. */
+static int connect_rest(const struct attempt *a, uint64_t until)
+{
+    for (;;) {
+        uint64_t now = sp_now();
+        struct pollfd one = {.fd = a->fd, .events = POLLOUT};
+        uint64_t rest = now < until ? until - now : 0;
+        struct timespec time = {(time_t)(rest / SP_SECOND), (long)(rest % SP_SECOND)};
+        int ready = REAL(ppoll)(&one, 1, &time, NULL);
+        if (ready > 0)
+            return REAL(connect)(a->fd, a->address, a->length);
+        if (ready < 0 && (errno != EINTR || !sp_socket_restarts()))
+            return -1;
+        if (ready == 0) {
+            errno = EINPROGRESS;
+            return -1;
+        }
+    }
+}
+
+/* `own` is when the program's own SO_SNDTIMEO ends it, with its own errno. */
+static int connect_until(const struct attempt *a, uint64_t own)
+{
+    uint64_t until = a->due < own ? a->due : own;
+    for (;;) {
+        uint64_t now = sp_now();
+        uint64_t rest = now < until ? until - now : 0;
+        connect_timer(a->fd, a->local ? rest : rest - rest / 8);
+        int result = REAL(connect)(a->fd, a->address, a->length);
+        if (result == 0)
+            return 0;
+        if (errno == EINTR && sp_socket_restarts())
+            continue;
+        if (errno == EINPROGRESS || errno == EALREADY)
+            return connect_rest(a, until);
+        if (!(a->local && errno == EAGAIN) || sp_now() >= until)
+            return -1;
+    }
+}
+
+static uint64_t connect_own_limit(int fd, struct timeval *own)
+{
+    socklen_t length = sizeof *own;
+    memset(own, 0, sizeof *own);
+    REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, own, &length);
+    uint64_t limit = (uint64_t)own->tv_sec * SP_SECOND + (uint64_t)own->tv_usec * 1000;
+    return limit ? sp_now() + limit : SP_NEVER;
+}
+
+static int connect_blocking(const struct attempt *a)
+{
+    struct timeval own;
+    if (a->due == SP_NEVER)
+        return REAL(connect)(a->fd, a->address, a->length);
+    uint64_t own_until = connect_own_limit(a->fd, &own);
+    int result = connect_until(a, own_until);
+    int error = errno;
+    REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
+    bool ours = a->due <= own_until && sp_now() >= a->due;
+    if (result != 0 && ours && (error == EINPROGRESS || (a->local && error == EAGAIN))) {
+        struct sockaddr none = {.sa_family = AF_UNSPEC};
+        if (!a->local)
+            REAL(connect)(a->fd, &none, sizeof none);
+        error = ETIMEDOUT;
+    }
+    errno = error;
+    return result;
+}
+
+/* Injected latency holds the result back, whatever it is; a deadline that ends first wins. */
+static int connect_delay(const struct attempt *a, int result)
+{
+    int error = errno;
+    uint64_t until = sp_turn_since(a->word) + a->delay;
+    bool late = until > a->due;
+    if (!sp_socket_sleep(late ? a->due : until))
+        return -1;
+    if (late) {
+        struct sockaddr none = {.sa_family = AF_UNSPEC};
+        if (a->local || REAL(connect)(a->fd, &none, sizeof none) != 0)
+            REAL(shutdown)(a->fd, SHUT_RDWR);
+        result = -1;
+        error = ETIMEDOUT;
+    }
+    errno = error;
+    return result;
+}
+
+/* --- one attempt --- */
+
+static void connect_finish(const struct attempt *a, int result, int error)
+{
+    uint64_t entry = sp_conn_entry(a->fd);
+    bool pending = error == EINPROGRESS || error == EALREADY || error == EINTR;
+    if (result != 0 && pending)
+        return; /* goes on in the background: told later by SO_ERROR, connect(), I/O or close() */
+    if (!entry || sp_conn_at(entry) != a->conn)
+        return; /* closed meanwhile by another thread, which ended it */
+    struct sp_dest *dest = sp_segment_dest(&sp_here.segment, a->conn->dest);
+    if (result != 0 && error == ETIMEDOUT && a->due <= sp_now() && dest)
+        sp_count(&dest->shards[sp_here.segment.self.shard % SP_SHARDS].expired[SP_DEADLINE_CONNECT],
+                 1);
+    sp_connect_learnt(a->fd, entry, result == 0 ? 0 : error);
+}
+
+static int connect_run(struct attempt *a, const struct sp_call *call,
+                       const struct sp_admission *admission)
+{
+    struct sp_conn *conn = a->conn;
+    bool blocking = !(sp_conn_flags(conn) & SP_CONN_NONBLOCK);
+    sp_turn_connect(conn, call, admission);
+    a->word = atomic_load(&conn->word);
+    a->due = sp_due_of(conn, a->word);
+    sp_fd_fresh(a->fd);
+    sp_conn_install(a->fd, conn, conn->generation);
+    int result = blocking ? connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
+    if (blocking && a->delay)
+        result = connect_delay(a, result);
+    int error = errno;
+    connect_finish(a, result, error);
+    if (sp_conn_drop(conn))
+        sp_turn_over(conn, sp_now());
+    errno = error;
+    return result;
+}
+
+/* Refused by a guard or by an injected fault: nothing was sent, and nothing is kept. */
+static int connect_refuse(struct attempt *a, const struct sp_call *call,
+                          const struct sp_admission *admission, int error)
+{
+    if (admission) {
+        enum sp_outcome outcome = sp_socket_outcome(error, true);
+        if (a->delay)
+            sp_socket_sleep(call->now + a->delay);
+        sp_order_settle(call, &admission->permit, true, outcome, 0);
+        sp_cap_give(call, SP_CAP_CONNECTIONS, admission->lease_index, admission->lease);
+    }
+    sp_conn_free(a->conn);
+    errno = error;
+    return -1;
+}
+
+static bool connect_stream(int fd, struct sp_conn *conn)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    int flags = REAL(fcntl)(fd, F_GETFL);
+    if (flags < 0 || REAL(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
+        type != SOCK_STREAM)
+        return false;
+    conn->cookie = sp_socket_cookie(fd);
+    sp_conn_mark(conn, SP_CONN_NONBLOCK, flags & O_NONBLOCK);
+    return true;
+}
+
+static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    struct sp_admission admission;
+    struct sp_fault_act act = {0, 0};
+    *passed = true;
+    a->conn = sp_conn_new();
+    if (!a->conn)
+        return 0;
+    if (!sp_here_call(&call, dest, sp_conn_index(a->conn), sp_now(), &guards) ||
+        !connect_stream(a->fd, a->conn)) {
+        sp_conn_free(a->conn);
+        return 0;
+    }
+    *passed = false;
+    sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
+    if (sp_order_admit(&call, true, &admission) != SP_PASS)
+        return connect_refuse(a, &call, NULL, ECONNREFUSED);
+    if (sp_here.fault_count)
+        sp_here_faults(&call, SP_FAULT_ON_CONNECT, &act);
+    a->delay = act.delay;
+    if (act.error)
+        return connect_refuse(a, &call, &admission, act.error);
+    return connect_run(a, &call, &admission);
+}
+
+/* connect() on an fd that has an entry. True: `*result` is the answer; false: a new attempt. */
+static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t word = atomic_load(&conn->word);
+    if (!sp_socket_is(a->fd, conn)) {
+        sp_cut_forget(a->fd, entry);
+        return false;
+    }
+    if (sp_turn_of(word) == SP_TURN_CUT) {
+        if (sp_conn_flags(conn) & SP_CONN_REPORTED) {
+            sp_cut_forget(a->fd, entry);
+            return false;
+        }
+        sp_conn_mark(conn, SP_CONN_REPORTED, true);
+        errno = sp_turn_error(word);
+        *result = -1;
+        return true;
+    }
+    *result = REAL(connect)(a->fd, a->address, a->length);
+    int error = errno;
+    if (sp_turn_of(word) == SP_TURN_CONNECTING) {
+        if (*result == 0 || error == EISCONN)
+            sp_connect_learnt(a->fd, entry, 0);
+        else if (error != EALREADY && error != EINPROGRESS && error != EINTR)
+            sp_connect_learnt(a->fd, entry, error);
+    } else if (*result == 0) { /* AF_UNSPEC: the connection is dissolved */
+        sp_cut_forget(a->fd, entry);
+    }
+    errno = error;
+    return true;
+}
+
+/* Not ours to read: too low to be an address, too short to be one of a peer. */
+static bool connect_readable(const struct sockaddr *address, socklen_t length)
+{
+    return (uintptr_t)address >= 4096 && length >= sizeof(sa_family_t);
+}
+
+SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (!sp_here_awake() || sp_process_foreign() || !connect_readable(address, length))
+        return REAL(connect)(fd, address, length);
+
+    struct attempt a = {.fd = fd, .address = address, .length = length, .due = SP_NEVER};
+    uint64_t entry = sp_conn_entry(fd);
+    struct sp_addr to;
+    int error = errno, result;
+    bool passed = true;
+    if (entry && connect_again(&a, entry, &result))
+        return result;
+    if ((uint32_t)fd < sp_here.fd_max && sp_addr_from_sockaddr(address, length, &to)) {
+        int dest = sp_here_route(&to);
+        a.local = to.family == SP_FAMILY_UNIX;
+        if (dest >= 0)
+            result = connect_guarded(&a, (uint32_t)dest, &passed);
+        if (!passed && result == 0)
+            errno = error;
+    }
+    return passed ? REAL(connect)(fd, address, length) : result;
+}

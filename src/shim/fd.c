@@ -1,0 +1,208 @@
+/* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
+#include "shim/shim.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include "base/clock.h"
+
+void sp_fd_clear(int fd);
+void sp_fd_clear(int fd)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    int error = errno;
+    if (entry && !sp_process_foreign())
+        sp_cut_forget(fd, entry);
+    errno = error;
+}
+
+/* --- ending --- */
+
+/* A connect whose result nobody asked for: the last chance to hear it. */
+static void fd_hear(int fd, uint64_t entry)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    int failed = 0;
+    socklen_t length = sizeof failed;
+    if (sp_turn_of(atomic_load(&conn->word)) != SP_TURN_CONNECTING || !sp_socket_is(fd, conn) ||
+        REAL(getsockopt)(fd, SOL_SOCKET, SO_ERROR, &failed, &length) != 0)
+        return;
+    if (failed || sp_socket_connected(fd))
+        sp_connect_learnt(fd, entry, failed);
+}
+
+struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
+{
+    int error = errno;
+    if (atomic_load(&sp_conn_at(entry)->references) == 1)
+        fd_hear(fd, entry);
+    errno = error;
+    return sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
+}
+
+void sp_fd_left(struct sp_conn *conn)
+{
+    int error = errno;
+    if (sp_conn_drop(conn))
+        sp_turn_over(conn, sp_now());
+    errno = error;
+}
+
+SP_EXPORT int close(int fd)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    if (SP_LIKELY(entry == 0) || sp_process_foreign())
+        return REAL(close)(fd);
+    struct sp_conn *conn = sp_fd_leave(fd, entry);
+    int result = REAL(close)(fd);
+    if (conn)
+        sp_fd_left(conn);
+    return result;
+}
+
+SP_EXPORT int fclose(FILE *file)
+{
+    int fd = sp_here.fd_max ? fileno_unlocked(file) : -1;
+    uint64_t entry = sp_conn_entry(fd);
+    if (SP_LIKELY(entry == 0) || sp_process_foreign())
+        return REAL(fclose)(file);
+    struct sp_conn *conn = sp_fd_leave(fd, entry);
+    int result = REAL(fclose)(file);
+    if (conn)
+        sp_fd_left(conn);
+    return result;
+}
+
+static void fd_forget_range(unsigned first, unsigned last, void (*what)(int, uint64_t))
+{
+    uint32_t high = atomic_load(&sp_here.fd_high);
+    for (unsigned fd = first; fd <= last && fd < high; fd++) {
+        uint64_t entry = sp_conn_entry((int)fd);
+        if (entry)
+            what((int)fd, entry);
+    }
+}
+
+static bool fd_range_guarded(unsigned first)
+{
+    return first < atomic_load_explicit(&sp_here.fd_high, memory_order_relaxed) &&
+           !sp_process_foreign();
+}
+
+SP_EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    if ((flags & CLOSE_RANGE_CLOEXEC) || !fd_range_guarded(first))
+        return REAL(close_range)(first, last, flags);
+    fd_forget_range(first, last, fd_hear);
+    int result = REAL(close_range)(first, last, flags);
+    if (result == 0)
+        fd_forget_range(first, last, sp_cut_forget);
+    return result;
+}
+
+SP_EXPORT void closefrom(int low)
+{
+    bool guarded = fd_range_guarded(low < 0 ? 0 : (unsigned)low);
+    if (guarded)
+        fd_forget_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, fd_hear);
+    REAL(closefrom)(low);
+    if (guarded)
+        fd_forget_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, sp_cut_forget);
+}
+
+SP_EXPORT int shutdown(int fd, int how)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    int result = REAL(shutdown)(fd, how);
+    if (SP_LIKELY(entry == 0) || result != 0 || how == SHUT_WR || !sp_shim_on())
+        return result;
+    /* The program will hear no answer any more: nothing of it is due. */
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t word = atomic_load(&conn->word);
+    if (sp_turn_of(word) == SP_TURN_EXCHANGE)
+        sp_turn_end(conn, word, SP_OUTCOME_ABANDONED, sp_now());
+    return result;
+}
+
+/* --- copying --- */
+
+/* `copy` names what `entry` named; a connection that is over meanwhile is left unguarded. */
+static int fd_copied(uint64_t entry, int copy)
+{
+    if (copy < 0 || SP_LIKELY(entry == 0 && sp_conn_entry(copy) == 0) || sp_process_foreign())
+        return copy;
+    if (entry && sp_conn_entry(copy) == entry)
+        return copy; /* dup2(fd, fd) */
+    sp_fd_fresh(copy);
+    if (entry)
+        sp_conn_install(copy, sp_conn_at(entry), (uint32_t)(entry >> 32));
+    return copy;
+}
+
+SP_EXPORT int dup(int fd)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    return fd_copied(entry, REAL(dup)(fd));
+}
+
+SP_EXPORT int dup2(int fd, int to)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    return fd_copied(entry, REAL(dup2)(fd, to));
+}
+
+SP_EXPORT int dup3(int fd, int to, int flags)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    return fd_copied(entry, REAL(dup3)(fd, to, flags));
+}
+
+/* --- modes: learnt, never changed --- */
+
+static void fd_mode(uint64_t entry, bool nonblocking)
+{
+    if (!sp_process_foreign())
+        sp_conn_mark(sp_conn_at(entry), SP_CONN_NONBLOCK, nonblocking);
+}
+
+static int fd_control(int fd, int command, void *argument, int result)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        return fd_copied(entry, result);
+    if (command == F_SETFL && result == 0 && SP_UNLIKELY(entry != 0))
+        fd_mode(entry, (uintptr_t)argument & O_NONBLOCK);
+    return result;
+}
+
+SP_EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return fd_control(fd, command, argument, REAL(fcntl)(fd, command, argument));
+}
+
+SP_EXPORT int fcntl64(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return fd_control(fd, command, argument, REAL(fcntl64)(fd, command, argument));
+}
+
+SP_EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+    va_list args;
+    va_start(args, request);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    int result = REAL(ioctl)(fd, request, argument);
+    uint64_t entry = sp_conn_entry(fd);
+    if (SP_UNLIKELY(entry != 0) && request == FIONBIO && result == 0)
+        fd_mode(entry, *(const int *)argument != 0);
+    return result;
+}

@@ -1,0 +1,52 @@
+/* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
+#include "shim/shim.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What a cut left behind is reported once, as the kernel does with its own errors. */
+static bool option_cut(int fd, uint64_t entry, void *value, socklen_t *length)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t word = atomic_load(&conn->word);
+    if (sp_turn_of(word) != SP_TURN_CUT || (sp_conn_flags(conn) & SP_CONN_REPORTED) ||
+        !sp_socket_is(fd, conn))
+        return false;
+    int error = sp_turn_error(word);
+    memcpy(value, &error, *length < sizeof error ? *length : sizeof error);
+    if (*length > sizeof error)
+        *length = sizeof error;
+    sp_conn_mark(conn, SP_CONN_REPORTED, true);
+    return true;
+}
+
+static void option_error(int fd, uint64_t entry, int failed)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    int error = errno;
+    /* 0 is also what a connect says that has not ended yet. */
+    if (sp_turn_of(atomic_load(&conn->word)) == SP_TURN_CONNECTING && sp_socket_is(fd, conn) &&
+        (failed || sp_socket_connected(fd)))
+        sp_connect_learnt(fd, entry, failed);
+    errno = error;
+}
+
+SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    bool asks = level == SOL_SOCKET && name == SO_ERROR;
+    if (SP_LIKELY(entry == 0) || !asks || !sp_shim_on())
+        return REAL(getsockopt)(fd, level, name, value, length);
+    /* The kernel reads and writes first: only then are the program's pointers known to be good. */
+    int result = REAL(getsockopt)(fd, level, name, value, length);
+    if (result != 0 || *length < sizeof(int))
+        return result;
+    if (!option_cut(fd, entry, value, length))
+        option_error(fd, entry, *(const int *)value);
+    return result;
+}
+
+SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    return REAL(setsockopt)(fd, level, name, value, length);
+}

@@ -1,0 +1,50 @@
+/* process.c - fork, vfork and raw system calls. */
+#include "shim/shim.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+_Thread_local int sp_vforked;
+
+/* The flag may be the parent's own: it stays up in the parent until somebody asks. */
+bool sp_process_vforked(void)
+{
+    if ((uint32_t)getpid() != sp_here.pid)
+        return true;
+    sp_vforked = 0;
+    return false;
+}
+
+SP_EXPORT pid_t fork(void)
+{
+    pid_t pid = REAL(fork)();
+    if (pid == 0 && sp_here.fd_max && sp_here_forked()) {
+        int error = errno;
+        sp_vforked = 0;
+        sp_here_after_fork();
+        errno = error;
+    }
+    return pid;
+}
+
+/* --- called by the stubs in assembly --- */
+
+extern void *sp_stub_syscall;
+void *sp_stub_syscall;
+
+void sp_stub_error(int error);
+void sp_stub_error(int error)
+{
+    errno = error;
+}
+
+long sp_stub_close(long number, int fd);
+long sp_stub_close(long number, int fd)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    struct sp_conn *conn = entry && !sp_process_foreign() ? sp_fd_leave(fd, entry) : NULL;
+    long result = REAL(syscall)(number, fd);
+    if (conn)
+        sp_fd_left(conn);
+    return result;
+}

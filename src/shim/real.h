@@ -1,0 +1,67 @@
+/* real.h - libc's own functions. REAL(connect)(...) is a call that leaves the shim. */
+#ifndef SHEARPIN_SHIM_REAL_H
+#define SHEARPIN_SHIM_REAL_H
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "shim/symbols.h"
+
+/* The fortified twins have no prototype without _FORTIFY_SOURCE. */
+ssize_t __recv_chk(int fd, void *buffer, size_t length, size_t size, int flags);
+ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t size, int flags,
+                       struct sockaddr *from, socklen_t *from_length);
+ssize_t __read_chk(int fd, void *buffer, size_t length, size_t size);
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                const sigset_t *mask, size_t size);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int at, const char *path, int flags);
+int __openat64_2(int at, const char *path, int flags);
+
+/* vfork and syscall are stubs in assembly: they need their own entries by symbol. */
+struct sp_real {
+#define X(name) __typeof__(name) *name;
+    SP_SYMBOLS(X)
+#undef X
+};
+extern struct sp_real sp_real;
+
+enum sp_symbol {
+#define X(name) SP_SYMBOL_##name,
+    SP_SYMBOLS(X)
+#undef X
+        SP_SYMBOL_COUNT
+};
+
+/* Looks a function up for a call that comes before our constructor. Never NULL. */
+void *sp_real_find(enum sp_symbol symbol);
+void sp_real_start(void);
+
+#define REAL(name)                                                      \
+    ({                                                                  \
+        __typeof__(name) *real_ = sp_real.name;                         \
+        if (__builtin_expect(!real_, 0))                                \
+            real_ = (__typeof__(name) *)sp_real_find(SP_SYMBOL_##name); \
+        real_;                                                          \
+    })
+
+#define SP_EXPORT      __attribute__((visibility("default")))
+#define SP_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define SP_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#endif

@@ -1,0 +1,71 @@
+/* shim.h - what the wrappers share. Only src/shim knows libc's signatures, errno and sleeping. */
+#ifndef SHEARPIN_SHIM_SHIM_H
+#define SHEARPIN_SHIM_SHIM_H
+
+#include "shearpin/conn.h"
+#include "shim/real.h"
+
+/* --- which process are we? (process.c) --- */
+
+extern _Thread_local int sp_vforked; /* raised by the vfork stub, in parent and child alike */
+bool sp_process_vforked(void);
+
+/* True in a vfork child: it shares our memory and must only pass through. A child of fork is made
+ * at home first. Call it before anything of ours is written. */
+static inline bool sp_process_foreign(void)
+{
+    if (SP_UNLIKELY(sp_here_forked()))
+        sp_here_after_fork();
+    return SP_UNLIKELY(sp_vforked) && sp_process_vforked();
+}
+
+/* Shall this call, on an fd that has an entry, be looked at? */
+static inline bool sp_shim_on(void)
+{
+    return sp_here_awake() && !sp_process_foreign();
+}
+
+/* --- sockets (socket.c) --- */
+
+/* The outcome that an errno of a connect or transfer means; SP_OUTCOME_COUNT: it blames nobody. */
+enum sp_outcome sp_socket_outcome(int error, bool connecting);
+uint64_t sp_socket_cookie(int fd);
+/* Is `fd` still what the connection was made of? Asked before anything is refused or cut. */
+bool sp_socket_is(int fd, const struct sp_conn *conn);
+bool sp_socket_connected(int fd);
+/* Sleeps until the time has come. False: a signal came whose handler wants EINTR. */
+bool sp_socket_sleep(uint64_t until);
+/* After EINTR: would libc's plain call have gone on by itself? */
+bool sp_socket_restarts(void);
+
+/* --- ending connections from our side (cut.c) --- */
+
+/* A sp_due_fn: cuts what is due, unless the program could see the result already. */
+void sp_cut_expire(struct sp_conn *conn, uint64_t word);
+/* Cuts an idle connection that an open breaker refuses. */
+void sp_cut_refused(struct sp_conn *conn, int error);
+/* The fd of a connection that turned out to be a stranger's: forget it. */
+void sp_cut_forget(int fd, uint64_t entry);
+
+/* --- fds (fd.c) --- */
+
+/* A number that libc just handed out means nothing yet. */
+static inline int sp_fd_fresh(int fd)
+{
+    extern void sp_fd_clear(int);
+    if (fd >= 0 && SP_UNLIKELY(sp_conn_entry(fd) != 0))
+        sp_fd_clear(fd);
+    return fd;
+}
+/* Takes the fd off the table before its real close; the connection, or NULL when it is not ours. */
+struct sp_conn *sp_fd_leave(int fd, uint64_t entry);
+/* After the real close. */
+void sp_fd_left(struct sp_conn *conn);
+
+/* The outcome of a pending connect becomes known: `error` 0 is success. Ends it when it failed. */
+void sp_connect_learnt(int fd, uint64_t entry, int error);
+
+/* One line into syslog and the file that SHEARPIN_LOG names; never to fds 0..2. (say.c) */
+void sp_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,84 @@
+/* socket.c - small questions to the kernel about a socket, and how errnos read as outcomes. */
+#include "shim/shim.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum sp_outcome sp_socket_outcome(int error, bool connecting)
+{
+    switch (error) {
+    case ECONNREFUSED:
+    case ENOENT: /* a unix socket that nobody has made */
+        return SP_OUTCOME_REFUSED;
+    case EAGAIN: /* a unix socket whose backlog is full; on a transfer it means nothing */
+        return connecting ? SP_OUTCOME_REFUSED : SP_OUTCOME_COUNT;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+        return SP_OUTCOME_UNREACHABLE;
+    case ETIMEDOUT:
+        return connecting ? SP_OUTCOME_CONNECT_TIMEOUT : SP_OUTCOME_RESPONSE_TIMEOUT;
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+        return SP_OUTCOME_RESET;
+    default: /* our own mistake, or our own machine's: no verdict on the other side */
+        return SP_OUTCOME_COUNT;
+    }
+}
+
+uint64_t sp_socket_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t length = sizeof cookie;
+    int error = errno;
+    if (REAL(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0)
+        cookie = 0;
+    errno = error;
+    return cookie;
+}
+
+bool sp_socket_is(int fd, const struct sp_conn *conn)
+{
+    return conn->cookie != 0 && sp_socket_cookie(fd) == conn->cookie;
+}
+
+bool sp_socket_connected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    int error = errno;
+    bool connected = getpeername(fd, (struct sockaddr *)(void *)&peer, &length) == 0;
+    errno = error;
+    return connected;
+}
+
+bool sp_socket_restarts(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) != 0)
+            continue;
+        bool handler = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
+        if (handler && !(action.sa_flags & SA_RESTART))
+            return false;
+    }
+    return true;
+}
+
+bool sp_socket_sleep(uint64_t until)
+{
+    for (uint64_t now = sp_now(); now < until; now = sp_now()) {
+        struct timespec rest = {(time_t)((until - now) / SP_SECOND),
+                                (long)((until - now) % SP_SECOND)};
+        if (REAL(ppoll)(NULL, 0, &rest, NULL) < 0 && errno == EINTR && !sp_socket_restarts()) {
+            errno = EINTR;
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,58 @@
+/* See stubs_x86_64.S. */
+
+    .section .note.GNU-stack, "", %progbits
+    .hidden sp_vforked
+    .hidden sp_stub_error
+    .hidden sp_stub_close
+    .hidden sp_stub_syscall
+    .text
+
+    .globl  vfork
+    .type   vfork, %function
+vfork:
+    .cfi_startproc
+    mrs     x1, tpidr_el0
+    adrp    x2, :gottprel:sp_vforked
+    ldr     x2, [x2, #:gottprel_lo12:sp_vforked]
+    mov     w3, #1
+    str     w3, [x1, x2]
+    mov     x0, #0x4111             /* CLONE_VM | CLONE_VFORK | SIGCHLD */
+    mov     x1, xzr
+    mov     x8, #220                /* SYS_clone */
+    svc     #0
+    cmn     x0, #4095
+    b.cs    .Lerror
+    ret
+.Lerror:
+    stp     x29, x30, [sp, #-16]!
+    neg     w0, w0
+    bl      sp_stub_error
+    mov     x0, #-1
+    ldp     x29, x30, [sp], #16
+    ret
+    .cfi_endproc
+    .size   vfork, . - vfork
+
+    .globl  syscall
+    .type   syscall, %function
+syscall:
+    .cfi_startproc
+    cmp     x0, #57                 /* SYS_close */
+    b.eq    sp_stub_close
+    adrp    x9, sp_stub_syscall
+    ldr     x9, [x9, #:lo12:sp_stub_syscall]
+    cbz     x9, 1f
+    br      x9
+1:  mov     x8, x0
+    mov     x0, x1
+    mov     x1, x2
+    mov     x2, x3
+    mov     x3, x4
+    mov     x4, x5
+    mov     x5, x6
+    svc     #0
+    cmn     x0, #4095
+    b.cs    .Lerror
+    ret
+    .cfi_endproc
+    .size   syscall, . - syscall
