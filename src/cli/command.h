@@ -1,0 +1,72 @@
+/*
+ * command.h - what a command is, and what it is given.
+ *
+ * A new command: a row in main.c, a word below, and a file of its name that holds NAME_main. Its
+ * usage says which options it takes (options.c), and is its help and its error too.
+ */
+#ifndef SHEARPIN_CLI_COMMAND_H
+#define SHEARPIN_CLI_COMMAND_H
+
+#include "shearpin/types.h"
+
+enum { /* exit statuses; `shearpin help exit` */
+       CLI_OK = 0,
+       CLI_NO = 1,
+       CLI_USAGE = 2,
+       CLI_UNKNOWN = 3, /* no such segment or destination */
+       CLI_DENIED = 4,
+       CLI_SYSTEM = 5,
+       CLI_OURS = 125, /* `run`: ours, cannot be run, not found */
+       CLI_NO_EXEC = 126,
+       CLI_NO_FILE = 127
+};
+
+struct cli_inject {
+    const char *fault; /* "latency 300ms" */
+    const char *dest;  /* NULL until --on said it */
+};
+#define CLI_INJECTS 16
+
+struct cli {
+    const struct command *command;
+    char **words; /* what is left after the options */
+    int count;
+    char **typed; /* the whole line as it was typed, for the corrected one */
+    int typed_count;
+
+    /* options, one field each; options.c */
+    const char *policy, *segment, *reason;
+    char *set; /* every -o, joined by `;`; NULL when there was none */
+    bool json, quiet, verbose, help;
+    bool observe, private, reload, anyway, follow, until_reset, all, force;
+    uint64_t interval, since, lasting, timeout; /* ns; 0: not given */
+    struct cli_inject injects[CLI_INJECTS];
+    int inject_count;
+};
+
+typedef int command_fn(struct cli *cli); /* returns the exit status */
+
+struct command {
+    const char *name;
+    const char *group; /* the heading of its line on the page */
+    const char *brief; /* what follows the name there; NULL: not on the page */
+    const char *help;  /* one line */
+    const char *usage; /* what follows the name, whole */
+    int least, most;   /* words; most -1: any number */
+    command_fn *run;
+    const char *notes; /* what `shearpin help NAME` says more */
+};
+
+extern const struct command command_table[];
+extern const size_t command_total;
+const struct command *command_named(const char *name); /* or NULL */
+
+command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
+    wait_main, segments_main, rm_main, trip_main, hold_main, reset_main, enable_main, disable_main,
+    version_main, help_main;
+
+/* The page, and the help of one command (help.c). */
+void help_page(void);
+void help_usage(const struct command *command);
+
+#endif

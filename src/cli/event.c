@@ -1,0 +1,237 @@
+#include "cli/event.h"
+
+#include <bsd/pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/say.h"
+
+/* --- reading --- */
+
+uint64_t event_first(const struct sp_segment *segment)
+{
+    uint64_t last = sp_event_last(segment);
+    return last > SP_EVENTS ? last - SP_EVENTS + 1 : 1;
+}
+
+bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out)
+{
+    for (unsigned tries = 0; tries < 4 * SP_EVENTS; tries++) {
+        int got = sp_event_read(segment, sequence, out);
+        if (got == 0)
+            return false;
+        if (got > 0) {
+            ++*sequence;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- words --- */
+
+const char *event_who(uint32_t uid)
+{
+    static char text[48];
+    const char *name = user_from_uid(uid, 1);
+    if (name)
+        snprintf(text, sizeof text, "%s", name);
+    else
+        snprintf(text, sizeof text, "uid %u", uid);
+    return text;
+}
+
+const char *event_errno(uint64_t outcome)
+{
+    switch (outcome) {
+    case SP_OUTCOME_REFUSED:
+        return "ECONNREFUSED";
+    case SP_OUTCOME_CONNECT_TIMEOUT:
+    case SP_OUTCOME_RESPONSE_TIMEOUT:
+        return "ETIMEDOUT";
+    case SP_OUTCOME_RESET:
+        return "ECONNRESET";
+    case SP_OUTCOME_UNREACHABLE:
+        return "EHOSTUNREACH";
+    default:
+        return sp_outcome_word(outcome < SP_OUTCOME_COUNT ? (unsigned)outcome : SP_OUTCOME_COUNT);
+    }
+}
+
+static const char *event_outcome(uint64_t outcome)
+{
+    return sp_outcome_word(outcome < SP_OUTCOME_COUNT ? (unsigned)outcome : SP_OUTCOME_COUNT);
+}
+
+static const char *event_state(unsigned state)
+{
+    return state < SP_STATE_COUNT ? sp_state_words[state] : "?";
+}
+
+void event_reason(const struct sp_event *e, char *out, size_t size)
+{
+    struct sp_text_out text = sp_text_out(out, size);
+    unsigned long long a = e->a, b = e->b;
+    switch (e->reason) {
+    case SP_TRIP_STREAK:
+        sp_text_put(&text, "%llu %s in a row", a, event_outcome(b));
+        break;
+    case SP_TRIP_RATE:
+        sp_text_put(&text, "%llu of %llu calls failed", a, b);
+        break;
+    case SP_TRIP_SLOW:
+        sp_text_put(&text, "%llu of %llu calls were slow", a, b);
+        break;
+    case SP_TRIP_PROBE:
+        sp_text_put(&text, b == SP_OUTCOME_OK ? "a probe was slow" : "a probe failed: %s",
+                    event_outcome(b));
+        break;
+    case SP_TRIP_TIME:
+        sp_text_put(&text, "%s",
+                    e->to == SP_STATE_HALF_OPEN ? "time to probe" : "the hold is over");
+        break;
+    case SP_TRIP_PROVED:
+        sp_text_put(&text, "%s succeeded", SAY_COUNT(a, "probe"));
+        break;
+    case SP_TRIP_OPERATOR:
+        sp_text_put(&text, "by an operator");
+        break;
+    default:
+        break;
+    }
+}
+
+/* A monotonic time of this boot on the clock of the wall. */
+static uint64_t event_on_wall(uint64_t monotonic)
+{
+    uint64_t now = sp_now(), wall = sp_wall();
+    return monotonic >= now ? wall + (monotonic - now) : wall - (now - monotonic);
+}
+
+static void event_clock(uint64_t wall, char *out, size_t size)
+{
+    time_t at = (time_t)(wall / SP_SECOND), now = time(NULL);
+    struct tm t = {0}, today = {0};
+    localtime_r(&at, &t);
+    localtime_r(&now, &today);
+    bool same = t.tm_yday == today.tm_yday && t.tm_year == today.tm_year;
+    if (strftime(out, size, same ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &t) == 0)
+        *out = 0;
+}
+
+/* --- one line --- */
+
+/* What happened in two parts, the first as wide as "closed -> open". */
+static void event_steered(const struct sp_event *e, const char *verb, struct sp_text_out *text)
+{
+    char until[32], safe[sizeof e->text * 4 + 1];
+    sp_text_put(text, "%-14s   by %s", verb, event_who(e->uid));
+    if (e->a != 0) {
+        event_clock(event_on_wall(e->a), until, sizeof until);
+        sp_text_put(text, " until %s", until);
+    }
+    if (e->text[0])
+        sp_text_put(text, ": %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
+}
+
+static void event_sentence(const struct sp_event *e, char *out, size_t size)
+{
+    struct sp_text_out text = sp_text_out(out, size);
+    char part[160], safe[sizeof e->text * 4 + 1];
+    switch (e->kind) {
+    case SP_EVENT_BREAKER:
+        snprintf(part, sizeof part, "%s -> %s", event_state(e->from), event_state(e->to));
+        sp_text_put(&text, "%-14s", part);
+        event_reason(e, part, sizeof part);
+        sp_text_put(&text, "   %s", part);
+        break;
+    case SP_EVENT_TRIP:
+        event_steered(e, "tripped", &text);
+        break;
+    case SP_EVENT_HOLD:
+        event_steered(e, e->to == SP_HOLD_OPEN ? "held open" : "held closed", &text);
+        break;
+    case SP_EVENT_RESET:
+        event_steered(e, "reset", &text);
+        break;
+    case SP_EVENT_DISABLE:
+        event_steered(e, "disabled", &text);
+        break;
+    case SP_EVENT_ENABLE:
+        event_steered(e, "enabled", &text);
+        break;
+    case SP_EVENT_POLICY:
+        sp_text_put(&text, "%-14s   generation %llu in force: %s", "policy",
+                    (unsigned long long)e->a, say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        break;
+    default:
+        sp_text_put(&text, "event %u", (unsigned)e->kind);
+    }
+}
+
+void event_print(const struct sp_event *e)
+{
+    char clock[32], sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
+    event_clock(e->wall, clock, sizeof clock);
+    event_sentence(e, sentence, sizeof sentence);
+    say_safe(dest, sizeof dest, e->destination, SP_NAME_SIZE);
+    say_safe(command, sizeof command, e->command, sizeof e->command);
+    printf("%s  %s  %s (pid %u%s%s)\n", clock, *dest ? dest : "(all)", sentence, e->pid,
+           *command ? " " : "", command);
+}
+
+/* --- for machines --- */
+
+void event_json_reason(struct json *json, const struct sp_event *e)
+{
+    static const char *const kinds[SP_TRIP_COUNT] = {
+        [SP_TRIP_NONE] = "none",     [SP_TRIP_STREAK] = "streak",    [SP_TRIP_RATE] = "rate",
+        [SP_TRIP_SLOW] = "slow",     [SP_TRIP_PROBE] = "probe",      [SP_TRIP_TIME] = "time",
+        [SP_TRIP_PROVED] = "proved", [SP_TRIP_OPERATOR] = "operator"};
+    json_open(json, "reason", '{');
+    json_word(json, "kind", e->reason < SP_TRIP_COUNT ? kinds[e->reason] : "?");
+    if (e->reason == SP_TRIP_STREAK || e->reason == SP_TRIP_RATE)
+        json_count(json, "failures", e->a);
+    if (e->reason == SP_TRIP_SLOW)
+        json_count(json, "slow", e->a);
+    if (e->reason == SP_TRIP_RATE || e->reason == SP_TRIP_SLOW)
+        json_count(json, "calls", e->b);
+    if (e->reason == SP_TRIP_STREAK || e->reason == SP_TRIP_PROBE)
+        json_word(json, "last", event_errno(e->b));
+    if (e->reason == SP_TRIP_PROVED)
+        json_count(json, "probes", e->a);
+    json_close(json, '}');
+}
+
+void event_print_json(const struct sp_event *e)
+{
+    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
+                                                      "reset", "disable", "enable", "policy"};
+    struct json json = {0};
+    bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
+    json_open(&json, NULL, '{');
+    json_count(&json, "sequence", atomic_load(&e->sequence));
+    json_time(&json, "time_s", e->wall);
+    json_word(&json, "kind", e->kind < SP_EVENT_KINDS ? kinds[e->kind] : "?");
+    json_text(&json, "destination", e->destination, SP_NAME_SIZE);
+    if (e->kind == SP_EVENT_BREAKER) {
+        json_word(&json, "from", event_state(e->from));
+        json_word(&json, "to", event_state(e->to));
+        event_json_reason(&json, e);
+    }
+    if (e->kind == SP_EVENT_HOLD)
+        json_word(&json, "to", e->to == SP_HOLD_OPEN ? "open" : "closed");
+    if (steered && e->a)
+        json_time(&json, "until_s", event_on_wall(e->a));
+    if (e->kind == SP_EVENT_POLICY)
+        json_count(&json, "generation", e->a);
+    json_text(&json, "text", e->text, sizeof e->text);
+    json_count(&json, "pid", e->pid);
+    json_count(&json, "uid", e->uid);
+    json_text(&json, "command", e->command, sizeof e->command);
+    json_close(&json, '}');
+    json_end();
+}

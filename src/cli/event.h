@@ -1,0 +1,27 @@
+/* event.h - events of a segment: reading them, telling them. */
+#ifndef SHEARPIN_CLI_EVENT_H
+#define SHEARPIN_CLI_EVENT_H
+
+#include "cli/json.h"
+#include "shearpin/segment.h"
+
+/* The oldest sequence that may still be there. */
+uint64_t event_first(const struct sp_segment *segment);
+/* Copies the event at *sequence or the next that is there, and moves on. False: no more yet. */
+bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out);
+
+/* "5 refused in a row": why a breaker changed. */
+void event_reason(const struct sp_event *event, char *out, size_t size);
+
+/* `10:41:56  payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
+void event_print(const struct sp_event *event);
+void event_print_json(const struct sp_event *event);
+/* "reason":{...} of a breaker event. */
+void event_json_reason(struct json *json, const struct sp_event *event);
+
+/* "root", or "uid 1000" for a uid without a name. */
+const char *event_who(uint32_t uid);
+/* "ECONNREFUSED" where an outcome is that errno, else its word. */
+const char *event_errno(uint64_t outcome);
+
+#endif

@@ -1,0 +1,239 @@
+#include "cli/look.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "cli/event.h"
+#include "cli/say.h"
+
+void look_name(char out[SP_NAME_SIZE], const char *name)
+{
+    memcpy(out, name, SP_NAME_SIZE);
+    out[SP_NAME_SIZE - 1] = 0;
+}
+
+void look_sleep(uint64_t ns)
+{
+    struct timespec t = {(time_t)(ns / SP_SECOND), (long)(ns % SP_SECOND)};
+    nanosleep(&t, NULL);
+}
+
+uint64_t look_sum(const uint64_t *words, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += words[i];
+    return sum;
+}
+
+static void *look_room(size_t count, size_t size)
+{
+    void *room = calloc(count ? count : 1, size);
+    if (!room) {
+        say_error("out of memory");
+        exit(CLI_SYSTEM);
+    }
+    return room;
+}
+
+const struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation)
+{
+    struct sp_policy *copy = look_room(1, segment->policy_size);
+    for (int i = 0; i < 100; i++) {
+        uint64_t word;
+        const struct sp_policy *policy = sp_segment_policy(segment, &word);
+        if (!policy)
+            break;
+        memcpy(copy, policy, segment->policy_size);
+        *generation = sp_segment_generation(word);
+        if (sp_segment_steady(segment, word) && sp_policy_valid(copy, segment->policy_size))
+            return copy;
+    }
+    free(copy);
+    *generation = 0;
+    return NULL;
+}
+
+uint32_t look_processes(const struct sp_segment *segment)
+{
+    struct sp_census census;
+    uint32_t count = 0;
+    sp_census_open(segment, &census);
+    for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
+        /* a slot that nobody ever took has the epoch 0: no need to ask the kernel */
+        if (atomic_load(&segment->processes[slot].epoch) != 0)
+            count += sp_census_alive(segment, &census, slot);
+    }
+    sp_census_close(&census);
+    return count;
+}
+
+/* --- figures --- */
+
+static void look_minus(struct sp_figures *after, const struct sp_figures *before)
+{
+    uint64_t *a = (uint64_t *)(void *)after;
+    const uint64_t *b = (const uint64_t *)(const void *)before;
+    for (size_t i = 0; i < sizeof *after / sizeof *a; i++)
+        a[i] = a[i] > b[i] ? a[i] - b[i] : 0;
+}
+_Static_assert(sizeof(struct sp_figures) % sizeof(uint64_t) == 0, "nothing but counters");
+
+/* A call is an exchange, or a connect that came to nothing; where no answers are expected, every
+ * connect. Our own refusals and what was abandoned say nothing about the destination. */
+static void look_calls(const struct sp_figures *f, const struct sp_guards *guards, uint64_t *calls,
+                       uint64_t *errors)
+{
+    uint32_t blamed = guards->breaker.on ? guards->breaker.on : SP_OUTCOMES_BLAMING;
+    bool connects = guards->exchange == SP_EXCHANGE_NONE || guards->success == SP_SUCCESS_CONNECT;
+    *calls = *errors = 0;
+    for (unsigned i = 0; i < SP_OUTCOME_ABANDONED; i++) {
+        uint64_t n = f->exchanges[i] + (i != SP_OUTCOME_OK || connects ? f->connects[i] : 0);
+        *calls += n;
+        if (blamed >> i & 1)
+            *errors += n;
+    }
+}
+
+static void look_rates(struct look_dest *d, const struct sp_figures *before, uint64_t interval,
+                       bool over_interval)
+{
+    struct sp_figures *delta = look_room(1, sizeof *delta);
+    uint64_t calls, errors;
+    double seconds = (double)interval / (double)SP_SECOND;
+    *delta = d->life;
+    look_minus(delta, before);
+    look_calls(delta, &d->guards, &calls, &errors);
+    d->calls_per_s = (double)calls / seconds;
+    d->refused_per_min = (double)look_sum(delta->rejected, 3) * 60 / seconds;
+    d->shown = over_interval ? *delta : d->life;
+    free(delta);
+    look_calls(&d->shown, &d->guards, &d->calls, &d->errors);
+    bool answers = look_sum(d->shown.answer_time, SP_BINS) > 0;
+    const uint64_t *bins = answers ? d->shown.answer_time : d->shown.connect_time;
+    d->p50 = sp_bin_quantile(bins, 0.50);
+    d->p99 = sp_bin_quantile(bins, 0.99);
+}
+
+/* --- one destination --- */
+
+static void look_cap(const struct sp_segment *segment, struct look_dest *d)
+{
+    static const enum sp_cap order[] = {SP_CAP_CONNECTIONS, SP_CAP_INFLIGHT, SP_CAP_CONNECTING};
+    for (int i = 0; i < SP_CAP_COUNT && !d->capped; i++) {
+        uint32_t count;
+        sp_word *words = sp_lease_words(segment, &segment->dests[d->index], order[i], &count);
+        d->cap = order[i];
+        d->cap_limit = d->guards.cap[order[i]];
+        d->capped = d->cap_limit > 0;
+        if (d->capped && words) /* all of the extent: the limit may have been lowered meanwhile */
+            d->cap_held = sp_lease_held(segment, words, count);
+    }
+}
+
+static void look_one(struct look *look, struct look_dest *d)
+{
+    struct sp_call call;
+    struct sp_dest *dest = sp_segment_dest(look->segment, d->index);
+    d->named = sp_segment_guards(look->segment, d->index, &d->guards);
+    where_call(&call, look->segment, d->index, &d->guards);
+    sp_breaker_look(&call, &d->view);
+    uint64_t changed = atomic_load(&dest->changed);
+    d->since = changed == 0 || changed > call.now ? SP_NEVER : call.now - changed;
+    d->disabled = atomic_load(&dest->disabled) != 0;
+    sp_steer_read(dest, &d->steer);
+    bool over = d->steer.until != 0 && d->steer.until <= call.now;
+    if (over && d->steer.kind != SP_EVENT_DISABLE)
+        d->steer.kind = SP_EVENT_NONE;
+    look_cap(look->segment, d);
+}
+
+static void look_list(struct look *look)
+{
+    const struct sp_segment *segment = look->segment;
+    look->dests = look_room(segment->dest_max, sizeof *look->dests);
+    for (uint32_t i = 0; i < segment->dest_max; i++) {
+        struct look_dest *d = &look->dests[look->count];
+        look_name(d->name, segment->dests[i].name);
+        d->index = i;
+        if (d->name[0])
+            look->count++;
+    }
+}
+
+/* In the order of the policy; what it does not name any more comes last. */
+static uint32_t look_rank(const struct look *look, const struct look_dest *d)
+{
+    const struct sp_row *row;
+    for (uint32_t i = 0; look->policy && (row = sp_policy_row(look->policy, i)) != NULL; i++) {
+        if (strncmp(row->name, d->name, SP_NAME_SIZE) == 0)
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+static void look_sort(struct look *look)
+{
+    for (uint32_t i = 1; i < look->count; i++) {
+        struct look_dest d = look->dests[i];
+        uint32_t j = i, rank = look_rank(look, &d);
+        for (; j > 0 && look_rank(look, &look->dests[j - 1]) > rank; j--)
+            look->dests[j] = look->dests[j - 1];
+        look->dests[j] = d;
+    }
+}
+
+static void look_trips(struct look *look)
+{
+    uint64_t sequence = event_first(look->segment);
+    struct sp_event event;
+    while (event_next(look->segment, &sequence, &event)) {
+        bool opened = event.kind == SP_EVENT_BREAKER && event.to == SP_STATE_OPEN;
+        for (uint32_t i = 0; opened && i < look->count; i++) {
+            struct look_dest *d = &look->dests[i];
+            if (strncmp(d->name, event.destination, SP_NAME_SIZE) == 0) {
+                d->tripped = true;
+                d->trip = event;
+            }
+        }
+    }
+}
+
+void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
+{
+    *look = (struct look){.segment = segment, .interval = interval ? interval : LOOK_INTERVAL};
+    look_list(look);
+    struct sp_figures *before = look_room(look->count, sizeof *before);
+    uint64_t unmatched = atomic_load(&segment->head->unmatched), start = sp_now();
+    for (uint32_t i = 0; i < look->count; i++)
+        sp_count_sum(&segment->dests[look->dests[i].index], &before[i]);
+    look_sleep(look->interval);
+
+    look->policy = look_policy(segment, &look->generation);
+    look->loaded = atomic_load(&segment->head->policy_loaded);
+    look->disabled = atomic_load(&segment->head->disabled) != 0;
+    look->processes = look_processes(segment);
+    look->now = sp_now();
+    look->wall = sp_wall();
+    look->unmatched = atomic_load(&segment->head->unmatched);
+    look->unmatched_per_s =
+        (double)(look->unmatched - unmatched) / ((double)(look->now - start) / (double)SP_SECOND);
+    for (uint32_t i = 0; i < look->count; i++) {
+        struct look_dest *d = &look->dests[i];
+        sp_count_sum(&segment->dests[d->index], &d->life);
+        look_one(look, d);
+        look_rates(d, &before[i], sp_now() - start, interval != 0);
+    }
+    free(before);
+    look_trips(look);
+    look_sort(look);
+}
+
+void look_free(struct look *look)
+{
+    free(look->dests);
+    free((void *)(uintptr_t)look->policy);
+    *look = (struct look){0};
+}

@@ -1,0 +1,61 @@
+/* look.h - one look at a segment, from which tables and JSON are made. Nothing in it is trusted:
+ * counts are bounded, texts are made harmless where they are printed. */
+#ifndef SHEARPIN_CLI_LOOK_H
+#define SHEARPIN_CLI_LOOK_H
+
+#include "cli/where.h"
+#include "shearpin/guard.h"
+
+#define LOOK_INTERVAL (200 * SP_MS)
+
+struct look_dest {
+    uint32_t index;
+    char name[SP_NAME_SIZE]; /* NUL-terminated */
+    bool named;              /* the policy in force names it */
+    bool disabled;
+    struct sp_guards guards;
+    struct sp_breaker_view view;
+    uint64_t since; /* ns in this state; SP_NEVER: always */
+    struct sp_steer steer;
+    bool tripped; /* `trip` is the event that opened it last */
+    struct sp_event trip;
+
+    struct sp_figures life;  /* since the segment was made */
+    struct sp_figures shown; /* what ERRORS, P50 and P99 are made from */
+    double calls_per_s, refused_per_min;
+    uint64_t calls, errors; /* of `shown` */
+    uint64_t p50, p99;      /* ns; 0: nothing to tell from */
+
+    bool capped;
+    enum sp_cap cap; /* the first that the policy sets */
+    uint32_t cap_limit, cap_held;
+};
+
+struct look {
+    struct sp_segment *segment;
+    uint64_t now, wall, interval;
+    uint32_t processes;
+    const struct sp_policy *policy; /* a copy; NULL when the one in force is damaged */
+    uint64_t generation, loaded;    /* loaded: wall ns */
+    bool disabled;
+    uint64_t unmatched;
+    double unmatched_per_s;
+    struct look_dest *dests;
+    uint32_t count;
+};
+
+/* Looks twice, `interval` apart (0: LOOK_INTERVAL; then ERRORS and percentiles are over the life of
+ * the segment, else over the interval). */
+void look_take(struct look *look, struct sp_segment *segment, uint64_t interval);
+void look_free(struct look *look);
+
+/* A copy of the policy in force and its generation; NULL when it is damaged. Free it. */
+const struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation);
+
+uint32_t look_processes(const struct sp_segment *segment);
+uint64_t look_sum(const uint64_t *words, size_t count);
+/* Names do not always end inside shared memory. */
+void look_name(char out[SP_NAME_SIZE], const char *name);
+void look_sleep(uint64_t ns);
+
+#endif

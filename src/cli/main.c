@@ -1,0 +1,135 @@
+/* main.c - the table of commands, and the way to one of them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/near.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/say.h"
+
+/* name, heading, on the page, help, usage, words, function, notes; in the order of the page. */
+const struct command command_table[] = {
+    {"run", "Wrap", "-- COMMAND...", "run a command under a policy (same pid; exec)",
+     "[-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--observe] [--private]\n"
+     "         [--reload] [--anyway] [--inject 'FAULT' --on DEST]... -- COMMAND...",
+     1, -1, run_main,
+     "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
+     "protected is refused: static programs, Go, setuid. --anyway runs it all the same.\n"
+     "Without a policy --observe watches every destination and touches nothing."},
+    {"check", "Policy", "[FILE...]", "find mistakes", "[FILE...] [--json]", 0, -1, check_main,
+     "All mistakes in one pass, as FILE:LINE:COLUMN. Exit 1 when there is an error."},
+    {"show", "Policy", "[FILE]", "the effective policy, with origins",
+     "[FILE] [-o dest.guard.word=VALUE]...", 0, 1, show_main,
+     "Every word that a file sets, and where. With -v also those that nobody set."},
+    {"match", "Policy", "ADDRESS", "which destination applies",
+     "ADDRESS [-o dest.guard.word=VALUE]... [--json]", 1, 1, match_main,
+     "ADDRESS is HOST:PORT, IP:PORT, [IPV6]:PORT or unix:/PATH. A host is matched by its name and\n"
+     "not looked up. Exit 1 when no destination takes it."},
+    {"reload", "Policy", "[FILE]", "put a policy in force", "[FILE]", 0, 1, reload_main,
+     "Prints what changes, setting by setting. Running programs follow at their next call. A bad\n"
+     "file changes nothing. Without FILE: the file that is in force, read again."},
+    {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
+     status_main,
+     "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
+     "the segment was made; with --interval everything is over that time."},
+    {"events", "Watch", "[-f]", "what changed, and why", "[-f] [--json] [--since T]", 0, 0,
+     events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
+    {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
+     "STATE is closed, open or half-open. Exit 1 when it was not reached in time."},
+    {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
+    {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
+     "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
+     "starts a new segment."},
+    {"trip", "Steer", "", NULL, "DEST [--for T | --until-reset] [--reason TEXT]", 1, 1, trip_main,
+     "Opens the breaker as if it had tripped by itself; probes close it again. With --for it is\n"
+     "held open that long first."},
+    {"hold", "Steer", "", NULL, "DEST open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2,
+     hold_main, "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
+    {"reset", "Steer", "", NULL, "DEST | --all [--reason TEXT]", 0, 1, reset_main,
+     "Closes the breaker, ends a hold, forgets failures. Counters go on."},
+    {"enable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, enable_main,
+     "Ends `shearpin disable`."},
+    {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
+     "Every program goes straight to its destinations from its next call on: the panic switch.\n"
+     "With DEST only there."},
+    {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
+    {"help", NULL, NULL, "explain a command, the environment, exit statuses",
+     "[COMMAND | environment | exit]", 0, 1, help_main, NULL},
+};
+const size_t command_total = sizeof command_table / sizeof *command_table;
+
+const struct command *command_named(const char *name)
+{
+    for (size_t i = 0; i < command_total; i++) {
+        if (strcmp(command_table[i].name, name) == 0)
+            return &command_table[i];
+    }
+    return NULL;
+}
+
+static int main_unknown(const struct cli *cli, const char *name)
+{
+    struct sp_near near = sp_near_begin(name, strlen(name));
+    for (size_t i = 0; i < command_total; i++)
+        sp_near_try(&near, command_table[i].name);
+    if (name[0] == '-') {
+        say_error("the command comes first, then its options: shearpin status %s", name);
+    } else if (near.best) {
+        say_error("there is no command '%s'; did you mean '%s'?", name, near.best);
+        say_corrected(cli, name, near.best);
+    } else {
+        say_error("there is no command '%s'; `shearpin` alone lists them", name);
+    }
+    return CLI_USAGE;
+}
+
+static int main_words(const struct cli *cli)
+{
+    const struct command *c = cli->command;
+    if (cli->count >= c->least && (c->most < 0 || cli->count <= c->most))
+        return CLI_OK;
+    if (cli->count < c->least)
+        say_error("%s needs more words", c->name);
+    else
+        say_error("%s has no use for '%s'", c->name, cli->words[c->most]);
+    say_more("usage: shearpin %s %s", c->name, c->usage);
+    return CLI_USAGE;
+}
+
+/* Output that went nowhere, on a full disk for example, is no success. */
+static int main_flush(int status)
+{
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (!lost)
+        return status;
+    say_error("the output could not be written");
+    return CLI_SYSTEM;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.typed = argv, .typed_count = argc};
+    const char *name = argc > 1 ? argv[1] : "";
+    if (argc < 2 || strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
+        help_page();
+        return main_flush(CLI_OK);
+    }
+    cli.command = command_named(strcmp(name, "--version") == 0 ? "version" : name);
+    if (!cli.command)
+        return main_unknown(&cli, name);
+
+    char *moved[argc]; /* getopt changes the order; what was typed stays */
+    memcpy(moved, argv + 1, (size_t)argc * sizeof *argv);
+    int status = options_read(&cli, argc - 1, moved);
+    if (status == CLI_OK && cli.help) {
+        help_usage(cli.command);
+        return main_flush(CLI_OK);
+    }
+    if (status == CLI_OK)
+        status = main_words(&cli);
+    if (status == CLI_OK)
+        status = cli.command->run(&cli);
+    else if (cli.command->run == run_main) /* 2 may be what the command itself says */
+        status = CLI_OURS;
+    return main_flush(status);
+}

@@ -1,0 +1,15 @@
+/* options.h - one table of all options; a command takes those that its usage names, and the ones
+ * that mean the same everywhere. */
+#ifndef SHEARPIN_CLI_OPTIONS_H
+#define SHEARPIN_CLI_OPTIONS_H
+
+#include "cli/command.h"
+
+/* Reads argv (argv[0] is the command's name) into `cli`; cli->command is set. Returns CLI_OK, or
+ * CLI_USAGE when it has said what is wrong. */
+int options_read(struct cli *cli, int argc, char **argv);
+
+/* The lines of `shearpin help COMMAND` about the options that it takes. */
+void options_help(const struct command *command);
+
+#endif

@@ -1,0 +1,35 @@
+#include <stdio.h>
+
+#include "cli/say.h"
+#include "cli/steer.h"
+
+static void reset_one(const struct cli *cli, struct steer *steer)
+{
+    sp_breaker_reset(&steer->call);
+    steer_note(cli, steer, SP_EVENT_RESET, SP_STATE_CLOSED, 0);
+    if (!cli->quiet)
+        printf("%s  %s -> closed\n", steer_name(steer), sp_state_words[steer->before]);
+}
+
+int reset_main(struct cli *cli)
+{
+    struct steer steer;
+    if (cli->all == (cli->count == 1)) {
+        say_error(cli->all ? "reset DEST or reset --all, not both" : "reset what?");
+        say_more("usage: shearpin reset %s", cli->command->usage);
+        return CLI_USAGE;
+    }
+    int status =
+        cli->all ? where_attach(cli, &steer.segment) : steer_begin(cli, &steer, cli->words[0]);
+    if (status != CLI_OK)
+        return status;
+    if (!cli->all)
+        reset_one(cli, &steer);
+    for (uint32_t i = 0; cli->all && i < steer.segment.dest_max; i++) {
+        if (!steer.segment.dests[i].name[0])
+            continue;
+        steer_dest(&steer, i);
+        reset_one(cli, &steer);
+    }
+    return CLI_OK;
+}

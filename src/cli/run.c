@@ -1,0 +1,296 @@
+/* run.c - everything that can be known before exec is said before exec; then we become the command:
+ * same pid, same signals, same exit status. */
+#include <bsd/string.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/judge.h"
+#include "cli/look.h"
+#include "cli/preload.h"
+#include "cli/private.h"
+#include "cli/rules.h"
+#include "cli/say.h"
+#include "cli/where.h"
+#include "policy/keys.h"
+#include "shearpin/fault.h"
+
+/* What `--observe` works under when there is no policy file. */
+#define RUN_OBSERVE_NAME "(built in)"
+static const char run_observe[] = "destination everything\n"
+                                  "    match *\n"
+                                  "    mode observe\n";
+
+struct run {
+    struct cli *cli;
+    const char *path; /* the policy file; NULL: the text built in */
+    struct rules rules;
+    char name[WHERE_NAME_SIZE];
+    char library[PRELOAD_SIZE];
+    struct sp_segment segment;
+};
+
+/* Not protected, for the reason said before: refuse unless --anyway. */
+static int run_refuse(const struct run *run)
+{
+    if (run->cli->anyway)
+        return CLI_OK;
+    say_error("refusing because of that; --anyway runs it all the same");
+    return CLI_OURS;
+}
+
+/* --- what may be wrong --- */
+
+static int run_policy(struct run *run)
+{
+    struct cli *cli = run->cli;
+    char summary[96];
+    if (!rules_named(cli) && !cli->observe) {
+        say_error("there is no policy: -p FILE, SHEARPIN_POLICY or " RULES_DEFAULT);
+        say_more("to watch without one:  shearpin run --observe -- COMMAND");
+        return CLI_OURS;
+    }
+    if (!rules_named(cli)) {
+        rules_read_text(&run->rules, RUN_OBSERVE_NAME, run_observe, stderr);
+        return CLI_OK;
+    }
+    run->path = rules_path(cli, NULL);
+    rules_read_shared(&run->rules, run->path, stderr, cli->verbose ? RULES_ALL : RULES_ERRORS);
+    if (run->rules.policy)
+        return CLI_OK;
+    rules_summary(&run->rules, summary, sizeof summary);
+    say_error("%s would run unprotected: %s in %s", cli->words[0], summary, run->path);
+    return run_refuse(run);
+}
+
+static bool run_knows(const struct run *run, const char *dest)
+{
+    const struct sp_row *row;
+    if (strcmp(dest, "*") == 0 || !run->rules.policy)
+        return true;
+    for (size_t i = 0; (row = sp_policy_row(run->rules.policy, i)) != NULL; i++) {
+        if (strcmp(row->name, dest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int run_options(const struct run *run)
+{
+    struct sp_override over[SP_OVERRIDES_MAX];
+    struct sp_fault fault;
+    struct sp_error error;
+    const struct cli *cli = run->cli;
+    if (cli->set &&
+        sp_override_parse(cli->set, run->rules.policy, over, SP_OVERRIDES_MAX, &error) < 0) {
+        say_error("-o %s", error.text);
+        return CLI_OURS;
+    }
+    for (int i = 0; i < cli->inject_count; i++) {
+        const struct cli_inject *inject = &cli->injects[i];
+        if (sp_fault_parse(inject->fault, &fault, &error) != 0) {
+            say_error("--inject '%s': %s", inject->fault, error.text);
+            return CLI_OURS;
+        }
+        if (strchr(inject->fault, ';') || !run_knows(run, inject->dest)) {
+            say_error("--on %s: the policy has no such destination", inject->dest);
+            return CLI_OURS;
+        }
+    }
+    return CLI_OK;
+}
+
+static int run_judge(const struct run *run)
+{
+    struct judge judge;
+    const char *command = run->cli->words[0];
+    judge_command(&judge, command);
+    switch (judge.verdict) {
+    case JUDGE_FINE:
+        return CLI_OK;
+    case JUDGE_NO_FILE:
+        say_error("%s: %s", command, judge.why);
+        return CLI_NO_FILE;
+    case JUDGE_NO_EXEC:
+        say_error("%s: %s", command, judge.why);
+        return CLI_NO_EXEC;
+    case JUDGE_UNPROTECTED:
+        break;
+    }
+    bool script = strcmp(judge.path, judge.program) != 0;
+    char doctor[PATH_MAX + 32] = "";
+    if (command_named("doctor"))
+        snprintf(doctor, sizeof doctor, " (shearpin doctor %s)", command);
+    say_error("%s would run unprotected: %s%s%s%s", command, script ? "its interpreter " : "",
+              script ? judge.program : "", script ? ": " : "", judge.why);
+    return run_refuse(run);
+}
+
+static int run_library(struct run *run)
+{
+    if (preload_find(run->library, sizeof run->library))
+        return CLI_OK;
+    say_error("%s would run unprotected: there is no libshearpin.so in %s", run->cli->words[0],
+              run->library);
+    run->library[0] = 0;
+    return run_refuse(run);
+}
+
+/* --- the segment --- */
+
+static int run_name(struct run *run)
+{
+    const char *inherited = getenv("SHEARPIN_SEGMENT");
+    const struct cli *cli = run->cli;
+    const char *base = strrchr(cli->words[0], '/');
+    if (cli->private) {
+        private_name(run->name, sizeof run->name);
+    } else if (cli->segment) {
+        strlcpy(run->name, cli->segment, sizeof run->name);
+    } else if (inherited && *inherited) {
+        strlcpy(run->name, inherited, sizeof run->name);
+    } else if (run->path) {
+        if (where_policy_name(run->name, sizeof run->name, &run->rules, run->path) != 0)
+            return CLI_OURS;
+    } else {
+        snprintf(run->name, SP_NAME_SIZE, "%s", base ? base + 1 : cli->words[0]);
+        for (char *p = run->name; *p; p++) {
+            if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p) ||
+                (p == run->name && *p == '.'))
+                *p = '_';
+        }
+    }
+    return CLI_OK;
+}
+
+/* The policy in force belongs to everybody in the segment: only those who say so change it. */
+static int run_differs(struct run *run)
+{
+    struct sp_error error;
+    uint64_t generation;
+    const struct cli *cli = run->cli;
+    const struct sp_policy *in_force = look_policy(&run->segment, &generation);
+    bool differs = !in_force || in_force->digest != run->rules.policy->digest;
+    free((void *)(uintptr_t)in_force);
+    if (!differs)
+        return CLI_OK;
+    if (!cli->reload) {
+        if (!cli->quiet)
+            say_error("%s differs from generation %llu in force in segment %s; `shearpin reload "
+                      "%s` or `run --reload` puts it in force",
+                      run->path ? run->path : RUN_OBSERVE_NAME, (unsigned long long)generation,
+                      where_name(&run->segment), run->path ? run->path : "FILE");
+        return CLI_OK;
+    }
+    if (sp_segment_apply(&run->segment, run->rules.policy, &error) == 0)
+        return CLI_OK;
+    say_error("%s is not in force: %s", run->path ? run->path : RUN_OBSERVE_NAME, error.text);
+    return run_refuse(run);
+}
+
+static int run_segment(struct run *run)
+{
+    char path[256], name[SP_NAME_SIZE];
+    struct sp_error error;
+    bool created = false;
+    int status = run_name(run);
+    if (status != CLI_OK)
+        return status;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(run->name, "@"), run->name);
+    if (sp_place_path(path, sizeof path, where_directory(), run->name, NULL, &error) != 0 ||
+        sp_segment_open(&run->segment, path, name, run->rules.policy, &created, &error) != 0) {
+        say_error("%s would run unprotected: %s", run->cli->words[0], error.text);
+        return run_refuse(run);
+    }
+    run->segment.self.pid = (uint32_t)getpid();
+    strlcpy(run->segment.self.command, "shearpin", sizeof run->segment.self.command);
+    if (!created)
+        status = run_differs(run);
+    if (status == CLI_OK && run->cli->private &&
+        private_watch(run->cli, &run->segment, &error) != 0) {
+        say_error("%s", error.text);
+        return CLI_OURS;
+    }
+    return status;
+}
+
+/* --- what the command inherits --- */
+
+static void run_append(char **set, const char *element)
+{
+    char *more;
+    if (asprintf(&more, "%s%s%s", *set ? *set : "", *set ? ";" : "", element) < 0) {
+        say_error("out of memory");
+        exit(CLI_OURS);
+    }
+    free(*set);
+    *set = more;
+}
+
+/* Later elements win: what was inherited, --observe, then what was said in so many words. */
+static void run_set(const struct cli *cli)
+{
+    const char *inherited = getenv("SHEARPIN_SET");
+    char *set = NULL, element[512];
+    if (inherited && *inherited)
+        run_append(&set, inherited);
+    if (cli->observe)
+        run_append(&set, "*.mode=observe");
+    if (cli->set)
+        run_append(&set, cli->set);
+    for (int i = 0; i < cli->inject_count; i++) {
+        snprintf(element, sizeof element, "%s.inject=%s", cli->injects[i].dest,
+                 cli->injects[i].fault);
+        run_append(&set, element);
+    }
+    if (set)
+        setenv("SHEARPIN_SET", set, 1);
+    free(set);
+}
+
+static int run_environment(const struct run *run)
+{
+    char full[PATH_MAX];
+    const char *why;
+    if (!preload_set(run->library, &why)) {
+        say_error("%s would run unprotected: %s: %s", run->cli->words[0], run->library, why);
+        return run_refuse(run);
+    }
+    if (run->path && realpath(run->path, full))
+        setenv("SHEARPIN_POLICY", full, 1);
+    if (getenv("SHEARPIN_DIR") && realpath(where_directory(), full))
+        setenv("SHEARPIN_DIR", full, 1);
+    setenv("SHEARPIN_SEGMENT", run->name, 1);
+    run_set(run->cli);
+    return CLI_OK;
+}
+
+static int run_exec(char **command)
+{
+    fflush(stdout);
+    execvp(command[0], command);
+    int code = errno;
+    say_error("%s: %s", command[0], strerror(code));
+    return code == ENOENT || code == ENOTDIR ? CLI_NO_FILE : CLI_NO_EXEC;
+}
+
+int run_main(struct cli *cli)
+{
+    struct run run = {.cli = cli};
+    int status = run_policy(&run);
+    if (status == CLI_OK)
+        status = run_options(&run);
+    if (status == CLI_OK)
+        status = run_judge(&run);
+    if (status == CLI_OK)
+        status = run_library(&run);
+    /* with --anyway each of these may be missing: then the command runs bare */
+    if (status == CLI_OK && run.rules.policy && run.library[0])
+        status = run_segment(&run);
+    if (status == CLI_OK && run.segment.head)
+        status = run_environment(&run);
+    return status == CLI_OK ? run_exec(cli->words) : status;
+}

@@ -1,0 +1,291 @@
+#include "cli/setting.h"
+
+#include <bsd/string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/say.h"
+#include "policy/block.h"
+#include "policy/keys.h"
+
+#define SETTING_TEXT   256
+#define SETTING_COLUMN 47 /* the values' width, where they fit */
+
+int setting_over_read(const struct cli *cli, const struct sp_policy *policy,
+                      struct setting_over *over)
+{
+    struct sp_error error;
+    over->count = 0;
+    if (!cli->set)
+        return CLI_OK;
+    int count = sp_override_parse(cli->set, policy, over->all, SP_OVERRIDES_MAX, &error);
+    if (count < 0) {
+        say_error("-o %s", error.text);
+        return CLI_USAGE;
+    }
+    over->count = (size_t)count;
+    return CLI_OK;
+}
+
+bool setting_view(struct setting_view *view, const struct sp_policy *policy, size_t index,
+                  const struct setting_over *over)
+{
+    const struct sp_row *row = sp_policy_row(policy, index);
+    if (!row)
+        return false;
+    *view = (struct setting_view){policy, index, row, row->guards, over};
+    if (over)
+        sp_override_apply(over->all, over->count, row->name, &view->guards);
+    return true;
+}
+
+/* --- origins --- */
+
+static bool setting_overridden(const struct setting_view *view, size_t key)
+{
+    for (size_t i = 0; view->over && i < view->over->count; i++) {
+        const struct sp_override *o = &view->over->all[i];
+        if (o->key == key && (strcmp(o->destination, "*") == 0 ||
+                              strncmp(o->destination, view->row->name, SP_NAME_SIZE) == 0))
+            return true;
+    }
+    return false;
+}
+
+struct setting_origin setting_origin(const struct setting_view *view, size_t key)
+{
+    struct setting_origin origin = {SETTING_INITIAL, NULL, 0};
+    const struct sp_setting *s;
+    if (setting_overridden(view, key))
+        return (struct setting_origin){SETTING_SET, NULL, 0};
+    for (size_t i = 0; (s = block_setting(view->policy, i)) != NULL; i++) {
+        bool own = s->row == view->index;
+        if (s->key != key || (!own && s->row != SP_ROW_DEFAULTS))
+            continue;
+        origin.from = own ? SETTING_OWN : SETTING_DEFAULTS;
+        origin.file = sp_policy_file(view->policy, s->file);
+        origin.line = s->line;
+        if (own)
+            break;
+    }
+    return origin;
+}
+
+void setting_place(const struct sp_policy *policy, unsigned file, unsigned line, char *out,
+                   size_t size)
+{
+    char safe[SETTING_TEXT];
+    say_safe(safe, sizeof safe, sp_policy_file(policy, file), sizeof safe / 4 - 1);
+    struct sp_text_out text = sp_text_out(out, size);
+    sp_text_put(&text, "%s:%u", safe, line);
+}
+
+static void setting_origin_text(struct setting_origin origin, char *out, size_t size)
+{
+    char safe[SETTING_TEXT];
+    if (origin.from == SETTING_INITIAL) {
+        strlcpy(out, "(initial)", size);
+    } else if (origin.from == SETTING_SET) {
+        strlcpy(out, "-o", size);
+    } else {
+        say_safe(safe, sizeof safe, origin.file, sizeof safe / 4 - 1);
+        struct sp_text_out text = sp_text_out(out, size);
+        sp_text_put(&text, "%s:%u%s", safe, origin.line,
+                    origin.from == SETTING_DEFAULTS ? " (defaults)" : "");
+    }
+}
+
+/* --- values --- */
+
+static void setting_form(const struct keys_form *form, const struct sp_guards *guards, char *out,
+                         size_t size)
+{
+    struct sp_text_out text = sp_text_out(out, size);
+    char value[64], last[64] = "";
+    sp_text_put(&text, "%s", sp_keys[form->first].word);
+    for (size_t i = 0; i < form->parts; i++) {
+        sp_key_format(&sp_keys[form->part[i].key], guards, value, sizeof value);
+        bool again = form->range && strcmp(value, last) == 0; /* open 5s, not open 5s..5s */
+        if (form->range && i > 0 && !again)
+            sp_text_put(&text, "..%s", value);
+        else if (!again)
+            sp_text_put(&text, "%s%s %s", form->part[i].glue ? " " : "",
+                        form->part[i].glue ? form->part[i].glue : "", value);
+        if (i == 0 && strcmp(value, "off") == 0)
+            return;
+        strlcpy(last, value, sizeof last);
+    }
+}
+
+bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t size)
+{
+    const struct sp_key *k = &sp_keys[key];
+    const struct keys_form *form = keys_form_of(key);
+    char value[128];
+    if (keys_inner(key))
+        return false;
+    if (form) {
+        setting_form(form, guards, out, size);
+        return true;
+    }
+    sp_key_format(k, guards, value, sizeof value);
+    bool bare = k->word[0] == 0 || key == KEY_CAP; /* `cap 64` is how people write it */
+    struct sp_text_out text = sp_text_out(out, size);
+    sp_text_put(&text, "%s%s%s", bare ? "" : k->word, bare ? "" : " ", value);
+    return true;
+}
+
+/* --- lines --- */
+
+struct setting_line {
+    char words[SETTING_TEXT];
+    char origin[SETTING_TEXT];
+};
+
+static size_t setting_gather(const struct setting_view *view, const char *directive, bool all,
+                             struct setting_line *lines, size_t max)
+{
+    char words[SETTING_TEXT], origin_text[SETTING_TEXT];
+    size_t count = 0;
+    for (size_t key = 0; key < sp_key_total; key++) {
+        struct setting_origin origin = setting_origin(view, key);
+        if (strcmp(sp_keys[key].directive, directive) != 0 ||
+            (origin.from == SETTING_INITIAL && !all) ||
+            !setting_words(&view->guards, key, words, sizeof words))
+            continue;
+        setting_origin_text(origin, origin_text, sizeof origin_text);
+        size_t i = 0;
+        while (i < count && strcmp(lines[i].origin, origin_text) != 0)
+            i++;
+        if (i == max)
+            continue;
+        if (i == count) {
+            strlcpy(lines[i].origin, origin_text, sizeof lines[i].origin);
+            lines[i].words[0] = 0;
+            count++;
+        }
+        if (lines[i].words[0])
+            strlcat(lines[i].words, "  ", sizeof lines[i].words);
+        strlcat(lines[i].words, words, sizeof lines[i].words);
+    }
+    return count;
+}
+
+void setting_print(const struct setting_view *view, bool all)
+{
+    struct setting_line lines[16];
+    for (size_t key = 0; key < sp_key_total; key++) {
+        const char *directive = sp_keys[key].directive;
+        if (key > 0 && strcmp(sp_keys[key - 1].directive, directive) == 0)
+            continue;
+        size_t count = setting_gather(view, directive, all, lines, 16);
+        for (size_t i = 0; i < count; i++)
+            printf("  %-14s%-*s%s\n", i == 0 ? directive : "", SETTING_COLUMN - 1, lines[i].words,
+                   lines[i].origin[0] ? lines[i].origin : "");
+    }
+}
+
+/* --- what a reload would change --- */
+
+static const struct sp_row *setting_row_named(const struct sp_policy *policy, const char *name)
+{
+    const struct sp_row *row;
+    for (size_t i = 0; (row = sp_policy_row(policy, i)) != NULL; i++) {
+        if (strncmp(row->name, name, SP_NAME_SIZE) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static void setting_difference(const struct sp_row *row, const char *address, const char *before,
+                               const char *after)
+{
+    char left[2 * SP_NAME_SIZE];
+    struct sp_text_out text = sp_text_out(left, sizeof left);
+    sp_text_put(&text, "%.*s%s%s", SP_NAME_SIZE, row->name, *address ? "." : "", address);
+    printf("%-32s  %s -> %s\n", left, before, after);
+}
+
+static unsigned setting_guards(const struct sp_row *before, const struct sp_row *after)
+{
+    char address[64], was[128], is[128];
+    unsigned count = 0;
+    for (size_t key = 0; key < sp_key_total; key++) {
+        const struct sp_key *k = &sp_keys[key];
+        sp_key_format(k, &before->guards, was, sizeof was);
+        sp_key_format(k, &after->guards, is, sizeof is);
+        if (strcmp(was, is) == 0)
+            continue;
+        snprintf(address, sizeof address, "%s%s%s", k->directive, k->word[0] ? "." : "", k->word);
+        setting_difference(after, address, was, is);
+        count++;
+    }
+    return count;
+}
+
+/* The rules of a destination in one line, in their order: first match wins. */
+static void setting_rules(const struct sp_policy *policy, const struct sp_row *row, char *out,
+                          size_t size)
+{
+    char safe[SETTING_TEXT];
+    *out = 0;
+    for (size_t i = 0; i < row->match_count; i++) {
+        const struct sp_match *rule = sp_policy_match_at(policy, row->match_first + i);
+        if (!rule)
+            continue;
+        if (*out)
+            strlcat(out, "  ", size);
+        say_safe(safe, sizeof safe, sp_policy_string(policy, rule->source), sizeof safe / 4 - 1);
+        strlcat(out, safe, size);
+    }
+}
+
+static unsigned setting_order(const struct sp_policy *before, const struct sp_policy *after)
+{
+    const struct sp_row *row, *old;
+    size_t last = 0, at;
+    for (size_t i = 0; (row = sp_policy_row(after, i)) != NULL; i++) {
+        old = setting_row_named(before, row->name);
+        if (!old)
+            continue;
+        at = (size_t)(old - sp_policy_row(before, 0));
+        if (at < last) {
+            printf("the order of destinations  changes from '%.*s' on\n", SP_NAME_SIZE, row->name);
+            return 1;
+        }
+        last = at;
+    }
+    return 0;
+}
+
+unsigned setting_differences(const struct sp_policy *before, const struct sp_policy *after)
+{
+    char was[1024], is[1024];
+    const struct sp_row *row, *old;
+    unsigned count = 0;
+    for (size_t i = 0; (row = sp_policy_row(after, i)) != NULL; i++) {
+        old = setting_row_named(before, row->name);
+        setting_rules(after, row, is, sizeof is);
+        if (!old) {
+            setting_difference(row, "", "(none)", is);
+            count++;
+            continue;
+        }
+        setting_rules(before, old, was, sizeof was);
+        if (strcmp(was, is) != 0) {
+            setting_difference(row, "match", was, is);
+            count++;
+        }
+        count += setting_guards(old, row);
+    }
+    for (size_t i = 0; (row = sp_policy_row(before, i)) != NULL; i++) {
+        if (setting_row_named(after, row->name))
+            continue;
+        setting_rules(before, row, was, sizeof was);
+        setting_difference(row, "", was, "(gone)");
+        count++;
+    }
+    return count + setting_order(before, after);
+}

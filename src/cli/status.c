@@ -1,0 +1,60 @@
+#include "cli/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Marks the destinations that are named on the line, all when none is. */
+static int status_choose(const struct cli *cli, const struct look *look, bool *chosen)
+{
+    uint32_t index;
+    for (uint32_t i = 0; i < look->count; i++)
+        chosen[i] = cli->count == 0;
+    for (int w = 0; w < cli->count; w++) {
+        int status = where_dest(cli, look->segment, cli->words[w], &index);
+        if (status != CLI_OK)
+            return status;
+        for (uint32_t i = 0; i < look->count; i++)
+            chosen[i] = chosen[i] || look->dests[i].index == index;
+    }
+    return CLI_OK;
+}
+
+static void status_text(const struct cli *cli, const struct look *look, const bool *chosen)
+{
+    if (!cli->quiet)
+        status_head(look);
+    status_table_head();
+    for (uint32_t i = 0; i < look->count; i++) {
+        if (chosen[i])
+            status_row(look, &look->dests[i]);
+    }
+    if (cli->count == 0)
+        status_other(look);
+}
+
+int status_main(struct cli *cli)
+{
+    struct sp_segment segment;
+    struct look look;
+    bool chosen[SP_DESTS_MAX];
+    uint32_t index;
+    int status = where_attach(cli, &segment);
+    for (int w = 0; status == CLI_OK && w < cli->count; w++) /* before the pause, not after it */
+        status = where_dest(cli, &segment, cli->words[w], &index);
+    if (status != CLI_OK)
+        return status;
+    look_take(&look, &segment, cli->interval);
+    status = status_choose(cli, &look, chosen);
+    if (status == CLI_OK && cli->json) {
+        status_json(&look, chosen);
+    } else if (status == CLI_OK && cli->count == 1) {
+        for (uint32_t i = 0; i < look.count; i++) {
+            if (chosen[i])
+                status_depth(&look, &look.dests[i]);
+        }
+    } else if (status == CLI_OK) {
+        status_text(cli, &look, chosen);
+    }
+    look_free(&look);
+    return status;
+}

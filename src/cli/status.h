@@ -1,0 +1,20 @@
+/* status.h - the pages of `shearpin status`, all made from one look. */
+#ifndef SHEARPIN_CLI_STATUS_H
+#define SHEARPIN_CLI_STATUS_H
+
+#include "cli/look.h"
+
+/* "● open 11s" and why; the first is padded to its column by hand, for a symbol is several bytes.
+ */
+void status_state(const struct look *look, const struct look_dest *d, char *out, size_t size);
+void status_why(const struct look *look, const struct look_dest *d, char *out, size_t size);
+
+void status_head(const struct look *look);
+void status_table_head(void);
+void status_row(const struct look *look, const struct look_dest *d);
+void status_other(const struct look *look);
+void status_depth(const struct look *look, const struct look_dest *d);
+/* `chosen` tells which destinations are wanted; all of look->count. */
+void status_json(const struct look *look, const bool *chosen);
+
+#endif

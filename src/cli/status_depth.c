@@ -1,0 +1,187 @@
+/* status_depth.c - all there is to know about one destination. */
+#include <bsd/stdlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/event.h"
+#include "cli/say.h"
+#include "cli/setting.h"
+#include "cli/status.h"
+
+#define DEPTH_EVENTS 10
+
+static void depth_line(const char *title, const char *text)
+{
+    if (*text)
+        printf("  %-14s%s\n", title, text);
+}
+
+static void depth_breaker(const struct look *look, const struct look_dest *d)
+{
+    const struct sp_dest *dest = &look->segment->dests[d->index];
+    char line[300];
+    struct sp_text_out text = sp_text_out(line, sizeof line);
+    uint64_t failed = atomic_load(&dest->last_failure), now = look->now;
+    sp_text_put(&text, "opened %s, probed %s, closed %s",
+                SAY_COUNT(atomic_load(&dest->opened), "time"),
+                SAY_COUNT(atomic_load(&dest->half_opened), "time"),
+                SAY_COUNT(atomic_load(&dest->closed), "time"));
+    if (failed && failed <= now)
+        sp_text_put(&text, "; last failure %s ago: %s", SAY_AGE(now - failed),
+                    sp_outcome_word((unsigned)atomic_load(&dest->last_outcome)));
+    depth_line("breaker", line);
+    if (d->view.probes > 0) {
+        snprintf(line, sizeof line, "%s under way, %u of %u succeeded",
+                 SAY_COUNT(d->view.probes, "probe"), d->view.successes, d->view.needed);
+        depth_line("", line);
+    }
+}
+
+static void depth_windows(const struct look *look, const struct look_dest *d)
+{
+    const struct sp_dest *dest = &look->segment->dests[d->index];
+    const struct sp_breaker_policy *b = &d->guards.breaker;
+    struct sp_window_sum sum;
+    char line[160];
+    if (b->rate) {
+        sum = sp_window_sum(dest, offsetof(struct sp_shard, rate), b->rate_window, look->now);
+        snprintf(line, sizeof line, "%llu of %s failed in the last %s", (unsigned long long)sum.bad,
+                 SAY_COUNT(sum.calls, "call"), SAY_TOOK(b->rate_window));
+        depth_line("window", line);
+    }
+    if (b->slow) {
+        sum = sp_window_sum(dest, offsetof(struct sp_shard, slow), b->slow_window, look->now);
+        snprintf(line, sizeof line, "%llu of %s took over %s in the last %s",
+                 (unsigned long long)sum.bad, SAY_COUNT(sum.calls, "call"), SAY_TOOK(b->slow_over),
+                 SAY_TOOK(b->slow_window));
+        depth_line(b->rate ? "" : "window", line);
+    }
+}
+
+/* Who holds how many places, by slot. A lease of an older epoch belongs to nobody. */
+static void depth_holders(const struct look *look, const sp_word *words, uint32_t count)
+{
+    uint32_t *held = calloc(SP_PROCESSES, sizeof *held);
+    for (uint32_t i = 0; held && i < count; i++) {
+        uint64_t lease = atomic_load(&words[i]);
+        uint32_t slot = sp_lease_slot(lease);
+        bool living = lease != 0 && (lease & SP_LEASE_DEAD) == 0 && slot < SP_PROCESSES;
+        if (living && (atomic_load(&look->segment->processes[slot].epoch) & 0xfffffu) ==
+                          sp_lease_epoch(lease))
+            held[slot]++;
+    }
+    for (uint32_t slot = 0; held && slot < SP_PROCESSES; slot++) {
+        const struct sp_process *p = &look->segment->processes[slot];
+        char command[4 * sizeof p->command + 1];
+        if (held[slot] == 0)
+            continue;
+        say_safe(command, sizeof command, p->command, sizeof p->command);
+        printf("  %-14s%u by pid %u %s\n", "", held[slot], atomic_load(&p->pid), command);
+    }
+    free(held);
+}
+
+static void depth_caps(const struct look *look, const struct look_dest *d)
+{
+    for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
+        uint32_t count;
+        char line[96];
+        sp_word *words = sp_lease_words(look->segment, &look->segment->dests[d->index],
+                                        (enum sp_cap)cap, &count);
+        if (d->guards.cap[cap] == 0 || !words)
+            continue;
+        snprintf(line, sizeof line, "%u/%u %s", sp_lease_held(look->segment, words, count),
+                 d->guards.cap[cap], sp_cap_words[cap]);
+        depth_line("cap", line);
+        depth_holders(look, words, count);
+    }
+}
+
+static void depth_counts(const char *title, const char *const *words, const uint64_t *counts,
+                         unsigned n)
+{
+    char line[400];
+    struct sp_text_out text = sp_text_out(line, sizeof line);
+    for (unsigned i = 0; i < n; i++) {
+        if (counts[i])
+            sp_text_put(&text, "%s%s %llu", text.length ? "  " : "",
+                        words ? words[i] : sp_outcome_word(i), (unsigned long long)counts[i]);
+    }
+    depth_line(title, line);
+}
+
+static void depth_bytes(const struct look_dest *d)
+{
+    char sent[8], received[8], line[64];
+    const int how = HN_NOSPACE | HN_DECIMAL | HN_IEC_PREFIXES;
+    if (d->life.sent + d->life.received == 0)
+        return;
+    humanize_number(sent, sizeof sent, (int64_t)d->life.sent, "B", HN_AUTOSCALE, how);
+    humanize_number(received, sizeof received, (int64_t)d->life.received, "B", HN_AUTOSCALE, how);
+    snprintf(line, sizeof line, "sent %s  received %s", sent, received);
+    depth_line("bytes", line);
+}
+
+static void depth_times(const char *title, const uint64_t *bins)
+{
+    char line[96];
+    if (look_sum(bins, SP_BINS) == 0)
+        return;
+    snprintf(line, sizeof line, "p50 %s  p90 %s  p99 %s  p99.9 %s",
+             SAY_TOOK(sp_bin_quantile(bins, 0.5)), SAY_TOOK(sp_bin_quantile(bins, 0.9)),
+             SAY_TOOK(sp_bin_quantile(bins, 0.99)), SAY_TOOK(sp_bin_quantile(bins, 0.999)));
+    depth_line(title, line);
+}
+
+static void depth_policy(const struct look *look, const struct look_dest *d)
+{
+    struct setting_view view;
+    char place[300];
+    for (size_t i = 0; look->policy && setting_view(&view, look->policy, i, NULL); i++) {
+        if (strncmp(view.row->name, d->name, SP_NAME_SIZE) != 0)
+            continue;
+        setting_place(look->policy, view.row->file, view.row->line, place, sizeof place);
+        printf("\npolicy          %s\n", place);
+        setting_print(&view, false);
+    }
+}
+
+static void depth_events(const struct look *look, const struct look_dest *d)
+{
+    struct sp_event event, last[DEPTH_EVENTS];
+    uint64_t sequence = event_first(look->segment);
+    unsigned count = 0;
+    while (event_next(look->segment, &sequence, &event)) {
+        if (strncmp(event.destination, d->name, SP_NAME_SIZE) == 0)
+            last[count++ % DEPTH_EVENTS] = event;
+    }
+    if (count > 0)
+        printf("\nevents\n");
+    for (unsigned i = count > DEPTH_EVENTS ? count - DEPTH_EVENTS : 0; i < count; i++) {
+        fputs("  ", stdout);
+        event_print(&last[i % DEPTH_EVENTS]);
+    }
+}
+
+void status_depth(const struct look *look, const struct look_dest *d)
+{
+    static const char *const guards[] = {"breaker", "cap", "rate"};
+    status_table_head();
+    status_row(look, d);
+    putchar('\n');
+    depth_breaker(look, d);
+    depth_windows(look, d);
+    depth_caps(look, d);
+    depth_counts("connects", NULL, d->life.connects, SP_OUTCOME_COUNT);
+    depth_counts("exchanges", NULL, d->life.exchanges, SP_OUTCOME_COUNT);
+    depth_counts("refused", guards, d->life.rejected, 3);
+    depth_counts("would refuse", guards, d->life.detected, 3);
+    depth_counts("expired", sp_deadline_words, d->life.expired, SP_DEADLINE_COUNT);
+    depth_bytes(d);
+    depth_times("connect time", d->life.connect_time);
+    depth_times("answer time", d->life.answer_time);
+    depth_policy(look, d);
+    depth_events(look, d);
+}

@@ -1,0 +1,59 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/near.h"
+#include "cli/look.h"
+#include "cli/say.h"
+
+#define WAIT_PAUSE (10 * SP_MS)
+
+static int wait_state(const struct cli *cli, const char *word, enum sp_state *state)
+{
+    struct sp_near near = sp_near_begin(word, strlen(word));
+    for (int i = 0; i < SP_STATE_COUNT; i++) {
+        sp_near_try(&near, sp_state_words[i]);
+        if (strcmp(word, sp_state_words[i]) == 0) {
+            *state = (enum sp_state)i;
+            return CLI_OK;
+        }
+    }
+    say_error("'%s' is no state; possible here are: closed, open, half-open", word);
+    if (near.best)
+        say_corrected(cli, word, near.best);
+    return CLI_USAGE;
+}
+
+int wait_main(struct cli *cli)
+{
+    struct sp_segment segment;
+    struct sp_guards guards;
+    struct sp_call call;
+    struct sp_breaker_view view;
+    enum sp_state state = SP_STATE_CLOSED;
+    uint32_t index = 0;
+    uint64_t start = sp_now();
+    int status = wait_state(cli, cli->words[1], &state);
+    if (status == CLI_OK && cli->timeout == 0) {
+        say_error("say how long to wait: --timeout 10s");
+        status = CLI_USAGE;
+    }
+    if (status == CLI_OK)
+        status = where_attach(cli, &segment);
+    if (status == CLI_OK)
+        status = where_dest(cli, &segment, cli->words[0], &index);
+    while (status == CLI_OK) {
+        where_call(&call, &segment, index, &guards);
+        sp_breaker_look(&call, &view);
+        if (view.state == state)
+            break;
+        if (sp_now() - start >= cli->timeout)
+            status = CLI_NO;
+        else
+            look_sleep(WAIT_PAUSE);
+    }
+    if (status == CLI_NO && !cli->quiet)
+        say_error("%s is still %s after %s", cli->words[0], sp_state_words[view.state],
+                  SAY_TOOK(cli->timeout));
+    return status;
+}
