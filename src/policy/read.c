@@ -15,14 +15,14 @@
 static_assert(READ_BLOCK_MAX + sizeof(struct reader) <= SP_POLICY_ROOM,
               "the largest block and the reader fit side by side");
 
-/* Big arrays are cleared as they fill, so most of the room is never touched. */
+/* Arrays are cleared as they fill, so most of the room is never touched. */
 static struct reader *read_begin(void *room, size_t size, sp_finding_fn *say, void *context)
 {
     struct reader *reader = (void *)((char *)room + ((READ_BLOCK_MAX + 63) & ~(size_t)63));
 
     if (size < SP_POLICY_ROOM || (uintptr_t)room % 8 != 0)
         return NULL;
-    memset(reader, 0, offsetof(struct reader, rows));
+    memset(reader, 0, offsetof(struct reader, line));
     reader->say = say;
     reader->context = context;
     build_clear(reader, READER_DEFAULTS);

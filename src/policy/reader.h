@@ -48,13 +48,15 @@ struct reader {
     uint16_t file;
     enum reader_section section;
     size_t row; /* with SECTION_ROW */
-    struct scan_line line;
 
     /* what was read so far */
     struct reader_place syntax, segment;
     char segment_name[SP_NAME_SIZE];
     char segment_group[32];
     size_t row_count;
+
+    /* from here on nothing is cleared before it is used */
+    struct scan_line line;
     struct sp_row rows[READER_ROWS];
     struct reader_place opened[READER_ROWS]; /* by the newest file that has the section */
     bool broken[READER_ROWS];                /* a mistake stands in it: warn of nothing more */

@@ -2,6 +2,7 @@
 #include "policy_room.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -410,7 +411,7 @@ START_TEST(mistakes_are_said_word_for_word)
 {
     DIR *directory;
     struct dirent *entry;
-    int count = 0;
+    int count = 0, here = open(".", O_RDONLY | O_DIRECTORY);
 
     ck_assert_int_eq(chdir(SP_SOURCE_DIR "/tests/policy"), 0);
     directory = opendir(".");
@@ -421,6 +422,8 @@ START_TEST(mistakes_are_said_word_for_word)
         count++;
     }
     closedir(directory);
+    ck_assert_int_eq(fchdir(here), 0);
+    close(here);
     ck_assert_int_ge(count, 20);
 }
 END_TEST
