@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -447,6 +448,23 @@ START_TEST(examples_are_without_a_finding)
 }
 END_TEST
 
+START_TEST(a_cap_beyond_the_open_files)
+{
+    struct rlimit before, low;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = 100;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    room_policy("destination a\n match *\n cap 100\n");
+    ck_assert_str_eq(said, "");
+    room_policy("destination a\n match *\n cap 101\n");
+    ck_assert_str_eq(said, "test.conf:3:2: warning: 'a': cap 101 is above the limit of 100 open"
+                           " files (ulimit -n)\n");
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+END_TEST
+
 START_TEST(findings_fit_any_buffer)
 {
     const struct sp_finding finding = {
@@ -488,6 +506,7 @@ Suite *suite_policy(void)
     tcase_add_test(tests, damaged_blocks_are_refused_or_harmless);
     tcase_add_test(tests, mistakes_are_said_word_for_word);
     tcase_add_test(tests, examples_are_without_a_finding);
+    tcase_add_test(tests, a_cap_beyond_the_open_files);
     tcase_add_test(tests, findings_fit_any_buffer);
     suite_add_tcase(suite, tests);
     return suite;
