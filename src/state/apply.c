@@ -104,11 +104,14 @@ static void apply_rename(struct sp_dest *dest, const char *name)
                  behind = caps + sizeof dest->caps;
     if (strncmp(dest->name, name, SP_NAME_SIZE) == 0)
         return;
-    struct sp_breaker fresh = {.epoch = sp_breaker_unpack(atomic_load(&dest->breaker)).epoch + 1};
-    memset((char *)dest + breaker, 0, caps - breaker);
-    memset((char *)dest + behind, 0, sizeof *dest - behind);
-    atomic_store(&dest->breaker, sp_breaker_pack(fresh));
-    atomic_store(&dest->disabled, 0);
+    if (dest->name[0] != 0) {
+        struct sp_breaker old = sp_breaker_unpack(atomic_load(&dest->breaker));
+        memset((char *)dest + breaker, 0, caps - breaker);
+        memset((char *)dest + behind, 0, sizeof *dest - behind);
+        struct sp_breaker fresh = {.epoch = (uint16_t)(old.epoch + 1)};
+        atomic_store(&dest->breaker, sp_breaker_pack(fresh));
+        atomic_store(&dest->disabled, 0);
+    }
     snprintf(dest->name, sizeof dest->name, "%s", name);
 }
 
