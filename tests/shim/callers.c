@@ -6,6 +6,8 @@ VICTIM(dial)
 {
     int fd = dial(argv[1]);
 
+    if (fd >= 0)
+        close(fd);
     say("%s", word_of(fd < 0 ? fd : 0));
     return 0;
 }

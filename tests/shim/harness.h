@@ -38,6 +38,9 @@
     }
 Suite *scenario(const char *name, const TTest *const *tests);
 
+/* What this machine cannot show; a note in the log. */
+#define SKIP(why) fprintf(stderr, "# SKIP %s: %s\n", __func__, why)
+
 /* Waits for what will happen, at most ten seconds; never for time to pass. */
 #define AWAIT(condition)                                                       \
     do {                                                                       \

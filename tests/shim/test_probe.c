@@ -20,7 +20,7 @@ static struct server *opened(void)
 
 static void open_time_over(void)
 {
-    AWAIT(world_breaker("d").state != SP_STATE_OPEN);
+    AWAIT(world_breaker("d").until == 0);
 }
 
 START_TEST(one_of_sixteen)

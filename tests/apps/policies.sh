@@ -1,0 +1,25 @@
+#!/bin/bash
+# Every example in policies/ is free of mistakes, and guards a real conversation: its sections are
+# reopened by a file that names an address of this machine.
+. "$(dirname "$0")/lib.sh"
+start_dependency
+
+for file in policies/*.conf; do
+    name=$(basename "$file" .conf)
+    said=$("$shearpin" check "$file" 2>&1)
+    is "$name: check says yes" "$? $said" "0 $said"
+
+    while read -r destination; do
+        cat >"$work/$name-$destination.conf" <<END
+segment $name-$destination
+destination $destination
+    match 127.0.0.1:$port
+    mode  enforce
+include $root/$file
+END
+        like "$name: $destination guards" "$(curl_says "$name-$destination" "$url")" '^HTTP 200'
+        is "$name: $destination counts" \
+            "$(field "$name-$destination" "$destination" 'd["name"], d["state"]')" \
+            "('$destination', 'closed')"
+    done < <(awk '$1 == "destination" { print $2 }' "$file")
+done
