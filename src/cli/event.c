@@ -124,11 +124,10 @@ static void event_clock(uint64_t wall, char *out, size_t size)
 
 /* --- one line --- */
 
-/* What happened in two parts, the first as wide as "closed -> open". */
 static void event_steered(const struct sp_event *e, const char *verb, struct sp_text_out *text)
 {
     char until[32], safe[sizeof e->text * 4 + 1];
-    sp_text_put(text, "%-14s   by %s", verb, event_who(e->uid));
+    sp_text_put(text, "%s by %s", verb, event_who(e->uid));
     if (e->a != 0) {
         event_clock(event_on_wall(e->a), until, sizeof until);
         sp_text_put(text, " until %s", until);
@@ -164,8 +163,8 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         event_steered(e, "enabled", &text);
         break;
     case SP_EVENT_POLICY:
-        sp_text_put(&text, "%-14s   generation %llu in force: %s", "policy",
-                    (unsigned long long)e->a, say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        sp_text_put(&text, "policy generation %llu in force: %s", (unsigned long long)e->a,
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);

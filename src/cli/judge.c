@@ -55,9 +55,9 @@ static void judge_search(struct judge *judge, const char *command)
     free(path);
     strlcpy(judge->path, command, sizeof judge->path);
     if (seen == EACCES)
-        judge_say(judge, JUDGE_NO_EXEC, "it is not executable");
+        judge_say(judge, JUDGE_NO_EXEC, "is not executable");
     else
-        judge_say(judge, JUDGE_NO_FILE, "no such command in PATH");
+        judge_say(judge, JUDGE_NO_FILE, "is not in PATH");
 }
 
 static void judge_find(struct judge *judge, const char *command)
@@ -68,12 +68,16 @@ static void judge_find(struct judge *judge, const char *command)
     }
     strlcpy(judge->path, command, sizeof judge->path);
     int code = judge_access(command);
-    if (code == EISDIR)
-        judge_say(judge, JUDGE_NO_EXEC, "it is a directory");
-    else if (code == EACCES)
-        judge_say(judge, JUDGE_NO_EXEC, "it is not executable");
-    else if (code != 0)
-        judge_say(judge, JUDGE_NO_FILE, strerror(code));
+    if (code == EISDIR) {
+        judge_say(judge, JUDGE_NO_EXEC, "is a directory");
+    } else if (code == EACCES) {
+        judge_say(judge, JUDGE_NO_EXEC, "is not executable");
+    } else if (code == ENOENT || code == ENOTDIR) {
+        judge_say(judge, JUDGE_NO_FILE, "does not exist");
+    } else if (code != 0) {
+        judge_say(judge, JUDGE_NO_EXEC, "cannot be run: ");
+        strlcat(judge->why, strerror(code), sizeof judge->why);
+    }
 }
 
 /* --- what ld.so and the kernel will do with it --- */
@@ -88,11 +92,11 @@ static const char *judge_secure(const char *path)
         (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOSUID)))
         return NULL;
     if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
-        return "it is setuid, so ld.so drops LD_PRELOAD there";
+        return "is setuid, so ld.so drops LD_PRELOAD there";
     if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid())
-        return "it is setgid, so ld.so drops LD_PRELOAD there";
+        return "is setgid, so ld.so drops LD_PRELOAD there";
     if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
-        return "it has file capabilities, so ld.so drops LD_PRELOAD there";
+        return "has file capabilities, so ld.so drops LD_PRELOAD there";
     return NULL;
 }
 
@@ -101,14 +105,14 @@ static const char *judge_elf(const struct elf *elf)
     struct elf own;
     if (elf_read("/proc/self/exe", &own) == ELF_FINE &&
         (own.bits != elf->bits || own.machine != elf->machine))
-        return "it is for another machine than libshearpin.so";
+        return "is for another machine than libshearpin.so";
     if (elf->go)
-        return "it is a Go program, which makes its own system calls";
+        return "is a Go program, which makes its own system calls";
     if (!elf->interpreter[0])
-        return "it is statically linked";
+        return "is statically linked";
     const char *base = strrchr(elf->interpreter, '/');
     if (strncmp(base ? base + 1 : elf->interpreter, "ld-musl-", 8) == 0)
-        return "it is linked with musl, and libshearpin.so with glibc";
+        return "is linked with musl, and libshearpin.so with glibc";
     return NULL;
 }
 
@@ -145,7 +149,7 @@ static void judge_program(struct judge *judge)
             break;
         strlcpy(judge->program, next, sizeof judge->program);
         if (judge_access(judge->program) != 0) {
-            judge_say(judge, JUDGE_NO_FILE, "its interpreter is missing");
+            judge_say(judge, JUDGE_NO_FILE, "needs an interpreter that is missing");
             return;
         }
     }

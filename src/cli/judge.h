@@ -16,7 +16,7 @@ struct judge {
     enum judge_verdict verdict;
     char path[4096];    /* what would be executed */
     char program[4096]; /* what was judged: the same, or the interpreter of a script */
-    char why[160];      /* "it is statically linked" */
+    char why[160];      /* what is said of `program`: "is statically linked" */
 };
 
 /* `command` as execvp(3) takes it. */

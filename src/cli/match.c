@@ -34,7 +34,7 @@ static void match_text(const struct setting_view *view, const struct sp_match *r
     char place[300], safe[512];
     setting_place(view->policy, rule->file, rule->line, place, sizeof place);
     say_safe(safe, sizeof safe, sp_policy_string(view->policy, rule->source), 120);
-    printf("%-15s %-17s match %s\n", view->row->name, place, safe);
+    printf("%-15s %s    match %s\n", view->row->name, place, safe);
     setting_print(view, all);
 }
 

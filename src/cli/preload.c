@@ -47,29 +47,37 @@ static bool preload_ours(const char *element)
     return strcmp(base ? base + 1 : element, PRELOAD_NAME) == 0;
 }
 
-bool preload_set(const char *library, const char **why)
+/* "library:a:b" from what LD_PRELOAD says now. */
+static char *preload_joined(const char *library, const char *before)
 {
-    const char *before = getenv("LD_PRELOAD");
-    char *kept = strdup(before ? before : ""), *all;
-    size_t size = strlen(library) + strlen(kept) + 2;
-    if (strpbrk(library, " :")) {
-        *why = "LD_PRELOAD cannot name a path with a blank or a colon";
-        return false;
-    }
-    if (!kept || !(all = malloc(size))) {
-        *why = "out of memory";
-        return false;
-    }
-    strlcpy(all, library, size);
-    for (char *rest = kept, *element; (element = strsep(&rest, " :")) != NULL;) {
+    size_t size = strlen(library) + strlen(before) + 2;
+    char *kept = strdup(before), *all = malloc(size);
+    if (kept && all)
+        strlcpy(all, library, size);
+    for (char *rest = kept, *element; all && (element = strsep(&rest, " :")) != NULL;) {
         if (*element && !preload_ours(element)) {
             strlcat(all, ":", size);
             strlcat(all, element, size);
         }
     }
-    bool set = setenv("LD_PRELOAD", all, 1) == 0;
+    bool done = kept != NULL;
+    free(kept);
+    if (done)
+        return all;
+    free(all);
+    return NULL;
+}
+
+bool preload_set(const char *library, const char **why)
+{
+    const char *before = getenv("LD_PRELOAD");
+    if (strpbrk(library, " :")) {
+        *why = "LD_PRELOAD cannot name a path with a blank or a colon";
+        return false;
+    }
+    char *all = preload_joined(library, before ? before : "");
+    bool set = all && setenv("LD_PRELOAD", all, 1) == 0;
     *why = "out of memory";
     free(all);
-    free(kept);
     return set;
 }

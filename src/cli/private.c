@@ -14,8 +14,9 @@
 #include "cli/look.h"
 #include "state/process.h"
 
-#define PRIVATE_GRACE (200 * SP_MS) /* a child between fork and its first call holds no lock yet \
-                                     */
+#define PRIVATE_GRACE                                                          \
+    (200 * SP_MS) /* a child between fork and its first call holds no lock yet \
+                   */
 
 void private_name(char *out, size_t size)
 {

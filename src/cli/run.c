@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "cli/judge.h"
 #include "cli/look.h"
 #include "cli/preload.h"
@@ -66,16 +67,23 @@ static int run_policy(struct run *run)
     return run_refuse(run);
 }
 
-static bool run_knows(const struct run *run, const char *dest)
+static int run_knows(const struct run *run, const char *dest)
 {
     const struct sp_row *row;
+    struct sp_near near = sp_near_begin(dest, strlen(dest));
     if (strcmp(dest, "*") == 0 || !run->rules.policy)
-        return true;
+        return CLI_OK;
     for (size_t i = 0; (row = sp_policy_row(run->rules.policy, i)) != NULL; i++) {
         if (strcmp(row->name, dest) == 0)
-            return true;
+            return CLI_OK;
+        sp_near_try(&near, row->name);
     }
-    return false;
+    say_error("--on %s: the policy has no such destination%s%s%s", dest,
+              near.best ? "; did you mean '" : "", near.best ? near.best : "",
+              near.best ? "'?" : "");
+    if (near.best)
+        say_corrected(run->cli, dest, near.best);
+    return CLI_OURS;
 }
 
 static int run_options(const struct run *run)
@@ -95,10 +103,9 @@ static int run_options(const struct run *run)
             say_error("--inject '%s': %s", inject->fault, error.text);
             return CLI_OURS;
         }
-        if (strchr(inject->fault, ';') || !run_knows(run, inject->dest)) {
-            say_error("--on %s: the policy has no such destination", inject->dest);
-            return CLI_OURS;
-        }
+        int status = run_knows(run, inject->dest);
+        if (status != CLI_OK)
+            return status;
     }
     return CLI_OK;
 }
@@ -112,10 +119,10 @@ static int run_judge(const struct run *run)
     case JUDGE_FINE:
         return CLI_OK;
     case JUDGE_NO_FILE:
-        say_error("%s: %s", command, judge.why);
+        say_error("%s %s", command, judge.why);
         return CLI_NO_FILE;
     case JUDGE_NO_EXEC:
-        say_error("%s: %s", command, judge.why);
+        say_error("%s %s", command, judge.why);
         return CLI_NO_EXEC;
     case JUDGE_UNPROTECTED:
         break;
@@ -124,8 +131,8 @@ static int run_judge(const struct run *run)
     char doctor[PATH_MAX + 32] = "";
     if (command_named("doctor"))
         snprintf(doctor, sizeof doctor, " (shearpin doctor %s)", command);
-    say_error("%s would run unprotected: %s%s%s%s", command, script ? "its interpreter " : "",
-              script ? judge.program : "", script ? ": " : "", judge.why);
+    say_error("%s would run unprotected: %s%s %s%s", command, script ? "its interpreter " : "it",
+              script ? judge.program : "", judge.why, doctor);
     return run_refuse(run);
 }
 

@@ -33,7 +33,7 @@ static void segments_look(const struct where_entry *entry, struct segments_row *
 
 static void segments_text(const struct segments_row *row)
 {
-    char size[8];
+    char size[7];
     if (row->why[0]) {
         printf("%-24s  %s\n", row->entry->name, row->why);
         return;

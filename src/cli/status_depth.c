@@ -114,7 +114,7 @@ static void depth_counts(const char *title, const char *const *words, const uint
 
 static void depth_bytes(const struct look_dest *d)
 {
-    char sent[8], received[8], line[64];
+    char sent[7], received[7], line[64];
     const int how = HN_NOSPACE | HN_DECIMAL | HN_IEC_PREFIXES;
     if (d->life.sent + d->life.received == 0)
         return;

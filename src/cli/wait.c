@@ -24,13 +24,22 @@ static int wait_state(const struct cli *cli, const char *word, enum sp_state *st
     return CLI_USAGE;
 }
 
-int wait_main(struct cli *cli)
+/* When the open time is over the next call probes: for who waits that is half-open already. */
+static enum sp_state wait_look(struct sp_segment *segment, uint32_t index)
 {
-    struct sp_segment segment;
     struct sp_guards guards;
     struct sp_call call;
     struct sp_breaker_view view;
-    enum sp_state state = SP_STATE_CLOSED;
+    where_call(&call, segment, index, &guards);
+    sp_breaker_look(&call, &view);
+    bool over = view.state == SP_STATE_OPEN && view.hold == SP_HOLD_NONE && view.until == 0;
+    return over ? SP_STATE_HALF_OPEN : view.state;
+}
+
+int wait_main(struct cli *cli)
+{
+    struct sp_segment segment;
+    enum sp_state state = SP_STATE_CLOSED, seen = SP_STATE_CLOSED;
     uint32_t index = 0;
     uint64_t start = sp_now();
     int status = wait_state(cli, cli->words[1], &state);
@@ -43,9 +52,8 @@ int wait_main(struct cli *cli)
     if (status == CLI_OK)
         status = where_dest(cli, &segment, cli->words[0], &index);
     while (status == CLI_OK) {
-        where_call(&call, &segment, index, &guards);
-        sp_breaker_look(&call, &view);
-        if (view.state == state)
+        seen = wait_look(&segment, index);
+        if (seen == state)
             break;
         if (sp_now() - start >= cli->timeout)
             status = CLI_NO;
@@ -53,7 +61,7 @@ int wait_main(struct cli *cli)
             look_sleep(WAIT_PAUSE);
     }
     if (status == CLI_NO && !cli->quiet)
-        say_error("%s is still %s after %s", cli->words[0], sp_state_words[view.state],
+        say_error("%s is still %s after %s", cli->words[0], sp_state_words[seen],
                   SAY_TOOK(cli->timeout));
     return status;
 }

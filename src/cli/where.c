@@ -196,10 +196,12 @@ static int where_find(struct cli *cli, const struct where_list *list,
             return status;
         name = *derived ? derived : NULL;
     }
-    if (name) {
+    if (name)
         *entry = where_entry(list, name);
+    /* the default policy is nobody's word: where its segment is not, another may be meant */
+    bool told = name && (name != derived || strcmp(rules_path(cli, NULL), RULES_DEFAULT) != 0);
+    if (*entry || told)
         return *entry ? CLI_OK : where_unknown(cli, list, name);
-    }
     if (list->count == 1)
         *entry = &list->entries[0];
     return list->count == 0 ? where_nothing() : list->count > 1 ? where_several(list) : CLI_OK;
