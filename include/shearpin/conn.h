@@ -22,6 +22,7 @@ enum sp_turn {
     SP_TURN_CONNECTING, /* a connect that has not been heard of yet */
     SP_TURN_STARTING,   /* an exchange is being admitted; nothing was sent */
     SP_TURN_EXCHANGE,   /* sent, not answered */
+    SP_TURN_QUIET,      /* answered; silence from here on is bounded by `deadline idle` */
     SP_TURN_CUT
 };
 
@@ -54,10 +55,14 @@ enum {
     SP_CONN_FRESH = 8,     /* the permit of the connect still waits for the first answer */
     SP_CONN_ONEWAY = 16,   /* `exchange none`: nothing is ever outstanding */
     SP_CONN_REPORTED = 32, /* the program was told of the cut: a further connect() is a new one */
+    SP_CONN_TOTAL = 64,    /* the limit of this turn is what is left of `deadline total` */
+    SP_CONN_STDIO = 128    /* has a FILE: nobody of us stands between it and the kernel */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
 
+/* The first line is what every exchange touches; the second only what deadlines need. Limits are in
+ * SP_LIMIT_UNIT; 0: none. */
 struct sp_conn {
     sp_word word;
     sp_word permit;     /* struct sp_permit, packed; belongs to whoever ends the turn */
@@ -67,12 +72,21 @@ struct sp_conn {
     sp_half fd;     /* one of its fds */
     uint32_t dest;  /* index of the destination's state */
     uint32_t lease; /* place in the cap, SP_NO_LEASE */
-    uint32_t limit; /* of this turn, in SP_LIMIT_UNIT; 0: none */
-    uint32_t hold;  /* injected: the answer is not to be seen earlier, in SP_LIMIT_UNIT */
+    uint32_t limit; /* of this turn */
+    uint32_t hold;  /* injected: the answer is not to be seen earlier */
     uint32_t generation;
-    uint64_t spare;
+    uint32_t idle;  /* `deadline idle` */
+    uint32_t least; /* the shortest limit that a blocking receive must notice */
+
+    sp_word blocked;     /* since when the peer has taken nothing of a send, 0: it takes */
+    uint64_t began;      /* the connect, for `deadline total` */
+    uint32_t send;       /* `deadline send` */
+    sp_half alarm;       /* SO_RCVTIMEO as we have set it */
+    sp_half own_receive; /* the program's own SO_RCVTIMEO, ms */
+    uint32_t spare[9];
 };
-_Static_assert(sizeof(struct sp_conn) == SP_CACHELINE, "one line a connection");
+_Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
+_Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
 
 /* --- the process: src/conn/here.c --- */
 
@@ -93,6 +107,7 @@ struct sp_here {
         struct sp_fault fault;
     } faults[SP_FAULTS_MAX];
     size_t fault_count;
+    uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
 };
 extern struct sp_here sp_here;
 
@@ -186,6 +201,11 @@ bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, u
 /* Ends any turn by cutting: every later call on the connection gets `error`. */
 bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error,
                     uint64_t now);
+/* A byte came in the middle of an answer, or the connection ended: silence begins anew, or stops.
+ */
+void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now);
+/* The peer took nothing of a send (`stuck`), or took something. */
+void sp_turn_pushed(struct sp_conn *conn, bool stuck);
 /* The last reference is gone and the real close is done: what is outstanding was abandoned, permit
  * and lease go back, the connection is free. */
 void sp_turn_over(struct sp_conn *conn, uint64_t now);
@@ -201,7 +221,8 @@ static inline bool sp_due_ever(void)
 }
 /* A turn that is due at `due`, `limit` after it began. */
 void sp_due_arm(uint64_t due, uint64_t limit);
-/* When the turn that stands as `word` is due; SP_NEVER when it has no limit. */
+/* When the turn that stands as `word` is due, or a send that is stuck, or the whole program;
+ * SP_NEVER when nothing has a limit. */
 uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word);
 /* Hands every turn that is due to `expire`, and finds the next. */
 typedef void sp_due_fn(struct sp_conn *conn, uint64_t word);

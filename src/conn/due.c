@@ -19,12 +19,22 @@ void sp_due_arm(uint64_t due, uint64_t limit)
     due_lower(&sp_due_next, due);
 }
 
-uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word)
+static uint64_t due_turn(const struct sp_conn *conn, uint64_t word)
 {
     enum sp_turn turn = sp_turn_of(word);
-    if (conn->limit == 0 || (turn != SP_TURN_CONNECTING && turn != SP_TURN_EXCHANGE))
+    bool limited = turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE || turn == SP_TURN_QUIET;
+    return limited && conn->limit ? sp_turn_since(word) + conn->limit * SP_LIMIT_UNIT : SP_NEVER;
+}
+
+uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word)
+{
+    uint64_t due = due_turn(conn, word);
+    uint64_t blocked = atomic_load_explicit(&conn->blocked, memory_order_relaxed);
+    if (sp_turn_of(word) == SP_TURN_CUT)
         return SP_NEVER;
-    return sp_turn_since(word) + conn->limit * SP_LIMIT_UNIT;
+    if (blocked && conn->send && blocked + conn->send * SP_LIMIT_UNIT < due)
+        due = blocked + conn->send * SP_LIMIT_UNIT;
+    return due < sp_here.deadline ? due : sp_here.deadline;
 }
 
 void sp_due_scan(uint64_t now, sp_due_fn *expire)
@@ -34,17 +44,19 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
     atomic_store(&sp_due_next, SP_NEVER); /* what is armed from here on lowers it again */
     for (uint32_t i = 0; i < high; i++) {
         struct sp_conn *conn = &sp_here.conns[i];
-        uint64_t word = atomic_load(&conn->word);
-        if (word == 0 || (sp_conn_flags(conn) & SP_CONN_INHERITED))
+        if (atomic_load_explicit(&conn->references, memory_order_relaxed) == 0 ||
+            (sp_conn_flags(conn) & SP_CONN_INHERITED))
             continue;
-        uint64_t due = sp_due_of(conn, word);
+        uint64_t word = atomic_load(&conn->word), due = sp_due_of(conn, word);
         if (due <= now) {
             expire(conn, word);
             due = sp_due_of(conn, atomic_load(&conn->word));
         }
-        if (due < nearest)
+        if (due < nearest && due > now)
             nearest = due;
     }
+    if (sp_here.deadline > now && sp_here.deadline < nearest)
+        nearest = sp_here.deadline;
     if (nearest != SP_NEVER)
         due_lower(&sp_due_next, nearest);
 }

@@ -10,7 +10,7 @@
 
 static sp_half asleep = 1;
 
-struct sp_here sp_here = {.off = &asleep};
+struct sp_here sp_here = {.off = &asleep, .deadline = SP_NEVER};
 
 static void *here_reserve(size_t size)
 {
@@ -46,11 +46,12 @@ void sp_here_after_fork(void)
         if (sp_turn_of(atomic_load(&conn->word)) != SP_TURN_CUT)
             atomic_store(&conn->word, 0);
         atomic_store(&conn->permit, 0);
+        atomic_store(&conn->blocked, 0);
         conn->lease = SP_NO_LEASE;
         sp_conn_mark(conn, SP_CONN_FRESH, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
     }
-    atomic_store(&sp_due_next, SP_NEVER);
+    atomic_store(&sp_due_next, sp_here.deadline);
     sp_process_join(&sp_here.segment);
 }
 

@@ -40,12 +40,55 @@ static uint64_t turn_lasted(uint64_t word, uint64_t now)
     return now > since ? now - since : 0;
 }
 
+/* A turn never lasts beyond the end of the whole program. */
+static uint64_t turn_within(uint64_t limit, uint64_t now)
+{
+    uint64_t left = sp_here.deadline > now ? sp_here.deadline - now : 1;
+    if (sp_here.deadline == SP_NEVER)
+        return limit;
+    return limit && limit < left ? limit : left;
+}
+
+/* The limit must stand before the word does: whoever sees the word may ask when it is due. */
+static uint64_t turn_prepare(struct sp_conn *conn, enum sp_turn turn, uint64_t now, uint64_t limit)
+{
+    limit = turn_within(limit, now);
+    conn->limit = turn_units(limit);
+    uint64_t word = sp_turn_word(turn, now);
+    if (limit)
+        sp_due_arm(sp_turn_since(word) + conn->limit * SP_LIMIT_UNIT, limit);
+    return word;
+}
+
 static void turn_stand(struct sp_conn *conn, enum sp_turn turn, uint64_t now, uint64_t limit)
 {
-    conn->limit = turn_units(limit);
-    atomic_store_explicit(&conn->word, sp_turn_word(turn, now), memory_order_release);
-    if (limit)
-        sp_due_arm(sp_turn_since(sp_turn_word(turn, now)) + conn->limit * SP_LIMIT_UNIT, limit);
+    uint64_t word = turn_prepare(conn, turn, now, limit);
+    atomic_store_explicit(&conn->word, word, memory_order_release);
+}
+
+static uint32_t turn_least(uint32_t a, uint32_t b)
+{
+    return a && (b == 0 || a < b) ? a : b;
+}
+
+static void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
+{
+    conn->idle = turn_units(guards->deadline[SP_DEADLINE_IDLE]);
+    conn->send = turn_units(guards->deadline[SP_DEADLINE_SEND]);
+    conn->least = turn_least(turn_units(guards->deadline[SP_DEADLINE_RESPONSE]),
+                             turn_units(guards->deadline[SP_DEADLINE_TOTAL]));
+    conn->least = turn_least(conn->least, conn->idle);
+}
+
+/* What is left of `total` when that ends before `limit` does. */
+static uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards, uint64_t limit,
+                           uint64_t began, uint64_t now)
+{
+    uint64_t total = guards->deadline[SP_DEADLINE_TOTAL], spent = now - began;
+    uint64_t left = total > spent ? total - spent : 1;
+    bool binds = total && (limit == 0 || left < limit);
+    sp_conn_mark(conn, SP_CONN_TOTAL, binds);
+    return binds ? left : limit;
 }
 
 /* --- connects --- */
@@ -57,7 +100,11 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
     conn->lease = admission->lease_index;
     atomic_store(&conn->permit, turn_pack(admission->permit));
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
-    turn_stand(conn, SP_TURN_CONNECTING, call->now, call->guards->deadline[SP_DEADLINE_CONNECT]);
+    conn->began = call->now;
+    turn_limits(conn, call->guards);
+    turn_stand(conn, SP_TURN_CONNECTING, call->now,
+               turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_CONNECT],
+                          call->now, call->now));
 }
 
 bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now)
@@ -104,10 +151,11 @@ static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, bool *trac
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
+    bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
     *tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
     if (!*tracked)
         return SP_PASS;
-    if (!(sp_conn_flags(conn) & SP_CONN_FRESH)) {
+    if (!fresh) {
         enum sp_verdict verdict = sp_order_admit(&call, false, &admission);
         if (verdict != SP_PASS)
             return verdict;
@@ -116,17 +164,21 @@ static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, bool *trac
     if (sp_here.fault_count)
         sp_here_faults(&call, SP_FAULT_ON_REQUEST, &act);
     conn->hold = turn_units(act.delay);
-    turn_stand(conn, SP_TURN_EXCHANGE, now, guards.deadline[SP_DEADLINE_RESPONSE]);
+    turn_limits(conn, &guards);
+    turn_stand(conn, SP_TURN_EXCHANGE, now,
+               turn_total(conn, &guards, guards.deadline[SP_DEADLINE_RESPONSE],
+                          fresh ? conn->began : now, now));
     return SP_PASS;
 }
 
 enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began)
 {
     bool tracked;
+    uint64_t word = atomic_load_explicit(&conn->word, memory_order_relaxed);
     *began = 0;
-    if (atomic_load_explicit(&conn->word, memory_order_relaxed) != 0 ||
+    if ((word != 0 && sp_turn_of(word) != SP_TURN_QUIET) ||
         (sp_conn_flags(conn) & SP_CONN_ONEWAY) ||
-        !turn_swap(conn, 0, sp_turn_word(SP_TURN_STARTING, now)))
+        !turn_swap(conn, word, sp_turn_word(SP_TURN_STARTING, now)))
         return SP_PASS;
     enum sp_verdict verdict = turn_admit(conn, now, &tracked);
     if (verdict != SP_PASS || !tracked)
@@ -167,10 +219,43 @@ bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, u
     uint32_t dest = conn->dest;
     if (sp_conn_flags(conn) & SP_CONN_FRESH)
         sp_conn_mark(conn, SP_CONN_FRESH, false);
-    if (!turn_swap(conn, word, 0))
+    uint64_t to = 0;
+    if (conn->idle && outcome == SP_OUTCOME_OK)
+        to = turn_prepare(conn, SP_TURN_QUIET, now, conn->idle * SP_LIMIT_UNIT);
+    if (!turn_swap(conn, word, to))
         return false;
     turn_settle(dest, &permit, word, outcome, now);
     return true;
+}
+
+void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now)
+{
+    turn_swap(conn, word, more ? sp_turn_word(SP_TURN_QUIET, now) : 0);
+}
+
+void sp_turn_pushed(struct sp_conn *conn, bool stuck)
+{
+    uint64_t since = 0;
+    if (!stuck) {
+        atomic_store_explicit(&conn->blocked, 0, memory_order_relaxed);
+        return;
+    }
+    uint64_t now = sp_now();
+    if (conn->send && atomic_compare_exchange_strong(&conn->blocked, &since, now))
+        sp_due_arm(now + conn->send * SP_LIMIT_UNIT, conn->send * SP_LIMIT_UNIT);
+}
+
+/* Which of its deadlines a turn has come up against. */
+static enum sp_deadline turn_phase(const struct sp_conn *conn, uint64_t word, uint64_t now)
+{
+    uint64_t blocked = atomic_load(&conn->blocked);
+    if (blocked && conn->send && now >= blocked + conn->send * SP_LIMIT_UNIT)
+        return SP_DEADLINE_SEND;
+    if (now >= sp_here.deadline || (sp_conn_flags(conn) & SP_CONN_TOTAL))
+        return SP_DEADLINE_TOTAL;
+    return sp_turn_of(word) == SP_TURN_CONNECTING ? SP_DEADLINE_CONNECT
+           : sp_turn_of(word) == SP_TURN_EXCHANGE ? SP_DEADLINE_RESPONSE
+                                                  : SP_DEADLINE_IDLE;
 }
 
 bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error,
@@ -178,17 +263,17 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
 {
     struct sp_permit permit = turn_permit(conn);
     uint32_t dest = conn->dest;
+    enum sp_deadline phase = turn_phase(conn, word, now);
+    struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
+    bool blames = sp_turn_of(word) == SP_TURN_CONNECTING || sp_turn_of(word) == SP_TURN_EXCHANGE;
+    bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
     if (!turn_swap(conn, word, sp_turn_cut(error)))
         return false;
     sp_conn_mark(conn, SP_CONN_FRESH, false);
-    if (word == 0)
-        return true;
-    struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
-    enum sp_deadline phase =
-        sp_turn_of(word) == SP_TURN_CONNECTING ? SP_DEADLINE_CONNECT : SP_DEADLINE_RESPONSE;
     if (d && error == ETIMEDOUT)
         sp_count(&d->shards[sp_here.segment.self.shard % SP_SHARDS].expired[phase], 1);
-    turn_settle(dest, &permit, word, outcome, now);
+    if (blames || fresh)
+        turn_settle(dest, &permit, word, blames ? outcome : SP_OUTCOME_ABANDONED, now);
     return true;
 }
 

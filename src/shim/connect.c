@@ -220,6 +220,11 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     }
     *passed = false;
     sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
+    if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */
+        sp_count(
+            &call.dest->shards[call.segment->self.shard % SP_SHARDS].expired[SP_DEADLINE_TOTAL], 1);
+        return connect_refuse(a, &call, NULL, ETIMEDOUT);
+    }
     if (sp_order_admit(&call, true, &admission) != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
     if (sp_here.fault_count)

@@ -29,19 +29,37 @@ static void cut_waiters(struct sp_conn *conn)
     errno = error;
 }
 
-/* What has arrived is not lost, and what has failed by itself says so by itself. */
-static bool cut_visible(int fd, enum sp_turn turn)
+static bool cut_ready(int fd, short events)
 {
-    struct pollfd one = {.fd = fd, .events = turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN};
+    struct pollfd one = {.fd = fd, .events = events};
     int error = errno;
     int ready = REAL(poll)(&one, 1, 0);
     errno = error;
     return ready > 0;
 }
 
+/* What has arrived is not lost, and what has failed by itself says so by itself: the program only
+ * has to look. True: nothing is to be cut. */
+static bool cut_visible(struct sp_conn *conn, uint64_t word, int fd, uint64_t now)
+{
+    uint64_t blocked = atomic_load(&conn->blocked);
+    bool stuck = blocked && conn->send && now >= blocked + conn->send * SP_LIMIT_UNIT;
+    enum sp_turn turn = sp_turn_of(word);
+    if (!cut_ready(fd, stuck || turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN))
+        return false;
+    if (stuck)
+        sp_turn_pushed(conn, false);
+    else if (turn == SP_TURN_CONNECTING && sp_socket_connected(fd))
+        sp_turn_connected(conn, word, SP_OUTCOME_OK, now);
+    else if (turn == SP_TURN_QUIET)
+        sp_turn_heard(conn, word, true, now);
+    else
+        conn->limit = 0;
+    return true;
+}
+
 void sp_cut_expire(struct sp_conn *conn, uint64_t word)
 {
-    enum sp_turn turn = sp_turn_of(word);
     int fd = (int)atomic_load(&conn->fd);
     uint64_t now = sp_now();
     if (!sp_socket_is(fd, conn)) {
@@ -50,15 +68,10 @@ void sp_cut_expire(struct sp_conn *conn, uint64_t word)
             sp_cut_forget(fd, entry);
         return;
     }
-    if (cut_visible(fd, turn)) {
-        if (turn == SP_TURN_CONNECTING && sp_socket_connected(fd))
-            sp_turn_connected(conn, word, SP_OUTCOME_OK, now);
-        else
-            conn->limit = 0;
+    if (cut_visible(conn, word, fd, now))
         return;
-    }
-    enum sp_outcome outcome =
-        turn == SP_TURN_CONNECTING ? SP_OUTCOME_CONNECT_TIMEOUT : SP_OUTCOME_RESPONSE_TIMEOUT;
+    enum sp_outcome outcome = sp_turn_of(word) == SP_TURN_CONNECTING ? SP_OUTCOME_CONNECT_TIMEOUT
+                                                                     : SP_OUTCOME_RESPONSE_TIMEOUT;
     if (sp_turn_cut_as(conn, word, outcome, ETIMEDOUT, now))
         cut_waiters(conn);
 }

@@ -1,5 +1,5 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
-#include "shim/shim.h"
+#include "shim/io.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -72,6 +72,16 @@ SP_EXPORT int fclose(FILE *file)
     if (conn)
         sp_fd_left(conn);
     return result;
+}
+
+/* Behind a FILE the kernel's own timers must do: the full limit, less precise. */
+SP_EXPORT FILE *fdopen(int fd, const char *mode)
+{
+    FILE *file = REAL(fdopen)(fd, mode);
+    uint64_t entry = file ? sp_conn_entry(fd) : 0;
+    if (SP_UNLIKELY(entry != 0) && sp_shim_on())
+        sp_alarm_stdio(fd, sp_conn_at(entry));
+    return file;
 }
 
 static void fd_forget_range(unsigned first, unsigned last, void (*what)(int, uint64_t))

@@ -1,34 +1,24 @@
 /* io.c - sending and receiving: the directions tell where an exchange begins and ends. */
-#include "shim/shim.h"
+#include "shim/io.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
 
-/* One transfer on a guarded connection. */
-struct io {
-    struct sp_conn *conn;
-    uint64_t entry;
-    uint64_t word;  /* the turn as it stood when the call began */
-    uint64_t began; /* by this very send; 0 */
-    int fd;
-    bool blocking;
-};
-
 /* The shard is this process's own; adding to it disturbs nobody. */
-static struct sp_shard *io_shard(const struct io *io)
+static struct sp_shard *io_shard(const struct sp_io *io)
 {
     struct sp_dest *dest = sp_segment_dest(&sp_here.segment, io->conn->dest);
     return dest ? &dest->shards[sp_here.segment.self.shard % SP_SHARDS] : NULL;
 }
 
 /* After a cut, no call enters the kernel: an artificial failure must not raise SIGPIPE. */
-static bool io_open(struct io *io, int fd, uint64_t entry, int flags)
+static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
     io->conn = sp_conn_at(entry);
     io->entry = entry;
     io->fd = fd;
-    io->began = 0;
+    io->began = io->started = 0;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
     io->blocking =
         !(sp_conn_flags(io->conn) & SP_CONN_NONBLOCK) && !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
@@ -44,7 +34,7 @@ static bool io_open(struct io *io, int fd, uint64_t entry, int flags)
 }
 
 /* An error told what became of a connect that was pending, or of what was outstanding. */
-static void io_failed(struct io *io, int error)
+static void io_failed(struct sp_io *io, int error)
 {
     enum sp_turn turn = sp_turn_of(io->word);
     if (error == EAGAIN || error == EINTR || error == ENOTCONN || error == EINPROGRESS ||
@@ -60,7 +50,7 @@ static void io_failed(struct io *io, int error)
 }
 
 /* A cut by another thread woke us: the program is told why. */
-static ssize_t io_cut_meanwhile(struct io *io)
+static ssize_t io_cut_meanwhile(struct sp_io *io)
 {
     uint64_t word = atomic_load(&io->conn->word);
     if (sp_turn_of(word) == SP_TURN_CUT && sp_conn_entry(io->fd) == io->entry)
@@ -71,13 +61,13 @@ static ssize_t io_cut_meanwhile(struct io *io)
 /* --- sending --- */
 
 /* False: refused, errno is set. */
-static bool io_send(struct io *io, int fd, uint64_t entry, int flags)
+bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
     if (!io_open(io, fd, entry, flags))
         return false;
     if (SP_UNLIKELY(sp_conn_flags(io->conn) & SP_CONN_INHERITED))
         sp_conn_adopt(io->conn);
-    if (io->word != 0)
+    if (io->word != 0 && sp_turn_of(io->word) != SP_TURN_QUIET)
         return true;
     enum sp_verdict verdict = sp_turn_ask(io->conn, sp_now(), &io->began);
     if (SP_LIKELY(verdict == SP_PASS)) {
@@ -95,14 +85,14 @@ static bool io_send(struct io *io, int fd, uint64_t entry, int flags)
 }
 
 /* What a send on a pending connect says: it stands. The bytes begin its first exchange. */
-static void io_sent_pending(struct io *io)
+static void io_sent_pending(struct sp_io *io)
 {
     uint64_t now = sp_now();
     sp_connect_learnt(io->fd, io->entry, 0);
     sp_turn_ask(io->conn, now, &io->began);
 }
 
-static ssize_t io_sent(struct io *io, ssize_t result, bool bytes)
+ssize_t sp_io_sent(struct sp_io *io, ssize_t result, bool bytes)
 {
     int error = errno;
     if (SP_LIKELY(result > 0)) {
@@ -111,9 +101,13 @@ static ssize_t io_sent(struct io *io, ssize_t result, bool bytes)
             sp_count(&shard->sent, (uint64_t)result);
         if (sp_turn_of(io->word) == SP_TURN_CONNECTING)
             io_sent_pending(io);
+        if (SP_UNLIKELY(io->conn->send != 0))
+            sp_turn_pushed(io->conn, false);
         errno = error;
         return result;
     }
+    if (result < 0 && error == EAGAIN && io->conn->send)
+        sp_turn_pushed(io->conn, true);
     if (result < 0)
         io_failed(io, error);
     if (io->began)
@@ -122,73 +116,108 @@ static ssize_t io_sent(struct io *io, ssize_t result, bool bytes)
     return result < 0 ? io_cut_meanwhile(io) : result;
 }
 
-#define SENDING(fd, flags, bytes, call)         \
-    uint64_t entry = sp_conn_entry(fd);         \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
-        return call;                            \
-    struct io io;                               \
-    int error = errno;                          \
-    if (!io_send(&io, fd, entry, flags))        \
-        return -1;                              \
-    errno = error;                              \
-    return (__typeof__(call))io_sent(&io, call, bytes)
+/* A message of several parts, as sendmsg() takes it. */
+#define PARTS(parts, count)                                                          \
+    &(const struct msghdr)                                                           \
+    {                                                                                \
+        .msg_iov = (struct iovec *)(uintptr_t)(parts), .msg_iovlen = (size_t)(count) \
+    }
 
 SP_EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags)
 {
-    SENDING(fd, flags, true, REAL(send)(fd, buffer, length, flags));
+    SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
+               REAL(send)(fd, buffer, length, flags));
 }
 
 SP_EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags,
                          const struct sockaddr *to, socklen_t to_length)
 {
-    SENDING(fd, flags, true, REAL(sendto)(fd, buffer, length, flags, to, to_length));
+    SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
+               REAL(sendto)(fd, buffer, length, flags, to, to_length));
 }
 
 SP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    SENDING(fd, flags, true, REAL(sendmsg)(fd, message, flags));
+    SP_PUSHING(fd, flags, sp_push_message(&io, message, flags), REAL(sendmsg)(fd, message, flags));
 }
 
 SP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    SENDING(fd, flags, false, REAL(sendmmsg)(fd, messages, count, flags));
+    SP_SENDING(fd, flags, false, REAL(sendmmsg)(fd, messages, count, flags));
 }
 
 SP_EXPORT ssize_t write(int fd, const void *buffer, size_t length)
 {
-    SENDING(fd, 0, true, REAL(write)(fd, buffer, length));
+    SP_PUSHING(fd, 0, sp_push(&io, buffer, length, 0), REAL(write)(fd, buffer, length));
 }
 
 SP_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-    SENDING(fd, 0, true, REAL(writev)(fd, parts, count));
+    SP_PUSHING(fd, 0, sp_push_message(&io, PARTS(parts, count), 0), REAL(writev)(fd, parts, count));
+}
+
+SP_EXPORT ssize_t sendfile(int fd, int from, off_t *offset, size_t length)
+{
+    SP_SENDING(fd, 0, true, REAL(sendfile)(fd, from, offset, length));
+}
+
+SP_EXPORT ssize_t sendfile64(int fd, int from, off64_t *offset, size_t length)
+{
+    SP_SENDING(fd, 0, true, REAL(sendfile64)(fd, from, offset, length));
 }
 
 /* --- receiving --- */
 
-static bool io_receive(struct io *io, int fd, uint64_t entry, int flags)
+bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
     if (!io_open(io, fd, entry, flags))
         return false;
-    if (SP_LIKELY(io->conn->hold == 0) || !io->blocking || sp_turn_of(io->word) != SP_TURN_EXCHANGE)
+    if (!io->blocking)
         return true;
-    return sp_socket_sleep(sp_turn_since(io->word) + io->conn->hold * SP_LIMIT_UNIT);
+    if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER)) {
+        sp_alarm_set(io);
+        if (flags & MSG_WAITALL) /* the kernel would end it with less than all */
+            sp_alarm_over(io);
+    }
+    if (SP_LIKELY(io->conn->hold == 0) || sp_turn_of(io->word) != SP_TURN_EXCHANGE)
+        return true;
+    uint64_t seen = sp_turn_since(io->word) + io->conn->hold * SP_LIMIT_UNIT;
+    uint64_t due = sp_due_of(io->conn, io->word);
+    if (!sp_socket_sleep(seen < due ? seen : due))
+        return false;
+    if (seen > due &&
+        sp_turn_cut_as(io->conn, io->word, SP_OUTCOME_RESPONSE_TIMEOUT, ETIMEDOUT, due)) {
+        errno = ETIMEDOUT;
+        return false;
+    }
+    return true;
+}
+
+bool sp_io_again(struct sp_io *io, ssize_t result)
+{
+    return result < 0 && io->started && (errno == EAGAIN || errno == EINTR) && sp_alarm_over(io);
 }
 
 /* A blocking receive that began with nothing outstanding may have slept while another thread sent:
  * then the bytes answer that. A non-blocking one that began before the word was set has only older
  * bytes. */
-static void io_answered(struct io *io, enum sp_outcome outcome)
+static void io_answered(struct sp_io *io, enum sp_outcome outcome)
 {
-    if (io->word == 0 && io->blocking && sp_conn_entry(io->fd) == io->entry)
+    bool ok = outcome == SP_OUTCOME_OK;
+    if ((io->word == 0 || sp_turn_of(io->word) == SP_TURN_QUIET) && io->blocking &&
+        sp_conn_entry(io->fd) == io->entry)
         io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
-    if (sp_turn_of(io->word) == SP_TURN_CONNECTING && outcome == SP_OUTCOME_OK)
-        sp_connect_learnt(io->fd, io->entry, 0);
-    else if (sp_turn_of(io->word) == SP_TURN_EXCHANGE)
+    if (sp_turn_of(io->word) == SP_TURN_CONNECTING && ok) {
+        sp_connect_learnt(io->fd, io->entry, 0); /* the peer spoke first: that may be its turn */
+        io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
+    }
+    if (sp_turn_of(io->word) == SP_TURN_QUIET)
+        sp_turn_heard(io->conn, io->word, ok, sp_now());
+    else if (sp_turn_of(io->word) == SP_TURN_EXCHANGE && !(ok && sp_tls_keeps(io)))
         sp_turn_end(io->conn, io->word, outcome, sp_now());
 }
 
-static ssize_t io_received(struct io *io, ssize_t result, int flags, size_t asked, bool bytes)
+ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, bool bytes)
 {
     int error = errno;
     bool moves = !(flags & (MSG_PEEK | MSG_ERRQUEUE));
@@ -209,49 +238,38 @@ static ssize_t io_received(struct io *io, ssize_t result, int flags, size_t aske
     return result;
 }
 
-#define RECEIVING(fd, flags, asked, bytes, call) \
-    uint64_t entry = sp_conn_entry(fd);          \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on())  \
-        return call;                             \
-    struct io io;                                \
-    int error = errno;                           \
-    if (!io_receive(&io, fd, entry, flags))      \
-        return -1;                               \
-    errno = error;                               \
-    return (__typeof__(call))io_received(&io, call, flags, asked, bytes)
-
 SP_EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags)
 {
-    RECEIVING(fd, flags, length, true, REAL(recv)(fd, buffer, length, flags));
+    SP_RECEIVING(fd, flags, length, true, REAL(recv)(fd, buffer, length, flags));
 }
 
 SP_EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
                            socklen_t *from_length)
 {
-    RECEIVING(fd, flags, length, true,
-              REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
+    SP_RECEIVING(fd, flags, length, true,
+                 REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
 }
 
 SP_EXPORT ssize_t read(int fd, void *buffer, size_t length)
 {
-    RECEIVING(fd, 0, length, true, REAL(read)(fd, buffer, length));
+    SP_RECEIVING(fd, 0, length, true, REAL(read)(fd, buffer, length));
 }
 
 SP_EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t length, size_t size, int flags)
 {
-    RECEIVING(fd, flags, length, true, REAL(__recv_chk)(fd, buffer, length, size, flags));
+    SP_RECEIVING(fd, flags, length, true, REAL(__recv_chk)(fd, buffer, length, size, flags));
 }
 
 SP_EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t size, int flags,
                                  struct sockaddr *from, socklen_t *from_length)
 {
-    RECEIVING(fd, flags, length, true,
-              REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from, from_length));
+    SP_RECEIVING(fd, flags, length, true,
+                 REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from, from_length));
 }
 
 SP_EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t size)
 {
-    RECEIVING(fd, 0, length, true, REAL(__read_chk)(fd, buffer, length, size));
+    SP_RECEIVING(fd, 0, length, true, REAL(__read_chk)(fd, buffer, length, size));
 }
 
 /* Read only after the kernel has accepted the same vector, and only to tell 0 of 0 from the end. */
@@ -265,7 +283,7 @@ static size_t io_asked(const struct iovec *parts, size_t count)
 
 SP_EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
 {
-    RECEIVING(fd, 0, io_asked(parts, (size_t)count), true, REAL(readv)(fd, parts, count));
+    SP_RECEIVING(fd, 0, io_asked(parts, (size_t)count), true, REAL(readv)(fd, parts, count));
 }
 
 /* Fds that arrive in a message are new numbers, too. */
@@ -290,12 +308,26 @@ static ssize_t io_recvmsg(int fd, struct msghdr *message, int flags)
 
 SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-    RECEIVING(fd, flags, io_asked(message->msg_iov, message->msg_iovlen), true,
-              io_recvmsg(fd, message, flags));
+    SP_RECEIVING(fd, flags, io_asked(message->msg_iov, message->msg_iovlen), true,
+                 io_recvmsg(fd, message, flags));
 }
 
 SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
                        struct timespec *timeout)
 {
-    RECEIVING(fd, flags, count, false, REAL(recvmmsg)(fd, messages, count, flags, timeout));
+    SP_RECEIVING(fd, flags, count, false, REAL(recvmmsg)(fd, messages, count, flags, timeout));
+}
+
+/* From or to a pipe, in the kernel: one of the two may be ours. */
+static ssize_t io_splice_in(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
+                            unsigned flags)
+{
+    int wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    SP_RECEIVING(from, wait, length, true, REAL(splice)(from, from_at, to, to_at, length, flags));
+}
+
+SP_EXPORT ssize_t splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
+                         unsigned flags)
+{
+    SP_SENDING(to, 0, true, io_splice_in(from, from_at, to, to_at, length, flags));
 }

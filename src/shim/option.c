@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/time.h>
 
 /* What a cut left behind is reported once, as the kernel does with its own errors. */
 static bool option_cut(int fd, uint64_t entry, void *value, socklen_t *length)
@@ -31,22 +32,44 @@ static void option_error(int fd, uint64_t entry, int failed)
     errno = error;
 }
 
+/* The program sees and sets its own receive timeout, never our alarm. The kernel rounds it first.
+ */
+static bool option_alarmed(uint64_t entry, int level, int name)
+{
+    return level == SOL_SOCKET && name == SO_RCVTIMEO &&
+           atomic_load(&sp_conn_at(entry)->alarm) != 0;
+}
+
+static void option_own(uint64_t entry, void *value, const socklen_t *length)
+{
+    uint32_t ms = atomic_load(&sp_conn_at(entry)->own_receive);
+    struct timeval own = {ms / 1000, (suseconds_t)(ms % 1000 * 1000)};
+    memcpy(value, &own, *length < sizeof own ? *length : sizeof own);
+}
+
 SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
     uint64_t entry = sp_conn_entry(fd);
-    bool asks = level == SOL_SOCKET && name == SO_ERROR;
-    if (SP_LIKELY(entry == 0) || !asks || !sp_shim_on())
+    if (SP_LIKELY(entry == 0) || level != SOL_SOCKET || !sp_shim_on())
         return REAL(getsockopt)(fd, level, name, value, length);
     /* The kernel reads and writes first: only then are the program's pointers known to be good. */
     int result = REAL(getsockopt)(fd, level, name, value, length);
-    if (result != 0 || *length < sizeof(int))
+    if (result != 0)
         return result;
-    if (!option_cut(fd, entry, value, length))
+    if (option_alarmed(entry, level, name) && sp_socket_is(fd, sp_conn_at(entry)))
+        option_own(entry, value, length);
+    if (name == SO_ERROR && *length >= sizeof(int) && !option_cut(fd, entry, value, length))
         option_error(fd, entry, *(const int *)value);
     return result;
 }
 
 SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
-    return REAL(setsockopt)(fd, level, name, value, length);
+    int result = REAL(setsockopt)(fd, level, name, value, length);
+    uint64_t entry = sp_conn_entry(fd);
+    if (SP_UNLIKELY(entry != 0) && result == 0 && sp_shim_on() &&
+        option_alarmed(entry, level, name))
+        atomic_store(&sp_conn_at(entry)->alarm,
+                     0); /* set anew, and theirs kept, when it is needed */
+    return result;
 }

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 
 struct sp_real sp_real;
 
@@ -23,24 +24,39 @@ static void **real_place(enum sp_symbol symbol)
     return (void **)(void *)&sp_real + symbol;
 }
 
+void *sp_real_try(enum sp_symbol symbol)
+{
+    int error = errno;
+    void *found = dlsym(RTLD_NEXT, real_names[symbol]);
+    errno = error;
+    return found;
+}
+
 void *sp_real_find(enum sp_symbol symbol)
 {
     void **place = real_place(symbol);
     void *found = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (found)
         return found;
-    int error = errno;
-    found = dlsym(RTLD_NEXT, real_names[symbol]);
+    found = sp_real_try(symbol);
     if (!found)
         found = (void *)real_missing;
     __atomic_store_n(place, found, __ATOMIC_RELEASE);
-    errno = error;
     return found;
+}
+
+/* A library that may come later, by dlopen: it must not be taken for missing now. */
+static bool real_later(enum sp_symbol symbol)
+{
+    return symbol == SP_SYMBOL_SSL_read || symbol == SP_SYMBOL_SSL_read_ex ||
+           symbol == SP_SYMBOL_gnutls_record_recv;
 }
 
 void sp_real_start(void)
 {
     _Static_assert(sizeof(struct sp_real) == SP_SYMBOL_COUNT * sizeof(void *), "one pointer each");
-    for (int i = 0; i < SP_SYMBOL_COUNT; i++)
-        sp_real_find((enum sp_symbol)i);
+    for (int i = 0; i < SP_SYMBOL_COUNT; i++) {
+        if (!real_later((enum sp_symbol)i))
+            sp_real_find((enum sp_symbol)i);
+    }
 }

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -33,6 +34,13 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int at, const char *path, int flags);
 int __openat64_2(int at, const char *path, int flags);
 
+/* As the libraries declare them; their headers are not needed. */
+struct ssl_st;
+struct gnutls_session_int;
+int SSL_read(struct ssl_st *session, void *buffer, int length);
+int SSL_read_ex(struct ssl_st *session, void *buffer, size_t length, size_t *got);
+ssize_t gnutls_record_recv(struct gnutls_session_int *session, void *buffer, size_t length);
+
 /* vfork and syscall are stubs in assembly: they need their own entries by symbol. */
 struct sp_real {
 #define X(name) __typeof__(name) *name;
@@ -50,6 +58,8 @@ enum sp_symbol {
 
 /* Looks a function up for a call that comes before our constructor. Never NULL. */
 void *sp_real_find(enum sp_symbol symbol);
+/* The same, NULL when nobody behind us has it. */
+void *sp_real_try(enum sp_symbol symbol);
 void sp_real_start(void);
 
 #define REAL(name)                                                      \

@@ -8,6 +8,8 @@
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
+
 #define FDS_MAX (1u << 20)
 
 extern void *sp_stub_syscall;
@@ -124,6 +126,18 @@ static void start_settings(const char *text)
 
 /* --- start and end --- */
 
+/* Absolute, CLOCK_MONOTONIC, so that children inherit the same end. */
+static void start_deadline(const char *text)
+{
+    char *end;
+    unsigned long long at = text ? strtoull(text, &end, 10) : 0;
+    if (at == 0 || *end)
+        return;
+    sp_here.deadline = at;
+    uint64_t now = sp_now();
+    sp_due_arm(at, at > now ? at - now : SP_MS);
+}
+
 static uint32_t start_fds(void)
 {
     struct rlimit limit;
@@ -151,6 +165,7 @@ __attribute__((constructor)) static void start(void)
         } else {
             sp_process_join(&sp_here.segment);
             start_settings(start_env("SHEARPIN_SET"));
+            start_deadline(start_env("SHEARPIN_DEADLINE"));
             if (sp_here_start(start_fds()) != 0)
                 sp_say("this program runs unguarded: no memory for the tables");
         }

@@ -5,86 +5,94 @@
 #ifndef SHEARPIN_SHIM_SYMBOLS_H
 #define SHEARPIN_SHIM_SYMBOLS_H
 
-#define SP_SYMBOLS(X)                           \
-    /* connecting */                            \
-    X(connect)                                  \
-    /* sending */                               \
-    X(send)                                     \
-    X(sendto)                                   \
-    X(sendmsg)                                  \
-    X(sendmmsg)                                 \
-    X(write)                                    \
-    X(writev)                                   \
-    /* receiving */                             \
-    X(recv)                                     \
-    X(recvfrom)                                 \
-    X(recvmsg)                                  \
-    X(recvmmsg)                                 \
-    X(read)                                     \
-    X(readv)                                    \
-    X(__recv_chk)                               \
-    X(__recvfrom_chk)                           \
-    X(__read_chk)                               \
-    /* waiting */                               \
-    X(poll)                                     \
-    X(ppoll)                                    \
-    X(__poll_chk)                               \
-    X(__ppoll_chk)                              \
-    X(select)                                   \
-    X(pselect)                                  \
-    X(epoll_wait)                               \
-    X(epoll_pwait)                              \
-    X(epoll_pwait2)                             \
-    /* ending */                                \
-    X(close)                                    \
-    X(close_range)                              \
-    X(closefrom)                                \
-    X(fclose)                                   \
-    X(shutdown)                                 \
-    /* copying fds */                           \
-    X(dup)                                      \
-    X(dup2)                                     \
-    X(dup3)                                     \
-    X(fcntl)                                    \
-    X(fcntl64)                                  \
-    X(ioctl)                                    \
-    /* new fds: the number means nothing yet */ \
-    X(socket)                                   \
-    X(socketpair)                               \
-    X(accept)                                   \
-    X(accept4)                                  \
-    X(open)                                     \
-    X(open64)                                   \
-    X(openat)                                   \
-    X(openat64)                                 \
-    X(creat)                                    \
-    X(creat64)                                  \
-    X(__open_2)                                 \
-    X(__open64_2)                               \
-    X(__openat_2)                               \
-    X(__openat64_2)                             \
-    X(pipe)                                     \
-    X(pipe2)                                    \
-    X(eventfd)                                  \
-    X(epoll_create)                             \
-    X(epoll_create1)                            \
-    X(timerfd_create)                           \
-    X(signalfd)                                 \
-    X(inotify_init)                             \
-    X(inotify_init1)                            \
-    X(memfd_create)                             \
-    /* options */                               \
-    X(getsockopt)                               \
-    X(setsockopt)                               \
-    /* names */                                 \
-    X(getaddrinfo)                              \
-    X(gethostbyname)                            \
-    X(gethostbyname2)                           \
-    X(gethostbyname_r)                          \
-    X(gethostbyname2_r)                         \
-    /* processes */                             \
-    X(fork)                                     \
-    X(vfork)                                    \
+#define SP_SYMBOLS(X)                                      \
+    /* connecting */                                       \
+    X(connect)                                             \
+    /* sending */                                          \
+    X(send)                                                \
+    X(sendto)                                              \
+    X(sendmsg)                                             \
+    X(sendmmsg)                                            \
+    X(write)                                               \
+    X(writev)                                              \
+    X(sendfile)                                            \
+    X(sendfile64)                                          \
+    X(splice)                                              \
+    /* receiving */                                        \
+    X(recv)                                                \
+    X(recvfrom)                                            \
+    X(recvmsg)                                             \
+    X(recvmmsg)                                            \
+    X(read)                                                \
+    X(readv)                                               \
+    X(__recv_chk)                                          \
+    X(__recvfrom_chk)                                      \
+    X(__read_chk)                                          \
+    /* waiting */                                          \
+    X(poll)                                                \
+    X(ppoll)                                               \
+    X(__poll_chk)                                          \
+    X(__ppoll_chk)                                         \
+    X(select)                                              \
+    X(pselect)                                             \
+    X(epoll_wait)                                          \
+    X(epoll_pwait)                                         \
+    X(epoll_pwait2)                                        \
+    /* ending */                                           \
+    X(close)                                               \
+    X(close_range)                                         \
+    X(closefrom)                                           \
+    X(fclose)                                              \
+    X(fdopen)                                              \
+    X(shutdown)                                            \
+    /* copying fds */                                      \
+    X(dup)                                                 \
+    X(dup2)                                                \
+    X(dup3)                                                \
+    X(fcntl)                                               \
+    X(fcntl64)                                             \
+    X(ioctl)                                               \
+    /* new fds: the number means nothing yet */            \
+    X(socket)                                              \
+    X(socketpair)                                          \
+    X(accept)                                              \
+    X(accept4)                                             \
+    X(open)                                                \
+    X(open64)                                              \
+    X(openat)                                              \
+    X(openat64)                                            \
+    X(creat)                                               \
+    X(creat64)                                             \
+    X(__open_2)                                            \
+    X(__open64_2)                                          \
+    X(__openat_2)                                          \
+    X(__openat64_2)                                        \
+    X(pipe)                                                \
+    X(pipe2)                                               \
+    X(eventfd)                                             \
+    X(epoll_create)                                        \
+    X(epoll_create1)                                       \
+    X(timerfd_create)                                      \
+    X(signalfd)                                            \
+    X(inotify_init)                                        \
+    X(inotify_init1)                                       \
+    X(memfd_create)                                        \
+    /* options */                                          \
+    X(getsockopt)                                          \
+    X(setsockopt)                                          \
+    /* names */                                            \
+    X(getaddrinfo)                                         \
+    X(gethostbyname)                                       \
+    X(gethostbyname2)                                      \
+    X(gethostbyname_r)                                     \
+    X(gethostbyname2_r)                                    \
+    /* what TLS libraries say; found when they are used */ \
+    X(SSL_read)                                            \
+    X(SSL_read_ex)                                         \
+    X(gnutls_record_recv)                                  \
+    /* processes */                                        \
+    X(fork)                                                \
+    X(vfork)                                               \
     X(syscall)
 
 #endif

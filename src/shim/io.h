@@ -1,0 +1,88 @@
+/* io.h - one transfer on a guarded connection, from the look at its turn to what it told. */
+#ifndef SHEARPIN_SHIM_IO_H
+#define SHEARPIN_SHIM_IO_H
+
+#include "shim/shim.h"
+
+struct sp_io {
+    struct sp_conn *conn;
+    uint64_t entry;
+    uint64_t word;    /* the turn as it stood when the call began */
+    uint64_t began;   /* by this very send; 0 */
+    uint64_t started; /* a receive under an alarm: when; 0 */
+    int fd;
+    bool blocking;
+};
+
+/* Before a send. False: refused or cut, errno is set and the call must not be made. */
+bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags);
+/* After it; `bytes`: the result counts bytes. Returns what the program is told. */
+ssize_t sp_io_sent(struct sp_io *io, ssize_t result, bool bytes);
+
+bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags);
+/* True: the result was only our alarm, the call is to be made again. */
+bool sp_io_again(struct sp_io *io, ssize_t result);
+ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, bool bytes);
+
+/* --- the kernel's timer as an alarm (alarm.c) --- */
+
+/* Before a blocking receive: the alarm stands at 7/8 of the shortest limit of the connection. */
+void sp_alarm_set(struct sp_io *io);
+/* The alarm has gone, or a signal came: waits what is left. True: receive again. */
+bool sp_alarm_over(struct sp_io *io);
+/* The connection gets a FILE, whose reads and writes nobody sees. */
+void sp_alarm_stdio(int fd, struct sp_conn *conn);
+
+/* --- blocking sends under `deadline send` (push.c) --- */
+
+ssize_t sp_push(struct sp_io *io, const void *buffer, size_t length, int flags);
+ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags);
+static inline bool sp_push_wanted(const struct sp_io *io)
+{
+    return SP_UNLIKELY(io->conn->send != 0) && io->blocking;
+}
+
+/* --- what TLS libraries say (tls.c) --- */
+
+/* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
+bool sp_tls_keeps(const struct sp_io *io);
+
+#define SP_SENDING(fd, flags, bytes, call)      \
+    uint64_t entry = sp_conn_entry(fd);         \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
+        return call;                            \
+    struct sp_io io;                            \
+    int error = errno;                          \
+    if (!sp_io_send(&io, fd, entry, flags))     \
+        return -1;                              \
+    errno = error;                              \
+    return (__typeof__(call))sp_io_sent(&io, call, bytes)
+
+/* The same for calls that a blocking send with a deadline can be made of. */
+#define SP_PUSHING(fd, flags, push, call)       \
+    uint64_t entry = sp_conn_entry(fd);         \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
+        return call;                            \
+    struct sp_io io;                            \
+    int error = errno;                          \
+    if (!sp_io_send(&io, fd, entry, flags))     \
+        return -1;                              \
+    errno = error;                              \
+    return sp_io_sent(&io, sp_push_wanted(&io) ? push : call, true)
+
+#define SP_RECEIVING(fd, flags, asked, bytes, call)                \
+    uint64_t entry = sp_conn_entry(fd);                            \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on())                    \
+        return call;                                               \
+    struct sp_io io;                                               \
+    int error = errno;                                             \
+    if (!sp_io_receive(&io, fd, entry, flags))                     \
+        return -1;                                                 \
+    __typeof__(call) result;                                       \
+    do {                                                           \
+        errno = error;                                             \
+        result = call;                                             \
+    } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result)); \
+    return (__typeof__(call))sp_io_received(&io, result, flags, asked, bytes)
+
+#endif

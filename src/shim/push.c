@@ -1,0 +1,120 @@
+/* push.c - a blocking send to a peer that stops reading. What fits is sent without waiting, and the
+ * wait for room is a poll() of at most `deadline send`: a healthy send is the one call it was. */
+#include "shim/io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/clock.h"
+
+#define PUSH_PARTS 64
+
+/* The program's own SO_SNDTIMEO ends it with its own errno. */
+static uint64_t push_own(int fd)
+{
+    struct timeval own = {0, 0};
+    socklen_t length = sizeof own;
+    REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);
+    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    return limit ? sp_now() + limit : SP_NEVER;
+}
+
+/* Waits for room. False: errno says why there is none. */
+static bool push_wait(struct sp_io *io, uint64_t own)
+{
+    uint64_t due = sp_now() + io->conn->send * SP_LIMIT_UNIT;
+    if (due > sp_here.deadline)
+        due = sp_here.deadline;
+    for (;;) {
+        uint64_t now = sp_now(), until = due < own ? due : own;
+        struct pollfd one = {.fd = io->fd, .events = POLLOUT};
+        uint64_t left = until > now ? until - now : 0;
+        struct timespec rest = {(time_t)(left / SP_SECOND), (long)(left % SP_SECOND)};
+        int ready = REAL(ppoll)(&one, 1, &rest, NULL);
+        if (ready > 0)
+            return true;
+        if (ready < 0 && (errno != EINTR || !sp_socket_restarts()))
+            return false;
+        if (ready < 0)
+            continue;
+        errno = own <= due ? EAGAIN : ETIMEDOUT;
+        return false;
+    }
+}
+
+/* The part of a message behind its first `done` bytes; ancillary data went with the first byte. */
+static bool push_rest(const struct msghdr *message, size_t done, struct msghdr *rest,
+                      struct iovec *parts)
+{
+    size_t count = 0;
+    *rest = *message;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        struct iovec part = message->msg_iov[i];
+        if (done >= part.iov_len) {
+            done -= part.iov_len;
+            continue;
+        }
+        if (count == PUSH_PARTS)
+            break;
+        parts[count].iov_base = (char *)part.iov_base + done;
+        parts[count++].iov_len = part.iov_len - done;
+        done = 0;
+    }
+    if (rest->msg_iovlen > 0 && message->msg_iov != parts) {
+        rest->msg_control = NULL;
+        rest->msg_controllen = 0;
+    }
+    rest->msg_iov = parts;
+    rest->msg_iovlen = count;
+    return count > 0;
+}
+
+/* Stuck for the whole limit: cut, unless something has left already, which is told first. */
+static ssize_t push_end(struct sp_io *io, size_t done, int error)
+{
+    uint64_t word = atomic_load(&io->conn->word);
+    if (done > 0)
+        return (ssize_t)done;
+    if (error == ETIMEDOUT && sp_turn_of(word) != SP_TURN_CUT) {
+        atomic_store(&io->conn->blocked, 1); /* what sp_cut_expire and the figures go by */
+        io->began = 0;
+        sp_cut_expire(io->conn, word);
+    }
+    errno = error;
+    return -1;
+}
+
+ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags)
+{
+    struct iovec parts[PUSH_PARTS];
+    struct msghdr rest = *message;
+    size_t done = 0, whole = 0;
+    uint64_t own = SP_NEVER;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        whole += message->msg_iov[i].iov_len;
+    for (;;) {
+        ssize_t sent = REAL(sendmsg)(io->fd, &rest, flags | MSG_DONTWAIT);
+        int error = errno;
+        if (sent < 0 && error != EAGAIN)
+            return done > 0 ? (ssize_t)done : -1;
+        done += sent > 0 ? (size_t)sent : 0;
+        if (done >= whole)
+            return (ssize_t)done;
+        if (sent > 0 && !push_rest(message, done, &rest, parts))
+            return (ssize_t)done;
+        if (sent > 0)
+            continue;
+        if (own == SP_NEVER)
+            own = push_own(io->fd);
+        if (!push_wait(io, own))
+            return push_end(io, done, errno);
+    }
+}
+
+ssize_t sp_push(struct sp_io *io, const void *buffer, size_t length, int flags)
+{
+    struct iovec part = {(void *)(uintptr_t)buffer, length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    return sp_push_message(io, &message, flags);
+}
