@@ -48,7 +48,8 @@ LIB      = $(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC))
 CLI      = $(CORE) $(call objects,$(CLI_SRC))
 UNIT     = $(CORE) $(call objects,$(CONN_SRC) $(UNIT_SRC))
 STIM     = $(CORE) $(call objects,$(STIM_SRC))
-HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c))
+HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c)) \
+           $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c))
 EVERY    = $(CORE_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(STIM_SRC)
 
 PROGRAMS = $(if $(SHIM_READY),$(BUILD)/libshearpin.so) \
@@ -116,6 +117,9 @@ $(BUILD)/tests/unit: $(UNIT) $(BUILD)/sources
 $(BUILD)/tests/shim: $(STIM) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(STIM) \
 	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+$(BUILD)/tests/%: tests/bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
 $(BUILD)/tests/lib%.so: tests/shim/lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \

@@ -44,10 +44,6 @@ become up
 
 policy faults "destination d
     match 127.0.0.1:$port"
-run_options=(--inject 'latency 300ms' --on d)
-said=$(curl_says faults "$url")
-like "latency injected: it still answers" "$said" '^HTTP 200'
-at_least "later" "${said##* }" 0.3
 run_options=(--inject 'refuse' --on d)
 like "refuse injected" "$(curl_says faults "$url")" '^exit 7 '
 run_options=()

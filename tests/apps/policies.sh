@@ -10,8 +10,8 @@ for file in policies/*.conf; do
     is "$name: check says yes" "$? $said" "0 $said"
 
     while read -r destination; do
+        run_options=(-s "$name-$destination")
         cat >"$work/$name-$destination.conf" <<END
-segment $name-$destination
 destination $destination
     match 127.0.0.1:$port
     mode  enforce

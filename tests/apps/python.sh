@@ -65,6 +65,14 @@ for client in http_client asyncio_client; do
 done
 like "a timeout of its own changes nothing" "$(says http "$http_client" "$port" 5)" '^hello '
 
+policy faults "destination d
+    match 127.0.0.1:$port"
+run_options=(--inject 'latency 150ms' --on d)
+said=$(says faults "$http_client" "$port")
+like "latency injected: it still answers" "$said" '^hello '
+at_least "connect and exchange are each later" "${said##* }" 0.3
+run_options=()
+
 # The parent holds two connections of a cap of 2 while its children close all they inherit.
 policy subprocess "destination d
     match 127.0.0.1:$port
