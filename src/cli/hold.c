@@ -25,6 +25,6 @@ int hold_main(struct cli *cli)
     steer_warn(cli, &steer);
     if (!cli->quiet)
         printf("%s  held %s %s%s\n", steer_name(&steer), word, until ? "for " : "until reset",
-               until ? SAY_AGE(cli->lasting) : "");
+               until ? SAY_TIME(cli->lasting) : "");
     return CLI_OK;
 }

@@ -38,7 +38,7 @@ static void *look_room(size_t count, size_t size)
     return room;
 }
 
-const struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation)
+struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation)
 {
     struct sp_policy *copy = look_room(1, segment->policy_size);
     for (int i = 0; i < 100; i++) {
@@ -234,6 +234,6 @@ void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
 void look_free(struct look *look)
 {
     free(look->dests);
-    free((void *)(uintptr_t)look->policy);
+    free(look->policy);
     *look = (struct look){0};
 }

@@ -35,8 +35,8 @@ struct look {
     struct sp_segment *segment;
     uint64_t now, wall, interval;
     uint32_t processes;
-    const struct sp_policy *policy; /* a copy; NULL when the one in force is damaged */
-    uint64_t generation, loaded;    /* loaded: wall ns */
+    struct sp_policy *policy;    /* a copy; NULL when the one in force is damaged */
+    uint64_t generation, loaded; /* loaded: wall ns */
     bool disabled;
     uint64_t unmatched;
     double unmatched_per_s;
@@ -50,7 +50,7 @@ void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
 void look_free(struct look *look);
 
 /* A copy of the policy in force and its generation; NULL when it is damaged. Free it. */
-const struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation);
+struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation);
 
 uint32_t look_processes(const struct sp_segment *segment);
 uint64_t look_sum(const uint64_t *words, size_t count);

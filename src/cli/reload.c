@@ -26,15 +26,14 @@ static int reload_refused(struct cli *cli, const char *path, const struct rules 
 }
 
 static int reload_apply(const struct cli *cli, struct sp_segment *segment, const char *path,
-                        const struct rules *rules)
+                        const struct rules *rules, const struct sp_policy *before)
 {
     struct sp_error error;
-    uint64_t generation;
-    const struct sp_policy *before = look_policy(segment, &generation);
+    uint64_t word = atomic_load(&segment->head->policy);
     if (before && before->digest == rules->policy->digest) {
         if (!cli->quiet)
             printf("%s: generation %llu is this policy already; nothing changes\n",
-                   where_name(segment), (unsigned long long)generation);
+                   where_name(segment), (unsigned long long)sp_segment_generation(word));
         return CLI_OK;
     }
     if (sp_segment_apply(segment, rules->policy, &error) != 0) {
@@ -42,12 +41,13 @@ static int reload_apply(const struct cli *cli, struct sp_segment *segment, const
         say_error("%s is not in force: %s", path, error.text);
         return say_status(error.code);
     }
-    if (before && !cli->quiet)
+    if (cli->quiet)
+        return CLI_OK;
+    if (before)
         setting_differences(before, rules->policy);
-    uint64_t word = atomic_load(&segment->head->policy);
-    if (!cli->quiet)
-        printf("%s: generation %llu in force\n", where_name(segment),
-               (unsigned long long)sp_segment_generation(word));
+    word = atomic_load(&segment->head->policy);
+    printf("%s: generation %llu in force\n", where_name(segment),
+           (unsigned long long)sp_segment_generation(word));
     return CLI_OK;
 }
 
@@ -59,8 +59,9 @@ static int reload_in_force(struct cli *cli, char *path, size_t size)
     int status = where_attach(cli, &segment);
     if (status != CLI_OK)
         return status;
-    const struct sp_policy *policy = look_policy(&segment, &generation);
+    struct sp_policy *policy = look_policy(&segment, &generation);
     snprintf(path, size, "%s", policy ? sp_policy_string(policy, policy->path) : "");
+    free(policy);
     if (!*path || *path != '/') {
         say_error("segment %s does not say which file is in force: shearpin reload FILE",
                   where_name(&segment));
@@ -74,6 +75,7 @@ int reload_main(struct cli *cli)
 {
     struct sp_segment segment;
     struct rules rules;
+    uint64_t generation;
     char in_force[512];
     int status = CLI_OK;
     const char *path = rules_path(cli, cli->count ? cli->words[0] : NULL);
@@ -88,5 +90,10 @@ int reload_main(struct cli *cli)
         return reload_refused(cli, path, &rules);
     cli->policy = path; /* the file says which segment it is for */
     status = where_attach(cli, &segment);
-    return status == CLI_OK ? reload_apply(cli, &segment, path, &rules) : status;
+    if (status != CLI_OK)
+        return status;
+    struct sp_policy *before = look_policy(&segment, &generation);
+    status = reload_apply(cli, &segment, path, &rules, before);
+    free(before);
+    return status;
 }

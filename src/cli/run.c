@@ -179,9 +179,9 @@ static int run_differs(struct run *run)
     struct sp_error error;
     uint64_t generation;
     const struct cli *cli = run->cli;
-    const struct sp_policy *in_force = look_policy(&run->segment, &generation);
+    struct sp_policy *in_force = look_policy(&run->segment, &generation);
     bool differs = !in_force || in_force->digest != run->rules.policy->digest;
-    free((void *)(uintptr_t)in_force);
+    free(in_force);
     if (!differs)
         return CLI_OK;
     if (!cli->reload) {

@@ -151,6 +151,12 @@ const char *say_age(char *out, size_t size, uint64_t ns)
     return out;
 }
 
+const char *say_time(char *out, size_t size, uint64_t ns)
+{
+    sp_text_format_time(ns, out, size);
+    return out;
+}
+
 const char *say_took(char *out, size_t size, uint64_t ns)
 {
     if (ns < 100 * SP_US)

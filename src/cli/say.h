@@ -28,13 +28,16 @@ const char *say_symbol(enum say_symbol symbol);
 
 /* 11s, 4m, 2h: one unit, rounded down. */
 const char *say_age(char *out, size_t size, uint64_t ns);
-/* 0.1ms, 18ms, 2.1s. */
+/* What somebody configured, exactly: 90s, 1500ms. */
+const char *say_time(char *out, size_t size, uint64_t ns);
+/* What was measured: 0.1ms, 18ms, 2.1s. */
 const char *say_took(char *out, size_t size, uint64_t ns);
 
 /* "1 error", "2 errors". */
 const char *say_count(char *out, size_t size, uint64_t n, const char *noun);
 
 #define SAY_AGE(ns)        say_age((char[24]){0}, 24, ns)
+#define SAY_TIME(ns)       say_time((char[24]){0}, 24, ns)
 #define SAY_TOOK(ns)       say_took((char[24]){0}, 24, ns)
 #define SAY_COUNT(n, noun) say_count((char[64]){0}, 64, n, noun)
 

@@ -35,19 +35,19 @@ static void segments_text(const struct segments_row *row)
 {
     char size[7];
     if (row->why[0]) {
-        printf("%-24s  %s\n", row->entry->name, row->why);
+        printf("%-24s  %s\n", row->entry->shown, row->why);
         return;
     }
     humanize_number(size, sizeof size, (int64_t)row->size, "B", HN_AUTOSCALE,
                     HN_NOSPACE | HN_DECIMAL | HN_IEC_PREFIXES);
-    printf("%-24s%11u%14u%12llu%9s  %s\n", row->entry->name, row->processes, row->dests,
+    printf("%-24s%11u%14u%12llu%9s  %s\n", row->entry->shown, row->processes, row->dests,
            (unsigned long long)row->generation, size, row->entry->path);
 }
 
 static void segments_json(struct json *json, const struct segments_row *row)
 {
     json_open(json, NULL, '{');
-    json_word(json, "name", row->entry->name);
+    json_word(json, "name", row->entry->shown);
     json_word(json, "path", row->entry->path);
     if (row->why[0]) {
         json_word(json, "error", row->why);

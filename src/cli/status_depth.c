@@ -48,14 +48,14 @@ static void depth_windows(const struct look *look, const struct look_dest *d)
     if (b->rate) {
         sum = sp_window_sum(dest, offsetof(struct sp_shard, rate), b->rate_window, look->now);
         snprintf(line, sizeof line, "%llu of %s failed in the last %s", (unsigned long long)sum.bad,
-                 SAY_COUNT(sum.calls, "call"), SAY_TOOK(b->rate_window));
+                 SAY_COUNT(sum.calls, "call"), SAY_TIME(b->rate_window));
         depth_line("window", line);
     }
     if (b->slow) {
         sum = sp_window_sum(dest, offsetof(struct sp_shard, slow), b->slow_window, look->now);
         snprintf(line, sizeof line, "%llu of %s took over %s in the last %s",
-                 (unsigned long long)sum.bad, SAY_COUNT(sum.calls, "call"), SAY_TOOK(b->slow_over),
-                 SAY_TOOK(b->slow_window));
+                 (unsigned long long)sum.bad, SAY_COUNT(sum.calls, "call"), SAY_TIME(b->slow_over),
+                 SAY_TIME(b->slow_window));
         depth_line(b->rate ? "" : "window", line);
     }
 }

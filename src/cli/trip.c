@@ -21,7 +21,7 @@ int trip_main(struct cli *cli)
     steer_warn(cli, &steer);
     if (!cli->quiet)
         printf("%s  %s -> open%s%s%s\n", steer_name(&steer), sp_state_words[steer.before],
-               until ? " for " : "", until ? SAY_AGE(cli->lasting) : "",
+               until ? " for " : "", until ? SAY_TIME(cli->lasting) : "",
                held && !until ? " until reset" : "");
     return CLI_OK;
 }

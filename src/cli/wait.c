@@ -62,6 +62,6 @@ int wait_main(struct cli *cli)
     }
     if (status == CLI_NO && !cli->quiet)
         say_error("%s is still %s after %s", cli->words[0], sp_state_words[seen],
-                  SAY_TOOK(cli->timeout));
+                  SAY_TIME(cli->timeout));
     return status;
 }

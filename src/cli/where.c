@@ -1,11 +1,14 @@
 #include "cli/where.h"
 
+#include <bsd/pwd.h>
 #include <bsd/string.h>
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,8 +37,10 @@ static void where_add(struct where_list *list, const char *directory, const char
     list->entries = more;
     bool whole =
         strlcpy(entry.name, name, sizeof entry.name) < sizeof entry.name &&
-        strlcpy(entry.group, group, sizeof entry.group) < sizeof entry.group &&
         snprintf(entry.path, sizeof entry.path, "%s/%s", directory, file) < (int)sizeof entry.path;
+    const struct group *gr = *group ? getgrgid((gid_t)strtoul(group, NULL, 10)) : NULL;
+    snprintf(entry.shown, sizeof entry.shown, "%s%s%.32s", entry.name, *group ? "@" : "",
+             gr ? gr->gr_name : group);
     if (whole)
         list->entries[list->count++] = entry;
 }
@@ -112,7 +117,7 @@ static int where_several(const struct where_list *list)
 {
     say_error("several segments are here; say which one with -s NAME:");
     for (size_t i = 0; i < list->count; i++)
-        say_more("%s", list->entries[i].name);
+        say_more("%s", list->entries[i].shown);
     return CLI_USAGE;
 }
 
@@ -123,7 +128,7 @@ static int where_unknown(const struct cli *cli, const struct where_list *list, c
     if (list->count == 0)
         return where_nothing();
     for (size_t i = 0; i < list->count; i++)
-        sp_near_try(&near, list->entries[i].name);
+        sp_near_try(&near, list->entries[i].shown);
     say_safe(safe, sizeof safe, name, SP_NAME_SIZE);
     if (near.best && name == cli->segment) {
         say_error("there is no segment '%s'; did you mean '%s'?", safe, near.best);
@@ -214,6 +219,18 @@ static void where_self(struct sp_segment *segment)
     strlcpy(segment->self.command, "shearpin", sizeof segment->self.command);
 }
 
+/* Root does not believe what another user wrote; that user's own eyes do. */
+static void where_denied(const char *path, const struct sp_error *error)
+{
+    struct stat st;
+    say_error("%s", error->text);
+    if (error->code != EPERM || geteuid() != 0 || lstat(path, &st) != 0 || st.st_uid == 0)
+        return;
+    const char *user = user_from_uid(st.st_uid, 1);
+    if (user)
+        say_more("look at it as its owner:  runuser -u %s -- shearpin status", user);
+}
+
 int where_attach(struct cli *cli, struct sp_segment *segment)
 {
     struct where_list list;
@@ -223,7 +240,7 @@ int where_attach(struct cli *cli, struct sp_segment *segment)
     int status = where_find(cli, &list, &entry);
     memset(segment, 0, sizeof *segment);
     if (status == CLI_OK && sp_segment_attach(segment, entry->path, &error) != 0) {
-        say_error("%s", error.text);
+        where_denied(entry->path, &error);
         status = say_status(error.code);
     }
     free(list.entries);

@@ -14,7 +14,7 @@ const char *where_directory(void);
 struct where_entry {
     char name[SP_NAME_SIZE];
     char path[256];
-    char group[16]; /* a gid as text, or "" */
+    char shown[WHERE_NAME_SIZE]; /* as -s takes it: NAME, or NAME@GROUP */
 };
 struct where_list {
     struct where_entry *entries;

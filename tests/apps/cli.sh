@@ -239,13 +239,14 @@ print([json.loads(line)["kind"] for line in sys.stdin][:4])')" "['trip', 'hold',
 expect 'ASCII where the locale has no UTF-8' 0 '\* closed' env LC_ALL=C "$shearpin" status
 
 # events -f shows what comes, and ends with 0 when interrupted
-coproc FOLLOW { exec "$shearpin" events -f --since 1us; }
+coproc FOLLOW { exec "$shearpin" events -f; }
 follow=$FOLLOW_PID out=${FOLLOW[0]}
 started+=("$follow")
-until_true pin trip payments --reason follow-me
-read -r -t 10 -u "$out" line
-[[ $line = *follow-me* ]] || read -r -t 10 -u "$out" line
-like 'events -f' "$line" 'follow-me'
+pin trip -q payments --reason follow-me
+while read -r -t 10 -u "$out" line; do
+    [[ $line = *follow-me* ]] && break
+done
+like 'events -f' "$line" 'payments  tripped by .*: follow-me'
 kill -INT "$follow"
 wait "$follow"
 is 'events -f ends with 0' $? 0
