@@ -25,7 +25,7 @@ struct cli_inject {
     const char *fault; /* "latency 300ms" */
     const char *dest;  /* NULL until --on said it */
 };
-#define CLI_INJECTS 16
+#define CLI_INJECTS 8
 
 struct cli {
     const struct command *command;

@@ -108,6 +108,7 @@ static const char help_environment[] =
     "SHEARPIN_DIR       the directory of segments, where /dev/shm will not do\n"
     "SHEARPIN_SET       words changed for this process tree: payments.deadline.connect=1s;...\n"
     "                   `run -o` writes it; what is shared (caps, breaker thresholds) stays\n"
+    "SHEARPIN_DEADLINE  when this process tree must be done, in ns of CLOCK_MONOTONIC\n"
     "SHEARPIN_LOG       a file for what the library has to say; it never writes to fds 0 to 2\n"
     "SHEARPIN=off       the panic switch: the library forwards every call untouched\n"
     "LD_PRELOAD         `run` puts libshearpin.so first and keeps what was there\n";

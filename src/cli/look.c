@@ -137,6 +137,8 @@ static void look_one(struct look *look, struct look_dest *d)
 {
     struct sp_call call;
     struct sp_dest *dest = sp_segment_dest(look->segment, d->index);
+    uint64_t area = atomic_load(&look->segment->head->policy) & 1;
+    d->rank = atomic_load(&dest->row[area]);
     d->named = sp_segment_guards(look->segment, d->index, &d->guards);
     where_call(&call, look->segment, d->index, &d->guards);
     sp_breaker_look(&call, &d->view);
@@ -164,25 +166,12 @@ static void look_list(struct look *look)
 }
 
 /* In the order of the policy; what it does not name any more comes last. */
-static uint32_t look_rank(const struct look *look, const struct look_dest *d)
+static int look_compare(const void *a, const void *b)
 {
-    const struct sp_row *row;
-    for (uint32_t i = 0; look->policy && (row = sp_policy_row(look->policy, i)) != NULL; i++) {
-        if (strncmp(row->name, d->name, SP_NAME_SIZE) == 0)
-            return i;
-    }
-    return UINT32_MAX;
-}
-
-static void look_sort(struct look *look)
-{
-    for (uint32_t i = 1; i < look->count; i++) {
-        struct look_dest d = look->dests[i];
-        uint32_t j = i, rank = look_rank(look, &d);
-        for (; j > 0 && look_rank(look, &look->dests[j - 1]) > rank; j--)
-            look->dests[j] = look->dests[j - 1];
-        look->dests[j] = d;
-    }
+    const struct look_dest *x = a, *y = b;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
 }
 
 static void look_trips(struct look *look)
@@ -228,7 +217,8 @@ void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
     }
     free(before);
     look_trips(look);
-    look_sort(look);
+    if (look->count > 1)
+        qsort(look->dests, look->count, sizeof *look->dests, look_compare);
 }
 
 void look_free(struct look *look)

@@ -10,6 +10,7 @@
 
 struct look_dest {
     uint32_t index;
+    uint32_t rank;           /* its row in the policy */
     char name[SP_NAME_SIZE]; /* NUL-terminated */
     bool named;              /* the policy in force names it */
     bool disabled;

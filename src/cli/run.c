@@ -17,6 +17,7 @@
 #include "cli/say.h"
 #include "cli/where.h"
 #include "policy/keys.h"
+#include "shearpin/conn.h"
 #include "shearpin/fault.h"
 
 /* What `--observe` works under when there is no policy file. */
@@ -24,6 +25,9 @@
 static const char run_observe[] = "destination everything\n"
                                   "    match *\n"
                                   "    mode observe\n";
+
+#define RUN_FAULT_MAX 400 /* the library reads settings of less than 512 characters */
+_Static_assert(CLI_INJECTS <= SP_FAULTS_MAX, "the library takes as many faults as we do");
 
 struct run {
     struct cli *cli;
@@ -101,6 +105,10 @@ static int run_options(const struct run *run)
         const struct cli_inject *inject = &cli->injects[i];
         if (sp_fault_parse(inject->fault, &fault, &error) != 0) {
             say_error("--inject '%s': %s", inject->fault, error.text);
+            return CLI_OURS;
+        }
+        if (strlen(inject->fault) > RUN_FAULT_MAX) {
+            say_error("--inject '%.40s...' is too long", inject->fault);
             return CLI_OURS;
         }
         int status = run_knows(run, inject->dest);
@@ -241,7 +249,7 @@ static void run_append(char **set, const char *element)
 static void run_set(const struct cli *cli)
 {
     const char *inherited = getenv("SHEARPIN_SET");
-    char *set = NULL, element[512];
+    char *set = NULL, element[SP_NAME_SIZE + RUN_FAULT_MAX + 16];
     if (inherited && *inherited)
         run_append(&set, inherited);
     if (cli->observe)
@@ -268,8 +276,8 @@ static int run_environment(const struct run *run)
     }
     if (run->path && realpath(run->path, full))
         setenv("SHEARPIN_POLICY", full, 1);
-    if (getenv("SHEARPIN_DIR") && realpath(where_directory(), full))
-        setenv("SHEARPIN_DIR", full, 1);
+    if (getenv("SHEARPIN_DIR"))
+        setenv("SHEARPIN_DIR", where_directory(), 1);
     setenv("SHEARPIN_SEGMENT", run->name, 1);
     run_set(run->cli);
     return CLI_OK;

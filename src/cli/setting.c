@@ -11,7 +11,7 @@
 #include "policy/keys.h"
 
 #define SETTING_TEXT   256
-#define SETTING_COLUMN 47 /* the values' width, where they fit */
+#define SETTING_COLUMN 47 /* where values fit, origins begin here behind them */
 
 int setting_over_read(const struct cli *cli, const struct sp_policy *policy,
                       struct setting_over *over)
@@ -29,13 +29,26 @@ int setting_over_read(const struct cli *cli, const struct sp_policy *policy,
     return CLI_OK;
 }
 
+/* The settings of one row from `at` on: the first of them, and how many. */
+static size_t setting_range(const struct sp_policy *policy, uint16_t row, size_t at, size_t *count)
+{
+    const struct sp_setting *s;
+    while ((s = block_setting(policy, at)) != NULL && s->row != row)
+        at++;
+    for (*count = 0; (s = block_setting(policy, at + *count)) != NULL && s->row == row;)
+        ++*count;
+    return at;
+}
+
 bool setting_view(struct setting_view *view, const struct sp_policy *policy, size_t index,
                   const struct setting_over *over)
 {
     const struct sp_row *row = sp_policy_row(policy, index);
     if (!row)
         return false;
-    *view = (struct setting_view){policy, index, row, row->guards, over};
+    *view = (struct setting_view){policy, index, row, row->guards, over, 0, 0, 0};
+    setting_range(policy, SP_ROW_DEFAULTS, 0, &view->defaults);
+    view->own = setting_range(policy, (uint16_t)index, view->defaults, &view->own_count);
     if (over)
         sp_override_apply(over->all, over->count, row->name, &view->guards);
     return true;
@@ -54,22 +67,29 @@ static bool setting_overridden(const struct setting_view *view, size_t key)
     return false;
 }
 
+static bool setting_stands(const struct setting_view *view, size_t first, size_t count, size_t key,
+                           struct setting_origin *origin)
+{
+    for (size_t i = first; i < first + count; i++) {
+        const struct sp_setting *s = block_setting(view->policy, i);
+        if (!s || s->key != key)
+            continue;
+        origin->file = sp_policy_file(view->policy, s->file);
+        origin->line = s->line;
+        return true;
+    }
+    return false;
+}
+
 struct setting_origin setting_origin(const struct setting_view *view, size_t key)
 {
     struct setting_origin origin = {SETTING_INITIAL, NULL, 0};
-    const struct sp_setting *s;
     if (setting_overridden(view, key))
-        return (struct setting_origin){SETTING_SET, NULL, 0};
-    for (size_t i = 0; (s = block_setting(view->policy, i)) != NULL; i++) {
-        bool own = s->row == view->index;
-        if (s->key != key || (!own && s->row != SP_ROW_DEFAULTS))
-            continue;
-        origin.from = own ? SETTING_OWN : SETTING_DEFAULTS;
-        origin.file = sp_policy_file(view->policy, s->file);
-        origin.line = s->line;
-        if (own)
-            break;
-    }
+        origin.from = SETTING_SET;
+    else if (setting_stands(view, view->own, view->own_count, key, &origin))
+        origin.from = SETTING_OWN;
+    else if (setting_stands(view, 0, view->defaults, key, &origin))
+        origin.from = SETTING_DEFAULTS;
     return origin;
 }
 
@@ -150,9 +170,10 @@ static size_t setting_gather(const struct setting_view *view, const char *direct
     char words[SETTING_TEXT], origin_text[SETTING_TEXT];
     size_t count = 0;
     for (size_t key = 0; key < sp_key_total; key++) {
+        if (strcmp(sp_keys[key].directive, directive) != 0)
+            continue;
         struct setting_origin origin = setting_origin(view, key);
-        if (strcmp(sp_keys[key].directive, directive) != 0 ||
-            (origin.from == SETTING_INITIAL && !all) ||
+        if ((origin.from == SETTING_INITIAL && !all) ||
             !setting_words(&view->guards, key, words, sizeof words))
             continue;
         setting_origin_text(origin, origin_text, sizeof origin_text);
@@ -182,8 +203,8 @@ void setting_print(const struct setting_view *view, bool all)
             continue;
         size_t count = setting_gather(view, directive, all, lines, 16);
         for (size_t i = 0; i < count; i++)
-            printf("  %-14s%-*s%s\n", i == 0 ? directive : "", SETTING_COLUMN - 1, lines[i].words,
-                   lines[i].origin[0] ? lines[i].origin : "");
+            printf("  %-14s%-*s  %s\n", i == 0 ? directive : "", SETTING_COLUMN - 2, lines[i].words,
+                   lines[i].origin);
     }
 }
 

@@ -22,6 +22,8 @@ struct setting_view {
     const struct sp_row *row;
     struct sp_guards guards;
     const struct setting_over *over; /* may be NULL */
+    size_t own, own_count;           /* its settings stand side by side, after those of defaults */
+    size_t defaults;
 };
 /* False: there is no such row. */
 bool setting_view(struct setting_view *view, const struct sp_policy *policy, size_t index,

@@ -8,14 +8,14 @@ static void show_row(const struct setting_view *view, bool all)
 {
     char place[300], safe[512];
     setting_place(view->policy, view->row->file, view->row->line, place, sizeof place);
-    printf("destination %-*s%s\n", 50, view->row->name, place);
+    printf("destination %-*s%s\n", 51, view->row->name, place);
     for (size_t i = 0; i < view->row->match_count; i++) {
         const struct sp_match *rule = sp_policy_match_at(view->policy, view->row->match_first + i);
         if (!rule)
             continue;
         setting_place(view->policy, rule->file, rule->line, place, sizeof place);
         say_safe(safe, sizeof safe, sp_policy_string(view->policy, rule->source), 120);
-        printf("  %-14s%-46s%s\n", i == 0 ? "match" : "", safe, place);
+        printf("  %-14s%-45s  %s\n", i == 0 ? "match" : "", safe, place);
     }
     setting_print(view, all);
 }

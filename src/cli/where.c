@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,14 @@
 #include "cli/say.h"
 #include "shearpin/guard.h"
 
+/* Absolute where it exists: the helper of a private segment works from elsewhere. */
 const char *where_directory(void)
 {
+    static char full[PATH_MAX];
     const char *directory = getenv("SHEARPIN_DIR");
-    return directory && *directory ? directory : "/dev/shm";
+    if (!directory || !*directory)
+        return "/dev/shm";
+    return realpath(directory, full) ? full : directory;
 }
 
 /* --- what the directory holds --- */
