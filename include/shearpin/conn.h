@@ -213,12 +213,14 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now);
 /* --- deadlines: src/conn/due.c --- */
 
 extern sp_word sp_due_next;     /* the nearest in this process, SP_NEVER: none */
-extern sp_word sp_due_shortest; /* the shortest that was ever armed, SP_NEVER: none ever was */
+extern sp_word sp_due_shortest; /* the shortest that may be armed, SP_NEVER: the policy has none */
 
 static inline bool sp_due_ever(void)
 {
     return atomic_load_explicit(&sp_due_shortest, memory_order_relaxed) != SP_NEVER;
 }
+/* Looks which deadlines the policy in force has; again when it has changed. */
+void sp_due_learn(void);
 /* A turn that is due at `due`, `limit` after it began. */
 void sp_due_arm(uint64_t due, uint64_t limit);
 /* When the turn that stands as `word` is due, or a send that is stuck, or the whole program;

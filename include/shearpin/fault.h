@@ -15,8 +15,8 @@ enum sp_fault_kind { SP_FAULT_LATENCY, SP_FAULT_REFUSE, SP_FAULT_COUNT };
 enum { SP_FAULT_ON_CONNECT = 1, SP_FAULT_ON_REQUEST = 2 };
 
 struct sp_fault {
-    uint8_t kind; /* enum sp_fault_kind */
-    uint8_t on;   /* SP_FAULT_ON_* */
+    uint8_t kind;         /* enum sp_fault_kind */
+    uint8_t on;           /* SP_FAULT_ON_* */
     uint32_t share;       /* of the ordinals; SP_SHARE_ALL is every one */
     uint64_t first, last; /* `at N..M`: exactly these ordinals, from 1; 0, 0: by share */
     uint64_t every;       /* every Nth; 0: by share */

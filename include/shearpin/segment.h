@@ -335,8 +335,9 @@ void sp_census_close(struct sp_census *census);
 
 /* --- leases: src/state/lease.c. Words are 0 or sp_lease_word(); nothing is counted. --- */
 
-/* Asks whether the owner of a slot lives; called only when every place is taken. */
-typedef bool sp_alive_fn(void *context, uint32_t slot);
+/* Asks whether the owner of a slot lives; called only when every place is taken. The question takes
+ * time: who has a clock brings `*now_ms` up to date, so that a grace never begins in the past. */
+typedef bool sp_alive_fn(void *context, uint32_t slot, uint32_t *now_ms);
 
 /* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. `now_ms` is
  * sp_now() / SP_MS cut to 32 bits. */

@@ -19,6 +19,21 @@ void sp_due_arm(uint64_t due, uint64_t limit)
     due_lower(&sp_due_next, due);
 }
 
+void sp_due_learn(void)
+{
+    uint64_t word;
+    const struct sp_policy *policy = sp_segment_policy(&sp_here.segment, &word);
+    const struct sp_row *row;
+    for (size_t i = 0; policy && (row = sp_policy_row(policy, i)); i++) {
+        struct sp_guards guards = row->guards;
+        sp_override_apply(sp_here.overrides, sp_here.override_count, row->name, &guards);
+        for (int d = 0; d < SP_DEADLINE_LOOKUP; d++) {
+            if (guards.deadline[d])
+                due_lower(&sp_due_shortest, guards.deadline[d]);
+        }
+    }
+}
+
 static uint64_t due_turn(const struct sp_conn *conn, uint64_t word)
 {
     enum sp_turn turn = sp_turn_of(word);

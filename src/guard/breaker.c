@@ -147,9 +147,9 @@ static bool breaker_probe_free(const struct sp_call *call, uint64_t seen, uint16
     uint32_t age = sp_ms_since(breaker_ms(call->now), sp_lease_detail(seen));
     if (!breaker_probe_current(call, seen, epoch) || (giveup && age * SP_MS >= giveup))
         return true;
-    uint32_t slot = sp_lease_slot(seen);
+    uint32_t slot = sp_lease_slot(seen), now;
     return slot != PROBE_ANYBODY && age >= PROBE_CHECK_MS && call->alive &&
-           !call->alive(call->alive_context, slot);
+           !call->alive(call->alive_context, slot, &now);
 }
 
 /* False: the state changed meanwhile, and with it what is free; then ask again. The place is read

@@ -92,13 +92,13 @@ static void io_sent_pending(struct sp_io *io)
     sp_turn_ask(io->conn, now, &io->began);
 }
 
-ssize_t sp_io_sent(struct sp_io *io, ssize_t result, bool bytes)
+ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
 {
     int error = errno;
     if (SP_LIKELY(result > 0)) {
         struct sp_shard *shard = io_shard(io);
-        if (shard && bytes)
-            sp_count(&shard->sent, (uint64_t)result);
+        if (shard)
+            sp_count(&shard->sent, bytes);
         if (sp_turn_of(io->word) == SP_TURN_CONNECTING)
             io_sent_pending(io);
         if (SP_UNLIKELY(io->conn->send != 0))
@@ -114,6 +114,14 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, bool bytes)
         sp_turn_unsend(io->conn, io->began);
     errno = error;
     return result < 0 ? io_cut_meanwhile(io) : result;
+}
+
+static size_t io_messages(const struct mmsghdr *messages, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += messages[i].msg_len;
+    return total;
 }
 
 /* A message of several parts, as sendmsg() takes it. */
@@ -143,7 +151,8 @@ SP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 
 SP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    SP_SENDING(fd, flags, false, REAL(sendmmsg)(fd, messages, count, flags));
+    SP_SENDING(fd, flags, io_messages(messages, result),
+               REAL(sendmmsg)(fd, messages, count, flags));
 }
 
 SP_EXPORT ssize_t write(int fd, const void *buffer, size_t length)
@@ -158,12 +167,12 @@ SP_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 
 SP_EXPORT ssize_t sendfile(int fd, int from, off_t *offset, size_t length)
 {
-    SP_SENDING(fd, 0, true, REAL(sendfile)(fd, from, offset, length));
+    SP_SENDING(fd, 0, result, REAL(sendfile)(fd, from, offset, length));
 }
 
 SP_EXPORT ssize_t sendfile64(int fd, int from, off64_t *offset, size_t length)
 {
-    SP_SENDING(fd, 0, true, REAL(sendfile64)(fd, from, offset, length));
+    SP_SENDING(fd, 0, result, REAL(sendfile64)(fd, from, offset, length));
 }
 
 /* --- receiving --- */
@@ -217,14 +226,14 @@ static void io_answered(struct sp_io *io, enum sp_outcome outcome)
         sp_turn_end(io->conn, io->word, outcome, sp_now());
 }
 
-ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, bool bytes)
+ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, size_t bytes)
 {
     int error = errno;
     bool moves = !(flags & (MSG_PEEK | MSG_ERRQUEUE));
     if (SP_LIKELY(result > 0)) {
         struct sp_shard *shard = io_shard(io);
-        if (shard && bytes && moves)
-            sp_count(&shard->received, (uint64_t)result);
+        if (shard && moves)
+            sp_count(&shard->received, bytes);
         if (moves)
             io_answered(io, SP_OUTCOME_OK);
     } else if (result == 0 && asked > 0 && moves) {
@@ -240,36 +249,36 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
 
 SP_EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags)
 {
-    SP_RECEIVING(fd, flags, length, true, REAL(recv)(fd, buffer, length, flags));
+    SP_RECEIVING(fd, flags, length, result, REAL(recv)(fd, buffer, length, flags));
 }
 
 SP_EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
                            socklen_t *from_length)
 {
-    SP_RECEIVING(fd, flags, length, true,
+    SP_RECEIVING(fd, flags, length, result,
                  REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
 }
 
 SP_EXPORT ssize_t read(int fd, void *buffer, size_t length)
 {
-    SP_RECEIVING(fd, 0, length, true, REAL(read)(fd, buffer, length));
+    SP_RECEIVING(fd, 0, length, result, REAL(read)(fd, buffer, length));
 }
 
 SP_EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t length, size_t size, int flags)
 {
-    SP_RECEIVING(fd, flags, length, true, REAL(__recv_chk)(fd, buffer, length, size, flags));
+    SP_RECEIVING(fd, flags, length, result, REAL(__recv_chk)(fd, buffer, length, size, flags));
 }
 
 SP_EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t size, int flags,
                                  struct sockaddr *from, socklen_t *from_length)
 {
-    SP_RECEIVING(fd, flags, length, true,
+    SP_RECEIVING(fd, flags, length, result,
                  REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from, from_length));
 }
 
 SP_EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t size)
 {
-    SP_RECEIVING(fd, 0, length, true, REAL(__read_chk)(fd, buffer, length, size));
+    SP_RECEIVING(fd, 0, length, result, REAL(__read_chk)(fd, buffer, length, size));
 }
 
 /* Read only after the kernel has accepted the same vector, and only to tell 0 of 0 from the end. */
@@ -283,7 +292,7 @@ static size_t io_asked(const struct iovec *parts, size_t count)
 
 SP_EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
 {
-    SP_RECEIVING(fd, 0, io_asked(parts, (size_t)count), true, REAL(readv)(fd, parts, count));
+    SP_RECEIVING(fd, 0, io_asked(parts, (size_t)count), result, REAL(readv)(fd, parts, count));
 }
 
 /* Fds that arrive in a message are new numbers, too. */
@@ -308,14 +317,15 @@ static ssize_t io_recvmsg(int fd, struct msghdr *message, int flags)
 
 SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-    SP_RECEIVING(fd, flags, io_asked(message->msg_iov, message->msg_iovlen), true,
+    SP_RECEIVING(fd, flags, io_asked(message->msg_iov, message->msg_iovlen), result,
                  io_recvmsg(fd, message, flags));
 }
 
 SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
                        struct timespec *timeout)
 {
-    SP_RECEIVING(fd, flags, count, false, REAL(recvmmsg)(fd, messages, count, flags, timeout));
+    SP_RECEIVING(fd, flags, count, io_messages(messages, result),
+                 REAL(recvmmsg)(fd, messages, count, flags, timeout));
 }
 
 /* From or to a pipe, in the kernel: one of the two may be ours. */
@@ -323,11 +333,11 @@ static ssize_t io_splice_in(int from, loff_t *from_at, int to, loff_t *to_at, si
                             unsigned flags)
 {
     int wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    SP_RECEIVING(from, wait, length, true, REAL(splice)(from, from_at, to, to_at, length, flags));
+    SP_RECEIVING(from, wait, length, result, REAL(splice)(from, from_at, to, to_at, length, flags));
 }
 
 SP_EXPORT ssize_t splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
                          unsigned flags)
 {
-    SP_SENDING(to, 0, true, io_splice_in(from, from_at, to, to_at, length, flags));
+    SP_SENDING(to, 0, result, io_splice_in(from, from_at, to, to_at, length, flags));
 }

@@ -16,13 +16,13 @@ struct sp_io {
 
 /* Before a send. False: refused or cut, errno is set and the call must not be made. */
 bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags);
-/* After it; `bytes`: the result counts bytes. Returns what the program is told. */
-ssize_t sp_io_sent(struct sp_io *io, ssize_t result, bool bytes);
+/* After it; `bytes` moved if the result is good. Returns what the program is told. */
+ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes);
 
 bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags);
 /* True: the result was only our alarm, the call is to be made again. */
 bool sp_io_again(struct sp_io *io, ssize_t result);
-ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, bool bytes);
+ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, size_t bytes);
 
 /* --- the kernel's timer as an alarm (alarm.c) --- */
 
@@ -47,6 +47,7 @@ static inline bool sp_push_wanted(const struct sp_io *io)
 /* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
 bool sp_tls_keeps(const struct sp_io *io);
 
+/* `bytes` may use `result`. */
 #define SP_SENDING(fd, flags, bytes, call)      \
     uint64_t entry = sp_conn_entry(fd);         \
     if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
@@ -56,19 +57,21 @@ bool sp_tls_keeps(const struct sp_io *io);
     if (!sp_io_send(&io, fd, entry, flags))     \
         return -1;                              \
     errno = error;                              \
-    return (__typeof__(call))sp_io_sent(&io, call, bytes)
+    __typeof__(call) result = call;             \
+    return (__typeof__(call))sp_io_sent(&io, result, (size_t)(bytes))
 
 /* The same for calls that a blocking send with a deadline can be made of. */
-#define SP_PUSHING(fd, flags, push, call)       \
-    uint64_t entry = sp_conn_entry(fd);         \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
-        return call;                            \
-    struct sp_io io;                            \
-    int error = errno;                          \
-    if (!sp_io_send(&io, fd, entry, flags))     \
-        return -1;                              \
-    errno = error;                              \
-    return sp_io_sent(&io, sp_push_wanted(&io) ? push : call, true)
+#define SP_PUSHING(fd, flags, push, call)               \
+    uint64_t entry = sp_conn_entry(fd);                 \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on())         \
+        return call;                                    \
+    struct sp_io io;                                    \
+    int error = errno;                                  \
+    if (!sp_io_send(&io, fd, entry, flags))             \
+        return -1;                                      \
+    errno = error;                                      \
+    ssize_t result = sp_push_wanted(&io) ? push : call; \
+    return sp_io_sent(&io, result, (size_t)result)
 
 #define SP_RECEIVING(fd, flags, asked, bytes, call)                \
     uint64_t entry = sp_conn_entry(fd);                            \
@@ -83,6 +86,6 @@ bool sp_tls_keeps(const struct sp_io *io);
         errno = error;                                             \
         result = call;                                             \
     } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result)); \
-    return (__typeof__(call))sp_io_received(&io, result, flags, asked, bytes)
+    return (__typeof__(call))sp_io_received(&io, result, flags, asked, (size_t)(bytes))
 
 #endif

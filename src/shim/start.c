@@ -168,6 +168,8 @@ __attribute__((constructor)) static void start(void)
             start_deadline(start_env("SHEARPIN_DEADLINE"));
             if (sp_here_start(start_fds()) != 0)
                 sp_say("this program runs unguarded: no memory for the tables");
+            else
+                sp_due_learn();
         }
     }
     errno = saved;

@@ -17,9 +17,13 @@ struct wait {
     bool last;      /* the slice ends with the program's own timeout */
 };
 
+/* Nothing is due, and no other thread can make it so while we sleep. */
 static bool wait_bounded(void)
 {
-    return sp_due_ever() && sp_shim_on();
+    if (SP_LIKELY(atomic_load_explicit(&sp_due_next, memory_order_relaxed) == SP_NEVER &&
+                  (__libc_single_threaded || !sp_due_ever())))
+        return false;
+    return sp_shim_on();
 }
 
 static void wait_begin(struct wait *w, bool forever, uint64_t timeout)

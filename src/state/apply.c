@@ -64,8 +64,8 @@ static int apply_plan(const struct sp_segment *segment, const struct sp_policy *
         place[i] = apply_place(segment, row->name, taken);
         if (place[i] == SP_NO_ROW)
             return sp_error_set(error, ENOSPC,
-                                "the segment has room for %u destinations, the "
-                                "policy names more; end its programs and `shearpin rm` it",
+                                "the segment has room for %u destinations, the policy and the "
+                                "one in force name more; end its programs and `shearpin rm` it",
                                 segment->dest_max);
         taken[place[i]] = true;
         for (int cap = 0; cap < SP_CAP_COUNT; cap++) {

@@ -4,6 +4,7 @@
 struct lease_census {
     sp_alive_fn *alive;
     void *context;
+    uint32_t now_ms;
     uint64_t asked[SP_PROCESSES / 64];
     uint64_t living[SP_PROCESSES / 64];
 };
@@ -13,7 +14,7 @@ static bool lease_alive(struct lease_census *census, uint32_t slot)
     uint64_t bit = UINT64_C(1) << slot % 64;
     if (!(census->asked[slot / 64] & bit)) {
         census->asked[slot / 64] |= bit;
-        if (census->alive(census->context, slot))
+        if (census->alive(census->context, slot, &census->now_ms))
             census->living[slot / 64] |= bit;
     }
     return (census->living[slot / 64] & bit) != 0;
@@ -26,24 +27,25 @@ static bool lease_gone(const struct sp_segment *segment, uint64_t lease,
     if (slot >= SP_PROCESSES)
         return true;
     uint32_t epoch = atomic_load(&segment->processes[slot].epoch) & 0xfffffu;
-    return epoch != sp_lease_epoch(lease) || !lease_alive(census, slot);
+    bool alive = lease_alive(census, slot); /* asked in any case: it brings the time up to date */
+    return epoch != sp_lease_epoch(lease) || !alive;
 }
 
 /* A dying process gives up its memory and its lock before its sockets, so a place of the dead is
  * marked first and granted again only when the grace is over. */
 static bool lease_reclaim(struct sp_segment *segment, sp_word *word, uint64_t lease,
-                          uint32_t now_ms, struct lease_census *census)
+                          struct lease_census *census)
 {
     uint64_t seen = atomic_load_explicit(word, memory_order_acquire);
     if (seen == 0)
         return atomic_compare_exchange_strong(word, &seen, lease);
     if (seen & SP_LEASE_DEAD) {
-        if (sp_ms_since(now_ms, sp_lease_detail(seen)) < SP_LEASE_GRACE_MS)
+        if (sp_ms_since(census->now_ms, sp_lease_detail(seen)) < SP_LEASE_GRACE_MS)
             return false;
         return atomic_compare_exchange_strong(word, &seen, lease);
     }
     if (lease_gone(segment, seen, census))
-        atomic_compare_exchange_strong(word, &seen, SP_LEASE_DEAD | now_ms);
+        atomic_compare_exchange_strong(word, &seen, SP_LEASE_DEAD | census->now_ms);
     return false;
 }
 
@@ -59,9 +61,9 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
         if (seen == 0 && atomic_compare_exchange_strong(&words[at], &seen, lease))
             return at;
     }
-    struct lease_census census = {.alive = alive, .context = context};
+    struct lease_census census = {.alive = alive, .context = context, .now_ms = now_ms};
     for (uint32_t i = 0; i < limit; i++) {
-        if (lease_reclaim(segment, &words[i], lease, now_ms, &census))
+        if (lease_reclaim(segment, &words[i], lease, &census))
             return i;
     }
     return SP_NO_LEASE;

@@ -189,6 +189,7 @@ void sp_segment_detach(struct sp_segment *segment)
     if (segment->head)
         munmap(segment->head, segment_span(segment->size));
     memset(segment, 0, sizeof *segment);
+    segment->self.slot = SP_NO_SLOT;
 }
 
 /* --- creating --- */

@@ -70,8 +70,9 @@ static void damage(unsigned char *bytes, uint64_t *seed)
     }
 }
 
-static bool coin(void *context, uint32_t slot)
+static bool coin(void *context, uint32_t slot, uint32_t *now_ms)
 {
+    (void)now_ms;
     (void)slot;
     return next_random(context) & 1;
 }

@@ -436,8 +436,9 @@ START_TEST(a_process_whose_clock_was_read_earlier_does_not_steal_a_probe)
 }
 END_TEST
 
-static bool nobody_lives(void *context, uint32_t slot)
+static bool nobody_lives(void *context, uint32_t slot, uint32_t *now_ms)
 {
+    (void)now_ms;
     (void)slot;
     ++*(int *)context;
     return false;

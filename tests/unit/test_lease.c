@@ -249,8 +249,9 @@ static int takes_one_and_waits(void *context)
     return 0;
 }
 
-static bool really_lives(void *context, uint32_t slot)
+static bool really_lives(void *context, uint32_t slot, uint32_t *now_ms)
 {
+    (void)now_ms;
     struct sp_census census;
     (void)context;
     sp_census_open(&fx.segment, &census);
