@@ -9,11 +9,12 @@ static sp_word *words;
 static uint32_t count;
 
 static bool living[SP_PROCESSES];
-static unsigned asked;
+static unsigned asked, asked_late;
 
-static bool lives(void *context, uint32_t slot)
+static bool lives(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)context;
+    *now_ms += asked_late;
     asked++;
     return living[slot];
 }
@@ -123,6 +124,17 @@ START_TEST(the_grace_holds_for_one_whose_clock_was_read_earlier)
     take(1, 4, MS0);
     ck_assert_uint_eq(take(1, 4, MS0 - 1), SP_NO_LEASE);
     ck_assert_uint_eq(take(1, 4, MS0 - 30), SP_NO_LEASE);
+}
+END_TEST
+
+START_TEST(the_grace_begins_when_the_death_is_seen)
+{
+    take_all(0, 4);
+    living[0] = false;
+    asked_late = 500; /* the call had slept since it read its clock */
+    take(1, 4, MS0);
+    ck_assert_uint_eq(take(1, 4, MS0 + 500 + SP_LEASE_GRACE_MS - 1), SP_NO_LEASE);
+    ck_assert_uint_lt(take(1, 4, MS0 + 500 + SP_LEASE_GRACE_MS), 4);
 }
 END_TEST
 
@@ -302,6 +314,7 @@ Suite *suite_lease(void)
     tcase_add_test(tests, the_place_of_a_dead_process_is_granted_after_the_grace);
     tcase_add_test(tests, a_slot_taken_over_frees_the_leases_of_its_former_owner);
     tcase_add_test(tests, the_grace_holds_for_one_whose_clock_was_read_earlier);
+    tcase_add_test(tests, the_grace_begins_when_the_death_is_seen);
     tcase_add_test(tests, the_grace_holds_while_the_clock_goes_round);
     tcase_add_test(tests, who_was_called_dead_too_early_cannot_free_the_next_ones_place);
     tcase_add_test(tests, a_place_held_by_nonsense_is_freed);
