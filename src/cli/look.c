@@ -56,18 +56,39 @@ struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation)
     return NULL;
 }
 
-uint32_t look_processes(const struct sp_segment *segment)
+uint32_t look_processes(const struct sp_segment *segment, bool alive[SP_PROCESSES])
 {
     struct sp_census census;
     uint32_t count = 0;
     sp_census_open(segment, &census);
     for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
         /* a slot that nobody ever took has the epoch 0: no need to ask the kernel */
-        if (atomic_load(&segment->processes[slot].epoch) != 0)
-            count += sp_census_alive(segment, &census, slot);
+        bool lives = atomic_load(&segment->processes[slot].epoch) != 0 &&
+                     sp_census_alive(segment, &census, slot);
+        if (alive)
+            alive[slot] = lives;
+        count += lives;
     }
     sp_census_close(&census);
     return count;
+}
+
+uint32_t look_holder(const struct look *look, uint64_t lease)
+{
+    uint32_t slot = sp_lease_slot(lease);
+    bool held = lease != 0 && (lease & SP_LEASE_DEAD) == 0 && slot < SP_PROCESSES;
+    if (!held || !look->alive[slot])
+        return SP_NO_SLOT;
+    uint32_t epoch = atomic_load(&look->segment->processes[slot].epoch) & 0xfffffu;
+    return epoch == sp_lease_epoch(lease) ? slot : SP_NO_SLOT;
+}
+
+uint32_t look_held(const struct look *look, const sp_word *words, uint32_t count)
+{
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < count; i++)
+        held += look_holder(look, atomic_load(&words[i])) != SP_NO_SLOT;
+    return held;
 }
 
 /* --- figures --- */
@@ -119,8 +140,9 @@ static void look_rates(struct look_dest *d, const struct sp_figures *before, uin
 
 /* --- one destination --- */
 
-static void look_cap(const struct sp_segment *segment, struct look_dest *d)
+static void look_cap(const struct look *look, struct look_dest *d)
 {
+    const struct sp_segment *segment = look->segment;
     static const enum sp_cap order[] = {SP_CAP_CONNECTIONS, SP_CAP_INFLIGHT, SP_CAP_CONNECTING};
     for (int i = 0; i < SP_CAP_COUNT && !d->capped; i++) {
         uint32_t count;
@@ -129,7 +151,7 @@ static void look_cap(const struct sp_segment *segment, struct look_dest *d)
         d->cap_limit = d->guards.cap[order[i]];
         d->capped = d->cap_limit > 0;
         if (d->capped && words) /* all of the extent: the limit may have been lowered meanwhile */
-            d->cap_held = sp_lease_held(segment, words, count);
+            d->cap_held = look_held(look, words, count);
     }
 }
 
@@ -149,7 +171,7 @@ static void look_one(struct look *look, struct look_dest *d)
     bool over = d->steer.until != 0 && d->steer.until <= call.now;
     if (over && d->steer.kind != SP_EVENT_DISABLE)
         d->steer.kind = SP_EVENT_NONE;
-    look_cap(look->segment, d);
+    look_cap(look, d);
 }
 
 static void look_list(struct look *look)
@@ -203,7 +225,7 @@ void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
     look->policy = look_policy(segment, &look->generation);
     look->loaded = atomic_load(&segment->head->policy_loaded);
     look->disabled = atomic_load(&segment->head->disabled) != 0;
-    look->processes = look_processes(segment);
+    look->processes = look_processes(segment, look->alive);
     look->now = sp_now();
     look->wall = sp_wall();
     look->unmatched = atomic_load(&segment->head->unmatched);

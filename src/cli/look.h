@@ -36,6 +36,7 @@ struct look {
     struct sp_segment *segment;
     uint64_t now, wall, interval;
     uint32_t processes;
+    bool alive[SP_PROCESSES];    /* by slot */
     struct sp_policy *policy;    /* a copy; NULL when the one in force is damaged */
     uint64_t generation, loaded; /* loaded: wall ns */
     bool disabled;
@@ -53,7 +54,12 @@ void look_free(struct look *look);
 /* A copy of the policy in force and its generation; NULL when it is damaged. Free it. */
 struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation);
 
-uint32_t look_processes(const struct sp_segment *segment);
+/* How many processes live; `alive` (may be NULL) gets which. */
+uint32_t look_processes(const struct sp_segment *segment, bool alive[SP_PROCESSES]);
+/* The slot that holds this lease, SP_NO_SLOT when it is nobody's: what a process that was killed
+ * held stands in its word until somebody wants the place. */
+uint32_t look_holder(const struct look *look, uint64_t lease);
+uint32_t look_held(const struct look *look, const sp_word *words, uint32_t count);
 uint64_t look_sum(const uint64_t *words, size_t count);
 /* Names do not always end inside shared memory. */
 void look_name(char out[SP_NAME_SIZE], const char *name);

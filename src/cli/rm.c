@@ -36,7 +36,7 @@ int rm_main(struct cli *cli)
         status = rm_unlink(cli, segment.path);
     } else {
         say_error("segment %s is in use by %s; --force removes it all the same",
-                  where_name(&segment), SAY_COUNT(look_processes(&segment), "process"));
+                  where_name(&segment), SAY_COUNT(look_processes(&segment, NULL), "process"));
         status = CLI_NO;
     }
     close(fd);

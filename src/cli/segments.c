@@ -23,7 +23,7 @@ static void segments_look(const struct where_entry *entry, struct segments_row *
         snprintf(row->why, sizeof row->why, "%s", error.text);
         return;
     }
-    row->processes = look_processes(&segment);
+    row->processes = look_processes(&segment, NULL);
     for (uint32_t i = 0; i < segment.dest_max; i++)
         row->dests += segment.dests[i].name[0] != 0;
     row->generation = sp_segment_generation(atomic_load(&segment.head->policy));

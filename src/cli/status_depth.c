@@ -60,16 +60,13 @@ static void depth_windows(const struct look *look, const struct look_dest *d)
     }
 }
 
-/* Who holds how many places, by slot. A lease of an older epoch belongs to nobody. */
+/* Who holds how many places, by slot. */
 static void depth_holders(const struct look *look, const sp_word *words, uint32_t count)
 {
     uint32_t *held = calloc(SP_PROCESSES, sizeof *held);
     for (uint32_t i = 0; held && i < count; i++) {
-        uint64_t lease = atomic_load(&words[i]);
-        uint32_t slot = sp_lease_slot(lease);
-        bool living = lease != 0 && (lease & SP_LEASE_DEAD) == 0 && slot < SP_PROCESSES;
-        if (living && (atomic_load(&look->segment->processes[slot].epoch) & 0xfffffu) ==
-                          sp_lease_epoch(lease))
+        uint32_t slot = look_holder(look, atomic_load(&words[i]));
+        if (slot != SP_NO_SLOT)
             held[slot]++;
     }
     for (uint32_t slot = 0; held && slot < SP_PROCESSES; slot++) {
@@ -92,8 +89,8 @@ static void depth_caps(const struct look *look, const struct look_dest *d)
                                         (enum sp_cap)cap, &count);
         if (d->guards.cap[cap] == 0 || !words)
             continue;
-        snprintf(line, sizeof line, "%u/%u %s", sp_lease_held(look->segment, words, count),
-                 d->guards.cap[cap], sp_cap_words[cap]);
+        snprintf(line, sizeof line, "%u/%u %s", look_held(look, words, count), d->guards.cap[cap],
+                 sp_cap_words[cap]);
         depth_line("cap", line);
         depth_holders(look, words, count);
     }
