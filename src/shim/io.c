@@ -116,63 +116,12 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
     return result < 0 ? io_cut_meanwhile(io) : result;
 }
 
-static size_t io_messages(const struct mmsghdr *messages, int count)
+size_t sp_io_messages(const struct mmsghdr *messages, int count)
 {
     size_t total = 0;
     for (int i = 0; i < count; i++)
         total += messages[i].msg_len;
     return total;
-}
-
-/* A message of several parts, as sendmsg() takes it. */
-#define PARTS(parts, count)                                                          \
-    &(const struct msghdr)                                                           \
-    {                                                                                \
-        .msg_iov = (struct iovec *)(uintptr_t)(parts), .msg_iovlen = (size_t)(count) \
-    }
-
-SP_EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags)
-{
-    SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
-               REAL(send)(fd, buffer, length, flags));
-}
-
-SP_EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags,
-                         const struct sockaddr *to, socklen_t to_length)
-{
-    SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
-               REAL(sendto)(fd, buffer, length, flags, to, to_length));
-}
-
-SP_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    SP_PUSHING(fd, flags, sp_push_message(&io, message, flags), REAL(sendmsg)(fd, message, flags));
-}
-
-SP_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    SP_SENDING(fd, flags, io_messages(messages, result),
-               REAL(sendmmsg)(fd, messages, count, flags));
-}
-
-SP_EXPORT ssize_t write(int fd, const void *buffer, size_t length)
-{
-    SP_PUSHING(fd, 0, sp_push(&io, buffer, length, 0), REAL(write)(fd, buffer, length));
-}
-
-SP_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
-{
-    SP_PUSHING(fd, 0, sp_push_message(&io, PARTS(parts, count), 0), REAL(writev)(fd, parts, count));
-}
-
-SP_EXPORT ssize_t sendfile(int fd, int from, off_t *offset, size_t length)
-{
-    SP_SENDING(fd, 0, result, REAL(sendfile)(fd, from, offset, length));
-}
-
-SP_EXPORT ssize_t sendfile64(int fd, int from, off64_t *offset, size_t length)
-{
-    SP_SENDING(fd, 0, result, REAL(sendfile64)(fd, from, offset, length));
 }
 
 /* --- receiving --- */
@@ -245,99 +194,4 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
     }
     errno = error;
     return result;
-}
-
-SP_EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags)
-{
-    SP_RECEIVING(fd, flags, length, result, REAL(recv)(fd, buffer, length, flags));
-}
-
-SP_EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
-                           socklen_t *from_length)
-{
-    SP_RECEIVING(fd, flags, length, result,
-                 REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
-}
-
-SP_EXPORT ssize_t read(int fd, void *buffer, size_t length)
-{
-    SP_RECEIVING(fd, 0, length, result, REAL(read)(fd, buffer, length));
-}
-
-SP_EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t length, size_t size, int flags)
-{
-    SP_RECEIVING(fd, flags, length, result, REAL(__recv_chk)(fd, buffer, length, size, flags));
-}
-
-SP_EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t size, int flags,
-                                 struct sockaddr *from, socklen_t *from_length)
-{
-    SP_RECEIVING(fd, flags, length, result,
-                 REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from, from_length));
-}
-
-SP_EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t size)
-{
-    SP_RECEIVING(fd, 0, length, result, REAL(__read_chk)(fd, buffer, length, size));
-}
-
-/* Read only after the kernel has accepted the same vector, and only to tell 0 of 0 from the end. */
-static size_t io_asked(const struct iovec *parts, size_t count)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++)
-        total += parts[i].iov_len;
-    return total;
-}
-
-SP_EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
-{
-    SP_RECEIVING(fd, 0, io_asked(parts, (size_t)count), result, REAL(readv)(fd, parts, count));
-}
-
-/* Fds that arrive in a message are new numbers, too. */
-static ssize_t io_passed_fds(struct msghdr *message, ssize_t result)
-{
-    if (SP_LIKELY(result < 0 || message->msg_controllen == 0))
-        return result;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        const int *fds = (const int *)(const void *)CMSG_DATA(c);
-        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds; i++)
-            sp_fd_fresh(fds[i]);
-    }
-    return result;
-}
-
-static ssize_t io_recvmsg(int fd, struct msghdr *message, int flags)
-{
-    return io_passed_fds(message, REAL(recvmsg)(fd, message, flags));
-}
-
-SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
-{
-    SP_RECEIVING(fd, flags, io_asked(message->msg_iov, message->msg_iovlen), result,
-                 io_recvmsg(fd, message, flags));
-}
-
-SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                       struct timespec *timeout)
-{
-    SP_RECEIVING(fd, flags, count, io_messages(messages, result),
-                 REAL(recvmmsg)(fd, messages, count, flags, timeout));
-}
-
-/* From or to a pipe, in the kernel: one of the two may be ours. */
-static ssize_t io_splice_in(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
-                            unsigned flags)
-{
-    int wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    SP_RECEIVING(from, wait, length, result, REAL(splice)(from, from_at, to, to_at, length, flags));
-}
-
-SP_EXPORT ssize_t splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
-                         unsigned flags)
-{
-    SP_SENDING(to, 0, result, io_splice_in(from, from_at, to, to_at, length, flags));
 }

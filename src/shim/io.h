@@ -24,6 +24,9 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags);
 bool sp_io_again(struct sp_io *io, ssize_t result);
 ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, size_t bytes);
 
+/* The bytes of the first `count` messages. */
+size_t sp_io_messages(const struct mmsghdr *messages, int count);
+
 /* --- the kernel's timer as an alarm (alarm.c) --- */
 
 /* Before a blocking receive: the alarm stands at 7/8 of the shortest limit of the connection. */
@@ -46,6 +49,17 @@ static inline bool sp_push_wanted(const struct sp_io *io)
 
 /* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
 bool sp_tls_keeps(const struct sp_io *io);
+
+/* A wrapper is two functions: what every other fd pays for is a look at the table and a jump. */
+#define SP_WRAPPER(type, name, parameters, arguments, fd, body)         \
+    static __attribute__((noinline))                                    \
+    type guarded_##name parameters{body} SP_EXPORT type name parameters \
+    {                                                                   \
+        __typeof__(name) *real = sp_real.name;                          \
+        if (SP_LIKELY(sp_conn_entry(fd) == 0 && real))                  \
+            return real arguments;                                      \
+        return guarded_##name arguments;                                \
+    }
 
 /* `bytes` may use `result`. */
 #define SP_SENDING(fd, flags, bytes, call)      \

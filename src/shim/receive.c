@@ -1,0 +1,103 @@
+/* receive.c - every call that receives: the first byte of an answer ends the exchange. */
+#include "shim/io.h"
+
+#include <errno.h>
+
+SP_WRAPPER(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
+           (fd, buffer, length, flags), fd,
+           SP_RECEIVING(fd, flags, length, result, REAL(recv)(fd, buffer, length, flags));)
+
+SP_WRAPPER(ssize_t, recvfrom,
+           (int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
+            socklen_t *from_length),
+           (fd, buffer, length, flags, from, from_length), fd,
+           SP_RECEIVING(fd, flags, length, result,
+                        REAL(recvfrom)(fd, buffer, length, flags, from, from_length));)
+
+SP_WRAPPER(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
+           SP_RECEIVING(fd, 0, length, result, REAL(read)(fd, buffer, length));)
+
+SP_WRAPPER(ssize_t, __recv_chk, (int fd, void *buffer, size_t length, size_t size, int flags),
+           (fd, buffer, length, size, flags), fd,
+           SP_RECEIVING(fd, flags, length, result,
+                        REAL(__recv_chk)(fd, buffer, length, size, flags));)
+
+SP_WRAPPER(ssize_t, __recvfrom_chk,
+           (int fd, void *buffer, size_t length, size_t size, int flags, struct sockaddr *from,
+            socklen_t *from_length),
+           (fd, buffer, length, size, flags, from, from_length), fd,
+           SP_RECEIVING(fd, flags, length, result,
+                        REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from, from_length));)
+
+SP_WRAPPER(ssize_t, __read_chk, (int fd, void *buffer, size_t length, size_t size),
+           (fd, buffer, length, size), fd,
+           SP_RECEIVING(fd, 0, length, result, REAL(__read_chk)(fd, buffer, length, size));)
+
+/* Read only after the kernel has accepted the same vector, and only to tell 0 of 0 from the end. */
+static size_t receive_asked(const struct iovec *parts, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += parts[i].iov_len;
+    return total;
+}
+
+SP_WRAPPER(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
+           SP_RECEIVING(fd, 0, receive_asked(parts, (size_t)count), result,
+                        REAL(readv)(fd, parts, count));)
+
+/* Fds that arrive in a message are new numbers, too. */
+static ssize_t receive_fds(struct msghdr *message, ssize_t result)
+{
+    if (SP_LIKELY(result < 0 || message->msg_controllen == 0))
+        return result;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        const int *fds = (const int *)(const void *)CMSG_DATA(c);
+        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds; i++)
+            sp_fd_fresh(fds[i]);
+    }
+    return result;
+}
+
+static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+{
+    return receive_fds(message, REAL(recvmsg)(fd, message, flags));
+}
+
+static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                            struct timespec *timeout)
+{
+    int result = REAL(recvmmsg)(fd, messages, count, flags, timeout);
+    for (int i = 0; i < result; i++)
+        receive_fds(&messages[i].msg_hdr, 0);
+    return result;
+}
+
+SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    SP_RECEIVING(fd, flags, receive_asked(message->msg_iov, message->msg_iovlen), result,
+                 receive_message(fd, message, flags));
+}
+
+SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                       struct timespec *timeout)
+{
+    SP_RECEIVING(fd, flags, count, sp_io_messages(messages, result),
+                 receive_messages(fd, messages, count, flags, timeout));
+}
+
+/* From or to a pipe, in the kernel: one of the two may be ours. */
+static ssize_t splice_in(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
+                         unsigned flags)
+{
+    int wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    SP_RECEIVING(from, wait, length, result, REAL(splice)(from, from_at, to, to_at, length, flags));
+}
+
+SP_EXPORT ssize_t splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
+                         unsigned flags)
+{
+    SP_SENDING(to, 0, result, splice_in(from, from_at, to, to_at, length, flags));
+}

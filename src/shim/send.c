@@ -1,0 +1,49 @@
+/* send.c - every call that sends: the first byte sent while nothing is outstanding begins an
+ * exchange. */
+#include "shim/io.h"
+
+#include <errno.h>
+
+/* A message of several parts, as sendmsg() takes it. */
+#define PARTS(parts, count)                                                          \
+    &(const struct msghdr)                                                           \
+    {                                                                                \
+        .msg_iov = (struct iovec *)(uintptr_t)(parts), .msg_iovlen = (size_t)(count) \
+    }
+
+SP_WRAPPER(ssize_t, send, (int fd, const void *buffer, size_t length, int flags),
+           (fd, buffer, length, flags), fd,
+           SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
+                      REAL(send)(fd, buffer, length, flags));)
+
+SP_WRAPPER(ssize_t, sendto,
+           (int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
+            socklen_t to_length),
+           (fd, buffer, length, flags, to, to_length), fd,
+           SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
+                      REAL(sendto)(fd, buffer, length, flags, to, to_length));)
+
+SP_WRAPPER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+           (fd, message, flags), fd,
+           SP_PUSHING(fd, flags, sp_push_message(&io, message, flags),
+                      REAL(sendmsg)(fd, message, flags));)
+
+SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),
+           (fd, messages, count, flags), fd,
+           SP_SENDING(fd, flags, sp_io_messages(messages, result),
+                      REAL(sendmmsg)(fd, messages, count, flags));)
+
+SP_WRAPPER(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length), fd,
+           SP_PUSHING(fd, 0, sp_push(&io, buffer, length, 0), REAL(write)(fd, buffer, length));)
+
+SP_WRAPPER(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
+           SP_PUSHING(fd, 0, sp_push_message(&io, PARTS(parts, count), 0),
+                      REAL(writev)(fd, parts, count));)
+
+SP_WRAPPER(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t length),
+           (fd, from, offset, length), fd,
+           SP_SENDING(fd, 0, result, REAL(sendfile)(fd, from, offset, length));)
+
+SP_WRAPPER(ssize_t, sendfile64, (int fd, int from, off64_t *offset, size_t length),
+           (fd, from, offset, length), fd,
+           SP_SENDING(fd, 0, result, REAL(sendfile64)(fd, from, offset, length));)
