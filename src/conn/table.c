@@ -16,8 +16,8 @@ struct sp_conn *sp_conn_new(void)
     static sp_half hint;
     uint32_t start = atomic_load_explicit(&hint, memory_order_relaxed);
     uint32_t high = atomic_load(&sp_here.conn_high);
-    /* Low numbers first: scans go over [0, conn_high). Once round, then on above it: of threads that
-     * come at once others may have been faster. */
+    /* Low numbers first: scans go over [0, conn_high). Once round, then on above it: of threads
+     * that come at once others may have been faster. */
     for (uint32_t i = 0; i < SP_CONNS_MAX; i++) {
         uint32_t at = i > high ? i : (start + i) % (high + 1), none = 0;
         struct sp_conn *conn = &sp_here.conns[at];

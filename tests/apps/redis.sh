@@ -34,8 +34,9 @@ is "set over tcp" "$(guarded tcp redis-cli -p "$port" set word 7)" OK
 is "get over a unix socket" "$(guarded unix redis-cli -s "$socket" get word)" 7
 is "a pipeline" "$(printf 'incr word\nincr word\n' | guarded tcp redis-cli -p "$port" | tail -n 1)" 9
 is "connects are counted once, though hiredis asks twice" \
-    "$(field tcp d 'd["connects"]["ok"]')" 3
+    "$(field tcp d 'd["connects"]["ok"]')" 2
 
+# redis-cli never closes its connections: with its processes their places are free, too.
 guarded tcp redis-benchmark -p "$port" -n 2000 -c 8 -q -t ping,set >"$work/bench" 2>&1
 is "redis-benchmark ends well within the cap" $? 0
 is "and leaves no lease" "$(field tcp d 'd["cap"]["in_use"]')" 0

@@ -166,6 +166,24 @@ START_TEST(killed_owner_gives_back)
 }
 END_TEST
 
+/* wget, apt and redis-cli exit without closing: nobody who comes later is refused because of them.
+ */
+START_TEST(exited_owner_is_in_nobodys_way)
+{
+    struct server *server = capped(1);
+
+    for (int i = 0; i < 3; i++) {
+        struct victim *owner = victim_start("hold", server->text, NULL);
+        const char *said = victim_hear(owner);
+
+        ck_assert_msg(!strcmp(said, "ok"), "number %d: %s", i, said);
+        ck_assert_int_eq(victim_end(owner), 0);
+        usleep(2 * SP_LEASE_GRACE_MS * 1000); /* the grace itself must pass */
+    }
+    ck_assert_uint_eq(world_figures("d").rejected[1], 0);
+}
+END_TEST
+
 /* exec_self ADDRESS: the connection passes over to a new image; the old owner is gone. */
 VICTIM(exec_self)
 {
@@ -237,4 +255,5 @@ START_TEST(connecting_holds_a_place)
 END_TEST
 
 SCENARIO(cap, every_way_to_close, beyond_is_refused_for_all, killed_owner_gives_back,
-         exec_keeps_the_socket, failure_holds_nothing, connecting_holds_a_place)
+         exited_owner_is_in_nobodys_way, exec_keeps_the_socket, failure_holds_nothing,
+         connecting_holds_a_place)
