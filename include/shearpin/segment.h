@@ -113,7 +113,7 @@ struct sp_event {
     uint8_t to;
     uint8_t reason;
     uint8_t spare0;
-    uint16_t spare1;
+    uint16_t sum; /* of all other bytes: tells an event that two writers wrote at once */
     uint64_t a;
     uint64_t b;
     char destination[SP_NAME_SIZE];

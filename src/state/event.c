@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "state/shared.h"
 
 #define EVENT_BUSY  (UINT64_C(1) << 63)
@@ -22,6 +23,15 @@ static struct sp_event *event_claim(struct sp_segment *segment, uint64_t sequenc
     return slot;
 }
 
+/* A writer that slept while the ring went round may still write into what is another's by now. */
+static uint16_t event_sum(const struct sp_event *event, uint64_t sequence)
+{
+    struct sp_event all = *event;
+    all.sum = 0;
+    atomic_store(&all.sequence, sequence);
+    return (uint16_t)sp_hash(&all, sizeof all);
+}
+
 void sp_event_write(struct sp_segment *segment, const struct sp_event *event)
 {
     uint64_t sequence = (atomic_fetch_add(&segment->head->event_next, 1) + 1) & ~EVENT_BUSY;
@@ -32,6 +42,7 @@ void sp_event_write(struct sp_segment *segment, const struct sp_event *event)
     full.pid = segment->self.pid ? segment->self.pid : (uint32_t)getpid();
     full.uid = (uint32_t)geteuid();
     memcpy(full.command, segment->self.command, sizeof full.command);
+    full.sum = event_sum(&full, sequence);
 
     const size_t head = sizeof slot->sequence;
     uint64_t busy = sequence | EVENT_BUSY;
@@ -57,7 +68,8 @@ int sp_event_read(const struct sp_segment *segment, uint64_t *sequence, struct s
     if (atomic_load_explicit(&slot->sequence, memory_order_acquire) != *sequence)
         return event_missing(segment, sequence);
     sp_shared_load(out, slot, sizeof *out);
-    if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != *sequence)
+    if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != *sequence ||
+        out->sum != event_sum(out, *sequence))
         return event_missing(segment, sequence);
     out->destination[sizeof out->destination - 1] = 0;
     out->command[sizeof out->command - 1] = 0;
