@@ -460,6 +460,37 @@ START_TEST(the_probe_of_a_dead_process_is_given_again_after_a_second)
 }
 END_TEST
 
+/* While somebody asks who lives, a whole round passes, and others take the places of the next. */
+static bool a_round_passes(void *context, uint32_t slot, uint32_t *now_ms)
+{
+    struct sp_call other = fx.call;
+    struct sp_permit permit;
+    (void)slot;
+    (void)now_ms;
+    if (++*(int *)context > 1)
+        return true;
+    other.alive = NULL;
+    sp_breaker_trip(&other);
+    other.now += 8 * SP_SECOND;
+    ck_assert_int_eq(sp_breaker_admit(&other, &permit), SP_PASS);
+    ck_assert_int_eq(sp_breaker_admit(&other, &permit), SP_PASS);
+    return true;
+}
+
+START_TEST(who_is_late_by_a_round_takes_no_probe_of_the_next)
+{
+    int asked = 0;
+    fx.guards.breaker.probe = 2;
+    trip_and_wait();
+    admitted();
+    fixture_forward(SP_SECOND);
+    fx.call.alive = a_round_passes;
+    fx.call.alive_context = &asked;
+    refused();
+    ck_assert_int_eq(asked, 1);
+}
+END_TEST
+
 START_TEST(the_probe_of_a_slot_taken_over_is_given_again_at_once)
 {
     trip_and_wait();
@@ -841,6 +872,7 @@ static void add_half_open(TCase *tests)
     tcase_add_test(tests, a_probe_that_hangs_is_given_up);
     tcase_add_test(tests, a_process_whose_clock_was_read_earlier_does_not_steal_a_probe);
     tcase_add_test(tests, the_probe_of_a_dead_process_is_given_again_after_a_second);
+    tcase_add_test(tests, who_is_late_by_a_round_takes_no_probe_of_the_next);
     tcase_add_test(tests, the_probe_of_a_slot_taken_over_is_given_again_at_once);
     tcase_add_test(tests, a_process_without_a_slot_probes_too);
     tcase_add_test(tests, a_trip_soon_after_closing_goes_on_with_the_longer_time);

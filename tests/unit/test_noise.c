@@ -206,6 +206,27 @@ START_TEST(a_policy_is_applied_over_noise_or_refused)
 }
 END_TEST
 
+START_TEST(a_policy_that_claims_more_than_is_mapped_leads_nowhere)
+{
+    static const uint32_t sizes[] = {SP_POLICY_ROOM, SP_POLICY_ROOM + 8, UINT32_MAX - 7};
+    uint64_t word;
+    use_policy();
+    struct sp_policy *policy = (struct sp_policy *)(uintptr_t)sp_segment_policy(&fx.segment, &word);
+    uint32_t size = sizes[_i];
+    policy->size = size;
+    policy->row_count = policy->match_count = policy->file_count = 1024;
+    policy->rows = size - 1024 * sizeof(struct sp_row);
+    use_policy();
+    policy->rows = sizeof *policy;
+    policy->matches = (size - 1024 * (uint32_t)sizeof(struct sp_match)) / 8 * 8;
+    policy->strings = size - 4096;
+    policy->strings_size = 4096;
+    use_policy();
+    ck_assert_uint_eq(strlen(sp_policy_string(policy, 4000)), 0);
+    ck_assert_uint_eq(strlen(sp_policy_file(policy, 1000)), 0);
+}
+END_TEST
+
 Suite *suite_noise(void);
 Suite *suite_noise(void)
 {
@@ -213,5 +234,6 @@ Suite *suite_noise(void)
     TCase *tests = fixture_case(suite, "noise");
     tcase_add_loop_test(tests, noise_in_the_segment_harms_nobody, 0, SEEDS);
     tcase_add_loop_test(tests, a_policy_is_applied_over_noise_or_refused, 0, SEEDS / 3);
+    tcase_add_loop_test(tests, a_policy_that_claims_more_than_is_mapped_leads_nowhere, 0, 3);
     return suite;
 }
