@@ -78,7 +78,7 @@ void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, co
 size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *address,
                      char (*names)[208], size_t max)
 {
-    uint64_t stamps[LEARNT_WAYS];
+    uint64_t stamps[LEARNT_WAYS] = {0};
     struct sp_learnt copy;
     size_t count = 0, home = learnt_home(address);
     for (size_t i = 0; i < LEARNT_WAYS; i++) {

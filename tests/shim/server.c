@@ -36,7 +36,7 @@ static void answer(struct server *server, int queue, int fd)
 {
     char buffer[4096];
 
-    switch (server->behaviour) {
+    switch (atomic_load(&server->behaviour)) {
     case HANG:
         epoll_ctl(queue, EPOLL_CTL_DEL, fd, NULL);
         return;
