@@ -406,57 +406,67 @@ END_TEST
 
 /* --- many at once --- */
 
-struct reload {
-    const struct sp_policy *one, *two;
-    _Atomic bool over;
-    _Atomic unsigned count;
-};
+#define READERS 4
+#define RELOADS 5000
+
+/* Three policies in turn over two areas, so that no area always holds the same. */
+static const struct sp_policy *turns[3];
+static _Atomic unsigned *reloaded;
 
 static int reloads(void *context)
 {
-    struct reload *reload = context;
-    while (!atomic_load(&reload->over)) {
-        unsigned n = atomic_fetch_add(&reload->count, 1);
-        if (sp_segment_apply(&fx.segment, n % 2 ? reload->one : reload->two, NULL) != 0)
+    (void)context;
+    for (unsigned i = 0; i < RELOADS; i = atomic_fetch_add(reloaded, 1) + 1)
+        if (sp_segment_apply(&fx.segment, turns[i % 3], NULL) != 0)
             return 1;
+    return 0;
+}
+
+static int reads_guards(void *context)
+{
+    struct sp_guards guards;
+    (void)context;
+    while (atomic_load(reloaded) < RELOADS) {
+        if (!sp_segment_guards(&fx.segment, fx.call.index, &guards))
+            return 1;
+        uint64_t time = guards.deadline[0];
+        for (int d = 1; d < SP_DEADLINE_COUNT; d++)
+            if (guards.deadline[d] != time)
+                return 2;
+        if (guards.breaker.open_min != time || guards.breaker.giveup != time)
+            return 2;
+        if (time != SP_SECOND && time != 2 * SP_SECOND && time != 3 * SP_SECOND)
+            return 3;
     }
     return 0;
 }
 
-static const struct sp_policy *all_deadlines(const char *time)
+/* db with all times the same, behind `before`. */
+static const struct sp_policy *all_times(const char *before, const char *time)
 {
     char text[512];
     snprintf(text, sizeof text,
-             "destination db\n    match 10.0.0.1:1\n"
+             "%sdestination db\n    match 10.0.0.1:1\n"
              "    deadline connect %s response %s send %s idle %s total %s lookup %s\n"
              "    breaker open %s giveup %s\n",
-             time, time, time, time, time, time, time, time);
+             before, time, time, time, time, time, time, time, time);
     return fixture_policy(text);
 }
 
 START_TEST(copies_are_never_torn_while_another_process_reloads)
 {
-    struct sp_guards guards;
-    unsigned changes = 0;
-    uint64_t before = 0;
-    struct reload *reload = fixture_shared(sizeof *reload);
-    reload->one = all_deadlines("1s");
-    reload->two = all_deadlines("2s");
-    applies(reload->one);
-    pid_t child = fixture_fork(reloads, reload);
-    for (unsigned i = 0; changes < 200 || i < 20000; i++) {
-        ck_assert(sp_segment_guards(&fx.segment, fx.call.index, &guards));
-        uint64_t time = guards.deadline[0];
-        ck_assert(time == SP_SECOND || time == 2 * SP_SECOND);
-        for (int d = 1; d < SP_DEADLINE_COUNT; d++)
-            ck_assert_uint_eq(guards.deadline[d], time);
-        ck_assert_uint_eq(guards.breaker.open_min, time);
-        ck_assert_uint_eq(guards.breaker.giveup, time);
-        changes += time != before;
-        before = time;
-    }
-    atomic_store(&reload->over, true);
-    ck_assert_int_eq(fixture_end(child), 0);
+    pid_t reader[READERS];
+    reloaded = fixture_shared(sizeof *reloaded);
+    turns[0] = all_times("", "1s");
+    turns[1] = all_times("destination other\n    match 10.0.0.2:1\n", "2s");
+    turns[2] = all_times("", "3s");
+    applies(turns[0]);
+    for (int i = 0; i < READERS; i++)
+        reader[i] = fixture_fork(reads_guards, NULL);
+    pid_t writer = fixture_fork(reloads, NULL);
+    ck_assert_int_eq(fixture_end(writer), 0);
+    for (int i = 0; i < READERS; i++)
+        ck_assert_int_eq(fixture_end(reader[i]), 0);
 }
 END_TEST
 
