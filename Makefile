@@ -35,26 +35,23 @@ LIB_LDFLAGS = -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,defs -Wl,-z,noexecstack \
 
 sources  = $(wildcard $(foreach d,$(1),src/$(d)/*.c))
 objects  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
-# Until the wrappers stand there is nothing to link.
-SHIM_READY = $(shell grep -lsw "getaddrinfo" src/shim/*.c)
 CORE_SRC = $(call sources,base policy state guard fault)
 CONN_SRC = $(call sources,conn)
 SHIM_SRC = $(call sources,shim) $(wildcard src/shim/stubs_$(MACHINE).S)
 CLI_SRC  = $(call sources,cli)
 UNIT_SRC = $(wildcard tests/unit/*.c)
-STIM_SRC = $(if $(SHIM_READY),$(wildcard tests/shim/*.c))
+TRAP_SRC = $(wildcard tests/shim/*.c)
 CORE     = $(call objects,$(CORE_SRC))
 LIB      = $(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC))
 CLI      = $(CORE) $(call objects,$(CLI_SRC))
 UNIT     = $(CORE) $(call objects,$(CONN_SRC) $(UNIT_SRC))
-STIM     = $(CORE) $(call objects,$(STIM_SRC))
+TRAP     = $(CORE) $(call objects,$(TRAP_SRC))
 HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c)) \
            $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c))
-EVERY    = $(CORE_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(STIM_SRC)
+EVERY    = $(CORE_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(TRAP_SRC)
 
-PROGRAMS = $(if $(SHIM_READY),$(BUILD)/libshearpin.so) \
-           $(if $(CLI_SRC),$(BUILD)/shearpin)
-TESTS    = $(BUILD)/tests/unit $(if $(STIM_SRC),$(BUILD)/tests/shim) $(HELPERS)
+PROGRAMS = $(BUILD)/libshearpin.so $(BUILD)/shearpin
+TESTS    = $(BUILD)/tests/unit $(BUILD)/tests/shim $(HELPERS)
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -114,8 +111,8 @@ $(call objects,tests/shim/main.c): $(BUILD)/tests/shim_suites.h
 $(BUILD)/tests/unit: $(UNIT) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(UNIT) \
 	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
-$(BUILD)/tests/shim: $(STIM) $(BUILD)/sources
-	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(STIM) \
+$(BUILD)/tests/shim: $(TRAP) $(BUILD)/sources
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TRAP) \
 	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
 $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
