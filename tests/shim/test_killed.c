@@ -12,8 +12,6 @@
 #define CAP     8
 #define KILLS   1000
 #define WORKERS 16
-/* A dead owner's lease is granted again after 50 ms: only a death that was seen sooner is exact. */
-#define SEEN_SOON (40 * SP_MS)
 
 /* take_and_give ADDRESS: for ever. */
 VICTIM(take_and_give)
@@ -34,19 +32,17 @@ VICTIM(take_and_give)
 
 static struct {
     pid_t pid;
-    uint64_t gone;
+    uint64_t killed, seen; /* its sockets were closed between the two */
 } deaths[KILLS + WORKERS];
 static size_t death_count;
 
 static void kill_one(struct victim *victim)
 {
-    uint64_t killed = sp_now();
-
+    deaths[death_count].pid = victim->pid;
+    deaths[death_count].killed = sp_now();
     kill(victim->pid, SIGKILL);
     waitpid(victim->pid, NULL, 0);
-    uint64_t seen = sp_now();
-    deaths[death_count].pid = victim->pid;
-    deaths[death_count++].gone = seen - killed < SEEN_SOON ? seen : killed;
+    deaths[death_count++].seen = sp_now();
     close(victim->in);
     close(victim->out);
     free(victim);
@@ -83,15 +79,19 @@ static int by_time(const void *left, const void *right)
     return a->step - b->step; /* an end before a start */
 }
 
-/* The last death of that pid after the connection began: pids may come again. */
+/* The first death of that pid after the connection began: pids may come again. A lease is free once
+ * the kernel has closed the sockets, which nobody can stamp; it has not ended before the kill. */
 static uint64_t end_by_death(const struct stamp *stamp)
 {
-    uint64_t gone = UINT64_MAX;
+    uint64_t end = UINT64_MAX;
 
-    for (size_t i = 0; i < death_count; i++)
-        if (deaths[i].pid == stamp->pid && deaths[i].gone >= stamp->start && deaths[i].gone < gone)
-            gone = deaths[i].gone;
-    return gone;
+    for (size_t i = 0; i < death_count; i++) {
+        uint64_t killed = deaths[i].killed > stamp->start ? deaths[i].killed : stamp->start;
+
+        if (deaths[i].pid == stamp->pid && deaths[i].seen >= stamp->start && killed < end)
+            end = killed;
+    }
+    return end;
 }
 
 static int deepest_overlap(const struct stamps *stamps, size_t count)

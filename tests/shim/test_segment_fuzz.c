@@ -70,7 +70,7 @@ static void damage(unsigned char *bytes, uint64_t *seed)
     }
 }
 
-static bool coin(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life coin(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)now_ms;
     (void)slot;

@@ -134,7 +134,7 @@ struct sp_figures world_figures(const char *dest)
 }
 
 /* For a segment that this process only looks at, everybody is alive. */
-static bool everybody(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life everybody(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)now_ms;
     (void)context, (void)slot;
