@@ -68,11 +68,11 @@ struct sp_head {
  * that the kernel drops with the process image. Epoch rises at every taking over. */
 struct sp_process {
     sp_half epoch;
-    sp_half pid;     /* 0: left in order */
+    sp_half pid;     /* 0: never taken */
     sp_word start;   /* of the process, clock ticks since boot, from /proc/PID/stat */
     uint64_t joined; /* wall, ns */
     uint32_t uid;
-    uint32_t spare0;
+    sp_half left; /* 1: in order, by its own exit */
     char command[16];
     uint64_t pid_namespace; /* inode of /proc/self/ns/pid: pids compare only inside one */
     uint64_t spare1;
@@ -329,6 +329,11 @@ struct sp_census {
     uint64_t pid_namespace;
 };
 void sp_census_open(const struct sp_segment *segment, struct sp_census *census);
+/* A process gives up its memory, and with it its lock, before its sockets; when it is a zombie or
+ * no more, those are closed too. From another pid namespace it cannot be told from dying. */
+enum sp_life { SP_LIFE_DYING, SP_LIFE_ALIVE, SP_LIFE_GONE };
+enum sp_life sp_census_life(const struct sp_segment *segment, const struct sp_census *census,
+                            uint32_t slot);
 bool sp_census_alive(const struct sp_segment *segment, const struct sp_census *census,
                      uint32_t slot);
 void sp_census_close(struct sp_census *census);
@@ -337,7 +342,7 @@ void sp_census_close(struct sp_census *census);
 
 /* Asks whether the owner of a slot lives; called only when every place is taken. The question takes
  * time: who has a clock brings `*now_ms` up to date, so that a grace never begins in the past. */
-typedef bool sp_alive_fn(void *context, uint32_t slot, uint32_t *now_ms);
+typedef enum sp_life sp_alive_fn(void *context, uint32_t slot, uint32_t *now_ms);
 
 /* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. `now_ms` is
  * sp_now() / SP_MS cut to 32 bits. */

@@ -58,15 +58,15 @@ void sp_here_after_fork(void)
 /* --- questions to the guards --- */
 
 /* Asked only when every place is taken, so the file is opened anew each time: no fd stays ours. */
-static bool here_alive(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life here_alive(void *context, uint32_t slot, uint32_t *now_ms)
 {
     struct sp_census census;
     (void)context;
     sp_census_open(&sp_here.segment, &census);
-    bool alive = sp_census_alive(&sp_here.segment, &census, slot);
+    enum sp_life life = sp_census_life(&sp_here.segment, &census, slot);
     sp_census_close(&census);
     *now_ms = (uint32_t)(sp_now() / SP_MS);
-    return alive;
+    return life;
 }
 
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,

@@ -149,7 +149,7 @@ static bool breaker_probe_free(const struct sp_call *call, uint64_t seen, uint16
         return true;
     uint32_t slot = sp_lease_slot(seen), now;
     return slot != PROBE_ANYBODY && age >= PROBE_CHECK_MS && call->alive &&
-           !call->alive(call->alive_context, slot, &now);
+           call->alive(call->alive_context, slot, &now) != SP_LIFE_ALIVE;
 }
 
 /* False: the state changed meanwhile, and with it what is free; then ask again. The place is read

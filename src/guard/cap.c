@@ -1,12 +1,12 @@
 /* cap.c - at most N at a time over all processes. Nothing is counted, so nothing drifts. */
 #include "shearpin/guard.h"
 
-static bool cap_anybody(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life cap_anybody(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)context;
     (void)slot;
     (void)now_ms;
-    return true;
+    return SP_LIFE_ALIVE;
 }
 
 static sp_word *cap_words(const struct sp_call *call, enum sp_cap cap, uint32_t *limit)

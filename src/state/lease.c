@@ -1,50 +1,48 @@
 #include "shearpin/segment.h"
 
-/* Who lives costs a system call, and one process may hold every place: it is asked about once. */
+/* Who lives costs system calls, and one process may hold every place: it is asked about once. */
 struct lease_census {
     sp_alive_fn *alive;
     void *context;
     uint32_t now_ms;
-    uint64_t asked[SP_PROCESSES / 64];
-    uint64_t living[SP_PROCESSES / 64];
+    uint8_t known[SP_PROCESSES]; /* 1 + enum sp_life */
 };
 
-static bool lease_alive(struct lease_census *census, uint32_t slot)
+static enum sp_life lease_life(struct lease_census *census, uint32_t slot)
 {
-    uint64_t bit = UINT64_C(1) << slot % 64;
-    if (!(census->asked[slot / 64] & bit)) {
-        census->asked[slot / 64] |= bit;
-        if (census->alive(census->context, slot, &census->now_ms))
-            census->living[slot / 64] |= bit;
-    }
-    return (census->living[slot / 64] & bit) != 0;
+    if (census->known[slot] == 0)
+        census->known[slot] = (uint8_t)(1 + census->alive(census->context, slot, &census->now_ms));
+    return (enum sp_life)(census->known[slot] - 1);
 }
 
-static bool lease_gone(const struct sp_segment *segment, uint64_t lease,
-                       struct lease_census *census)
+/* Of the owner of a lease. A slot that was taken over tells nothing of its former owner's sockets;
+ * it is asked about all the same, because that brings the time up to date. */
+static enum sp_life lease_owner(const struct sp_segment *segment, uint64_t lease,
+                                struct lease_census *census)
 {
     uint32_t slot = sp_lease_slot(lease);
     if (slot >= SP_PROCESSES)
-        return true;
+        return SP_LIFE_DYING;
     uint32_t epoch = atomic_load(&segment->processes[slot].epoch) & 0xfffffu;
-    bool alive = lease_alive(census, slot); /* asked in any case: it brings the time up to date */
-    return epoch != sp_lease_epoch(lease) || !alive;
+    enum sp_life life = lease_life(census, slot);
+    return epoch == sp_lease_epoch(lease) ? life : SP_LIFE_DYING;
 }
 
-/* A dying process gives up its memory and its lock before its sockets, so a place of the dead is
- * marked first and granted again only when the grace is over. */
+/* A dying process gives up its memory and its lock before its sockets, so its places are marked
+ * first and granted again only when the grace is over. */
 static bool lease_reclaim(struct sp_segment *segment, sp_word *word, uint64_t lease,
                           struct lease_census *census)
 {
     uint64_t seen = atomic_load_explicit(word, memory_order_acquire);
-    if (seen == 0)
-        return atomic_compare_exchange_strong(word, &seen, lease);
     if (seen & SP_LEASE_DEAD) {
         if (sp_ms_since(census->now_ms, sp_lease_detail(seen)) < SP_LEASE_GRACE_MS)
             return false;
         return atomic_compare_exchange_strong(word, &seen, lease);
     }
-    if (lease_gone(segment, seen, census))
+    enum sp_life life = seen ? lease_owner(segment, seen, census) : SP_LIFE_GONE;
+    if (life == SP_LIFE_GONE)
+        return atomic_compare_exchange_strong(word, &seen, lease);
+    if (life == SP_LIFE_DYING)
         atomic_compare_exchange_strong(word, &seen, SP_LEASE_DEAD | census->now_ms);
     return false;
 }

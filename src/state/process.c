@@ -42,8 +42,9 @@ int sp_process_lock(int fd, long byte, long length, bool wait)
     return result;
 }
 
-/* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. */
-static uint64_t process_start(uint32_t pid, char *command, size_t size)
+/* Field 22 of /proc/PID/stat, and the state in field 3; the command in field 2 may hold blanks and
+ * parentheses. 0: there is no such process. */
+static uint64_t process_start(uint32_t pid, char *command, size_t size, char *state)
 {
     char path[32], text[512];
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
@@ -63,6 +64,8 @@ static uint64_t process_start(uint32_t pid, char *command, size_t size)
         snprintf(command, size, "%s", name + 1);
     }
     p++;
+    if (state)
+        *state = p[0] ? p[1] : 0;
     for (int field = 2; field < 21 && p; field++)
         p = strchr(p + 1, ' ');
     return p ? strtoull(p, NULL, 10) : 0;
@@ -74,14 +77,47 @@ static uint64_t process_namespace(void)
     return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
+/* What the pid says: only pids of our own namespace mean anything. */
+static enum sp_life process_seen(const struct sp_process *p, const struct sp_census *census)
+{
+    uint32_t pid = atomic_load(&p->pid);
+    char state = 0;
+    if (pid == 0 || p->pid_namespace != census->pid_namespace)
+        return SP_LIFE_DYING;
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        return SP_LIFE_GONE;
+    uint64_t start = process_start(pid, NULL, 0, &state);
+    if (start && (start != atomic_load(&p->start) || state == 'Z' || state == 'X'))
+        return SP_LIFE_GONE;
+    return SP_LIFE_DYING;
+}
+
+/* What a slot held is gone with its owner. Who takes it over frees the leases at once if the
+ * owner's sockets are known to be closed, so that a cap is never full of programs that have ended.
+ */
+static void process_sweep(struct sp_segment *segment, uint32_t slot)
+{
+    struct sp_census census = {.fd = -1, .pid_namespace = process_namespace()};
+    uint32_t used = atomic_load(&segment->head->lease_used);
+    if (atomic_load(&segment->processes[slot].pid) == 0 ||
+        process_seen(&segment->processes[slot], &census) != SP_LIFE_GONE)
+        return;
+    for (uint32_t i = 0; i < used && i < segment->lease_max; i++) {
+        uint64_t lease = atomic_load_explicit(&segment->leases[i], memory_order_relaxed);
+        if (lease != 0 && !(lease & SP_LEASE_DEAD) && sp_lease_slot(lease) == slot)
+            atomic_compare_exchange_strong(&segment->leases[i], &lease, 0);
+    }
+}
+
 /* Whoever holds the lock of a slot owns it, so a slot whose owner died half way is as good as any.
  * The epoch rises first: the leases of the former owner are void from there on. */
 static void process_take(struct sp_segment *segment, uint32_t slot)
 {
     struct sp_process *p = &segment->processes[slot];
     struct sp_self *self = &segment->self;
-    if (atomic_load(&p->pid) != 0)
+    if (atomic_load(&p->pid) != 0 && !atomic_load(&p->left))
         atomic_fetch_add(&segment->head->lost, 1);
+    process_sweep(segment, slot);
     self->epoch = (atomic_fetch_add(&p->epoch, 1) + 1) & 0xfffffu;
     self->slot = slot;
     self->shard = slot % SP_SHARDS;
@@ -90,6 +126,7 @@ static void process_take(struct sp_segment *segment, uint32_t slot)
     p->joined = sp_wall();
     p->pid_namespace = process_namespace();
     atomic_store(&p->start, self->start);
+    atomic_store(&p->left, 0);
     atomic_store(&p->pid, self->pid);
 }
 
@@ -97,7 +134,8 @@ static bool process_find(struct sp_segment *segment, int fd)
 {
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
-            if (pass == 0 && atomic_load(&segment->processes[slot].pid) != 0)
+            const struct sp_process *p = &segment->processes[slot];
+            if (pass == 0 && atomic_load(&p->pid) != 0 && !atomic_load(&p->left))
                 continue;
             if (sp_process_lock(fd, SP_LOCK_LIFE + slot, 1, false) == 0) {
                 process_take(segment, slot);
@@ -115,7 +153,7 @@ int sp_process_join(struct sp_segment *segment)
     self->slot = SP_NO_SLOT;
     self->pid = (uint32_t)getpid();
     self->shard = self->pid % SP_SHARDS;
-    self->start = process_start(self->pid, self->command, sizeof self->command);
+    self->start = process_start(self->pid, self->command, sizeof self->command, NULL);
     segment->life = NULL;
 
     int fd = sp_process_reopen(segment);
@@ -141,7 +179,7 @@ void sp_process_leave(struct sp_segment *segment)
     if (segment->self.slot >= SP_PROCESSES)
         return;
     /* The lock stays until the image is gone: calls after exit handlers still use the slot. */
-    atomic_store(&segment->processes[segment->self.slot].pid, 0);
+    atomic_store(&segment->processes[segment->self.slot].left, 1);
 }
 
 void sp_census_open(const struct sp_segment *segment, struct sp_census *census)
@@ -157,26 +195,22 @@ void sp_census_close(struct sp_census *census)
     census->fd = -1;
 }
 
-/* The second opinion, where locks cannot be asked: only pids of our own namespace mean anything. */
-static bool process_seen(const struct sp_process *p, const struct sp_census *census)
+enum sp_life sp_census_life(const struct sp_segment *segment, const struct sp_census *census,
+                            uint32_t slot)
 {
-    uint32_t pid = atomic_load(&p->pid);
-    if (pid == 0 || p->pid_namespace != census->pid_namespace)
-        return true;
-    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
-        return false;
-    uint64_t start = process_start(pid, NULL, 0);
-    return start == 0 || start == atomic_load(&p->start);
+    if (slot >= SP_PROCESSES)
+        return SP_LIFE_GONE;
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_LIFE + slot, .l_len = 1};
+    bool asked = census->fd >= 0 && fcntl(census->fd, F_OFD_GETLK, &lock) == 0;
+    if (asked && lock.l_type != F_UNLCK)
+        return SP_LIFE_ALIVE;
+    enum sp_life seen = process_seen(&segment->processes[slot], census);
+    return asked || seen == SP_LIFE_GONE ? seen : SP_LIFE_ALIVE;
 }
 
 bool sp_census_alive(const struct sp_segment *segment, const struct sp_census *census,
                      uint32_t slot)
 {
-    if (slot >= SP_PROCESSES)
-        return false;
-    struct flock lock = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_LIFE + slot, .l_len = 1};
-    if (census->fd >= 0 && fcntl(census->fd, F_OFD_GETLK, &lock) == 0)
-        return lock.l_type != F_UNLCK;
-    return process_seen(&segment->processes[slot], census);
+    return sp_census_life(segment, census, slot) == SP_LIFE_ALIVE;
 }

@@ -436,7 +436,7 @@ START_TEST(a_process_whose_clock_was_read_earlier_does_not_steal_a_probe)
 }
 END_TEST
 
-static bool nobody_lives(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life nobody_lives(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)now_ms;
     (void)slot;
@@ -461,7 +461,7 @@ START_TEST(the_probe_of_a_dead_process_is_given_again_after_a_second)
 END_TEST
 
 /* While somebody asks who lives, a whole round passes, and others take the places of the next. */
-static bool a_round_passes(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life a_round_passes(void *context, uint32_t slot, uint32_t *now_ms)
 {
     struct sp_call other = fx.call;
     struct sp_permit permit;

@@ -11,7 +11,7 @@ static uint32_t count;
 static bool living[SP_PROCESSES];
 static unsigned asked, asked_late;
 
-static bool lives(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life lives(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)context;
     *now_ms += asked_late;
@@ -261,7 +261,7 @@ static int takes_one_and_waits(void *context)
     return 0;
 }
 
-static bool really_lives(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life really_lives(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)now_ms;
     struct sp_census census;

@@ -55,7 +55,7 @@ static void fill_policies(void)
 
 static void (*const fills[])(void) = {fill_all, fill_some, fill_dests, fill_policies};
 
-static bool coin(void *context, uint32_t slot, uint32_t *now_ms)
+static enum sp_life coin(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)now_ms;
     (void)context;
