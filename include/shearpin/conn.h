@@ -134,6 +134,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                   struct sp_guards *guards);
 /* The destination of an address, or -1. Counts what no destination takes. */
 int sp_here_route(const struct sp_addr *address);
+/* The destination of a name that is to be looked up, `port` 0 if it is not known; or -1. */
+int sp_here_route_name(const char *name, uint16_t port);
 /* What the injected faults do to a call of this destination; takes an ordinal if there are any. */
 void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act);
 

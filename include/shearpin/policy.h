@@ -156,11 +156,15 @@ const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset); /
 const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /* never NULL */
 
 /* The destination of an address: index of its row, or -1. Names are those that this process looked
- * up for the address, newest first; for the first name that any destination takes, top to bottom,
- * that one wins; with none, address rules (`*` is one) decide. `which` (may be NULL) gets the
- * rule. No allocation, no lock: safe in signal handlers. */
+ * up for the address, newest first: a destination takes the newest name or the address itself,
+ * first match wins, top to bottom; an older name is asked only when none does. `which` (may be
+ * NULL) gets the rule. No allocation, no lock: safe in signal handlers. */
 int sp_policy_match(const struct sp_policy *policy, const struct sp_addr *address,
                     const char *const *names, size_t name_count, const struct sp_match **which);
+
+/* The destination of a name that is about to be looked up: index of its row, or -1. `port` 0 is one
+ * that is not known yet: any will do. */
+int sp_policy_match_name(const struct sp_policy *policy, const char *name, uint16_t port);
 
 /* Glob with `*` and `?`; a `*` crosses everything, dots and slashes too. */
 bool sp_glob(const char *pattern, const char *text);

@@ -89,15 +89,18 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }
 
-/* Matches under the policy in force; a reload meanwhile makes it look again. */
-static int here_match(const struct sp_addr *address, const char *const *names, size_t count)
+/* Matches under the policy in force; a reload meanwhile makes it look again. With no address, what
+ * is asked about is the first name, before it is looked up. */
+static int here_match(const struct sp_addr *address, const char *const *names, size_t count,
+                      uint16_t port)
 {
     for (int i = 0; i < 8; i++) {
         uint64_t word;
         const struct sp_policy *policy = sp_segment_policy(&sp_here.segment, &word);
         if (!policy)
             return -1;
-        int index = sp_policy_match(policy, address, names, count, NULL);
+        int index = address ? sp_policy_match(policy, address, names, count, NULL)
+                            : sp_policy_match_name(policy, names[0], port);
         const struct sp_row *row = index < 0 ? NULL : sp_policy_row(policy, (size_t)index);
         int state = row ? row->state : -1;
         if (sp_segment_steady(&sp_here.segment, word))
@@ -113,10 +116,15 @@ int sp_here_route(const struct sp_addr *address)
     size_t count = address->family == SP_FAMILY_UNIX ? 0 : sp_names_of(address, text);
     for (size_t i = 0; i < count; i++)
         names[i] = text[i];
-    int dest = here_match(address, names, count);
+    int dest = here_match(address, names, count, 0);
     if (dest < 0)
         sp_count(&sp_here.segment.head->unmatched, 1);
     return dest;
+}
+
+int sp_here_route_name(const char *name, uint16_t port)
+{
+    return here_match(NULL, &name, 1, port);
 }
 
 void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act)

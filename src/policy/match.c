@@ -1,6 +1,6 @@
 /*
- * match.c - which destination an address belongs to. Names are stronger than addresses: a program
- * that asked for db.internal means db.internal, whatever network it stands in.
+ * match.c - which destination an address belongs to: the first one, top to bottom, that takes the
+ * address itself or the name by which it was looked up last.
  */
 #include "policy/match.h"
 
@@ -67,7 +67,7 @@ static bool match_address(const struct sp_policy *policy, const struct sp_match 
     }
 }
 
-/* The first row with a rule that takes the name, or the address when `name` is NULL. */
+/* The first row with a rule that takes the address, or the name if there is one. */
 static int match_rows(const struct sp_policy *policy, const struct sp_addr *address,
                       const char *name, const struct sp_match **which)
 {
@@ -81,8 +81,8 @@ static int match_rows(const struct sp_policy *policy, const struct sp_addr *addr
             rule = sp_policy_match_at(policy, first + i);
             if (rule == NULL)
                 break;
-            if (name != NULL ? !match_name(policy, rule, address, name)
-                             : !match_address(policy, rule, address))
+            if (!match_address(policy, rule, address) &&
+                (name == NULL || !match_name(policy, rule, address, name)))
                 continue;
             if (which != NULL)
                 *which = rule;
@@ -106,6 +106,25 @@ int sp_policy_match(const struct sp_policy *policy, const struct sp_addr *addres
             return row;
     }
     return match_rows(policy, address, NULL, which);
+}
+
+int sp_policy_match_name(const struct sp_policy *policy, const char *name, uint16_t port)
+{
+    const struct sp_row *row;
+    const struct sp_match *rule;
+
+    for (size_t r = 0; (row = sp_policy_row(policy, r)) != NULL; r++) {
+        for (size_t i = 0; i < row->match_count; i++) {
+            rule = sp_policy_match_at(policy, row->match_first + i);
+            if (rule == NULL)
+                break;
+            struct sp_addr any = {.port = port ? port : rule->port_low};
+            if (rule->kind == SP_MATCH_ANY ? match_port(rule, any.port)
+                                           : match_name(policy, rule, &any, name))
+                return (int)r;
+        }
+    }
+    return -1;
 }
 
 static bool match_ports_cover(const struct sp_match *a, const struct sp_match *b)
@@ -134,13 +153,11 @@ static bool match_net_covers(const struct sp_match *a, const struct sp_match *b)
 bool match_covers(const struct sp_policy *policy, const struct sp_match *a,
                   const struct sp_match *b)
 {
-    /* Names are asked first, so only a name rule can take something from a name rule. */
-    if ((a->kind == SP_MATCH_NAME) != (b->kind == SP_MATCH_NAME))
-        return false;
     if (a->kind == SP_MATCH_ANY && match_every_port(a))
         return true;
     if (a->kind == SP_MATCH_ANY)
-        return (b->kind == SP_MATCH_NET || (b->kind == SP_MATCH_ANY && !match_every_port(b))) &&
+        return (b->kind == SP_MATCH_NET || b->kind == SP_MATCH_NAME ||
+                (b->kind == SP_MATCH_ANY && !match_every_port(b))) &&
                match_ports_cover(a, b);
     if (a->kind != b->kind || !match_ports_cover(a, b))
         return false;

@@ -1,10 +1,15 @@
-/* lookup.c - the program's own look-ups tell which names its addresses have. */
+/* lookup.c - the program's own look-ups tell which names its addresses have. libc's resolver talks
+ * to its servers without us, so a deadline can only be asked of it: in whole seconds, for this
+ * thread. */
 #include "shim/shim.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <resolv.h>
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 
 static bool lookup_is_name(const char *name)
 {
@@ -13,21 +18,109 @@ static bool lookup_is_name(const char *name)
     return name && *name && sp_addr_parse_ip(name, strlen(name), ip, &mapped) == SP_FAMILY_NONE;
 }
 
-SP_EXPORT int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-                          struct addrinfo **found)
+/* --- one look-up: within its deadline, counted --- */
+
+struct lookup {
+    int dest; /* -1: not guarded */
+    uint64_t began;
+    uint64_t limit;        /* ns; 0: none */
+    int retrans, attempts; /* of the resolver, as the program had them */
+};
+
+static uint16_t lookup_port(const char *service)
 {
-    int result = REAL(getaddrinfo)(name, service, hints, found);
-    if (result != 0 || !sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
-        return result;
+    unsigned port = 0;
+    return service && sscanf(service, "%u", &port) == 1 && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* The resolver counts whole seconds, and shares them among its servers. */
+static void lookup_bound(struct lookup *l)
+{
+    if (!(_res.options & RES_INIT) && res_init() != 0) {
+        l->limit = 0;
+        return;
+    }
+    int servers = _res.nscount > 0 ? _res.nscount : 1;
+    uint64_t seconds = l->limit / SP_SECOND / (uint64_t)servers;
+    l->retrans = _res.retrans;
+    l->attempts = _res.retry;
+    _res.retrans = seconds > 1 ? seconds < 30 ? (int)seconds : 30 : 1;
+    _res.retry = 1;
+}
+
+static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
+{
+    struct sp_guards guards;
+    struct sp_call call;
     int error = errno;
-    for (const struct addrinfo *one = *found; one; one = one->ai_next) {
+    *l = (struct lookup){.dest = -1};
+    if (!sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
+        return;
+    l->dest = sp_here_route_name(name, port);
+    l->began = sp_now();
+    if (l->dest >= 0 && sp_here_call(&call, (uint32_t)l->dest, 0, l->began, &guards) &&
+        guards.mode == SP_MODE_ENFORCE)
+        l->limit = guards.deadline[SP_DEADLINE_LOOKUP];
+    if (l->limit)
+        lookup_bound(l);
+    errno = error;
+}
+
+/* A failed look-up is an outcome of the destination that it was for. */
+static void lookup_failed(const struct lookup *l, uint64_t now)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    sp_here_call(&call, (uint32_t)l->dest, 0, now, &guards);
+    if (!call.dest)
+        return;
+    struct sp_permit permit = {
+        .kind = SP_PERMIT_CALL,
+        .epoch = sp_breaker_unpack(atomic_load(&call.dest->breaker)).epoch,
+    };
+    sp_order_settle(&call, &permit, true, SP_OUTCOME_LOOKUP, now - l->began);
+    if (l->limit && now - l->began >= l->limit)
+        sp_count(
+            &call.dest->shards[sp_here.segment.self.shard % SP_SHARDS].expired[SP_DEADLINE_LOOKUP],
+            1);
+}
+
+static void lookup_end(const struct lookup *l, bool failed)
+{
+    int error = errno;
+    if (l->limit) {
+        _res.retrans = l->retrans;
+        _res.retry = l->attempts;
+    }
+    if (failed && l->dest >= 0)
+        lookup_failed(l, sp_now());
+    errno = error;
+}
+
+static void lookup_learn(const char *name, const struct addrinfo *found)
+{
+    int error = errno;
+    for (const struct addrinfo *one = found; one; one = one->ai_next) {
         struct sp_addr address;
         if (sp_addr_from_sockaddr(one->ai_addr, one->ai_addrlen, &address))
             sp_names_learn(name, &address);
     }
     errno = error;
+}
+
+SP_EXPORT int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                          struct addrinfo **found)
+{
+    struct lookup lookup;
+    lookup_begin(&lookup, name, lookup_port(service));
+    int result = REAL(getaddrinfo)(name, service, hints, found);
+    lookup_end(&lookup, result != 0);
+    if (result == 0 && sp_here_awake() && lookup_is_name(name) && !sp_process_foreign())
+        lookup_learn(name, *found);
     return result;
 }
+
+/* --- the older calls --- */
 
 static void lookup_host(const char *name, const struct hostent *host)
 {
@@ -53,14 +146,20 @@ static void lookup_host(const char *name, const struct hostent *host)
 
 SP_EXPORT struct hostent *gethostbyname(const char *name)
 {
+    struct lookup lookup;
+    lookup_begin(&lookup, name, 0);
     struct hostent *host = REAL(gethostbyname)(name);
+    lookup_end(&lookup, !host);
     lookup_host(name, host);
     return host;
 }
 
 SP_EXPORT struct hostent *gethostbyname2(const char *name, int family)
 {
+    struct lookup lookup;
+    lookup_begin(&lookup, name, 0);
     struct hostent *host = REAL(gethostbyname2)(name, family);
+    lookup_end(&lookup, !host);
     lookup_host(name, host);
     return host;
 }
@@ -68,7 +167,10 @@ SP_EXPORT struct hostent *gethostbyname2(const char *name, int family)
 SP_EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size,
                               struct hostent **found, int *failure)
 {
+    struct lookup lookup;
+    lookup_begin(&lookup, name, 0);
     int result = REAL(gethostbyname_r)(name, host, buffer, size, found, failure);
+    lookup_end(&lookup, result != ERANGE && (result != 0 || !*found));
     if (result == 0)
         lookup_host(name, *found);
     return result;
@@ -77,7 +179,10 @@ SP_EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buff
 SP_EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer,
                                size_t size, struct hostent **found, int *failure)
 {
+    struct lookup lookup;
+    lookup_begin(&lookup, name, 0);
     int result = REAL(gethostbyname2_r)(name, family, host, buffer, size, found, failure);
+    lookup_end(&lookup, result != ERANGE && (result != 0 || !*found));
     if (result == 0)
         lookup_host(name, *found);
     return result;

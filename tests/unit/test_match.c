@@ -50,11 +50,11 @@ START_TEST(addresses_and_names)
         {"9.9.9.9:443", "pay.example.com", "web"},
         {"9.9.9.9:444", "api.pay.example.com", "rest"},
         {"[2001:db8::1]:443", "api.pay.example.com", "payments"},
-        /* The newest name that anybody takes wins. */
-        {"9.9.9.9:443", "other.example api.pay.example.com db.internal", "payments"},
+        /* The newest name decides; an address that two hosts share is the one asked for last. */
+        {"9.9.9.9:443", "other.example api.pay.example.com db.internal", "web"},
         {"9.9.9.9:443", "db.internal api.pay.example.com", "host"},
-        /* A name is stronger than the network it stands in, and than a star further up. */
-        {"10.20.0.1:5432", "db.internal", "host"},
+        /* Top to bottom: the network stands above the host. */
+        {"10.20.0.1:5432", "db.internal", "db"},
         {"10.20.0.1:5432", "unknown.internal", "db"},
         {"10.20.0.1:5432", "", "db"},
         {"10.20.0.1:5433", "", "rest"},
