@@ -14,6 +14,7 @@ struct attempt {
     const struct sockaddr *address;
     socklen_t length;
     struct sp_conn *conn;
+    uint64_t entry; /* of the fd */
     uint64_t word;  /* the turn */
     uint64_t due;   /* SP_NEVER: no deadline */
     uint64_t delay; /* injected: the result is not to be seen earlier */
@@ -140,17 +141,16 @@ static int connect_delay(const struct attempt *a, int result)
 
 static void connect_finish(const struct attempt *a, int result, int error)
 {
-    uint64_t entry = sp_conn_entry(a->fd);
     bool pending = error == EINPROGRESS || error == EALREADY || error == EINTR;
     if (result != 0 && pending)
         return; /* goes on in the background: told later by SO_ERROR, connect(), I/O or close() */
-    if (!entry || sp_conn_at(entry) != a->conn)
+    if (!a->entry || sp_conn_entry(a->fd) != a->entry)
         return; /* closed meanwhile by another thread, which ended it */
     struct sp_dest *dest = sp_segment_dest(&sp_here.segment, a->conn->dest);
     if (result != 0 && error == ETIMEDOUT && a->due <= sp_now() && dest)
         sp_count(&dest->shards[sp_here.segment.self.shard % SP_SHARDS].expired[SP_DEADLINE_CONNECT],
                  1);
-    sp_connect_learnt(a->fd, entry, result == 0 ? 0 : error);
+    sp_connect_learnt(a->fd, a->entry, result == 0 ? 0 : error);
 }
 
 static int connect_run(struct attempt *a, const struct sp_call *call,
@@ -163,13 +163,16 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     a->due = sp_due_of(conn, a->word);
     sp_fd_fresh(a->fd);
     sp_conn_install(a->fd, conn, conn->generation);
+    a->entry = sp_conn_entry(a->fd);
+    /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
+     * thread, leaves nothing behind that close() would not give back. */
+    if (sp_conn_drop(conn))
+        sp_turn_over(conn, sp_now());
     int result = blocking ? connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
         result = connect_delay(a, result);
     int error = errno;
     connect_finish(a, result, error);
-    if (sp_conn_drop(conn))
-        sp_turn_over(conn, sp_now());
     errno = error;
     return result;
 }
