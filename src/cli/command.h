@@ -39,7 +39,7 @@ struct cli {
     char *set; /* every -o, joined by `;`; NULL when there was none */
     bool json, quiet, verbose, help;
     bool observe, private, reload, anyway, follow, until_reset, all, force;
-    uint64_t interval, since, lasting, timeout; /* ns; 0: not given */
+    uint64_t interval, since, lasting, timeout, deadline; /* ns; 0: not given */
     struct cli_inject injects[CLI_INJECTS];
     int inject_count;
 };

@@ -11,7 +11,7 @@
 const struct command command_table[] = {
     {"run", "Wrap", "-- COMMAND...", "run a command under a policy (same pid; exec)",
      "[-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--observe] [--private]\n"
-     "         [--reload] [--anyway] [--inject 'FAULT' --on DEST]... -- COMMAND...",
+     "         [--reload] [--anyway] [--deadline T] [--inject 'FAULT' --on DEST]... -- COMMAND...",
      1, -1, run_main,
      "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
      "protected is refused: static programs, Go, setuid. --anyway runs it all the same.\n"

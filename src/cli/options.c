@@ -35,6 +35,7 @@ static const struct option_row option_rows[] = {
     {"private", 0, false, FLAG, AT(private), NULL, "a segment of its own, gone with its programs"},
     {"reload", 0, false, FLAG, AT(reload), NULL, "put the policy in force first"},
     {"anyway", 0, false, FLAG, AT(anyway), NULL, "run it even if it is not protected"},
+    {"deadline", 0, false, TIME, AT(deadline), "T", "every guarded wait of the tree ends by then"},
     {"inject", 0, false, INJECT, 0, "'FAULT'", "misbehave, in this process tree only"},
     {"on", 0, false, ON, 0, "DEST", "where the fault before it is injected"},
     {"interval", 0, false, TIME, AT(interval), "T", "look twice, T apart"},

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/near.h"
 #include "cli/judge.h"
 #include "cli/look.h"
@@ -266,6 +267,19 @@ static void run_set(const struct cli *cli)
     free(set);
 }
 
+/* An absolute time, so that children end when their parents do; an earlier one that was inherited
+ * stands. */
+static void run_deadline(uint64_t limit)
+{
+    char text[24];
+    const char *inherited = getenv("SHEARPIN_DEADLINE");
+    uint64_t at = sp_now() + limit;
+    if (limit == 0 || (inherited && *inherited && strtoull(inherited, NULL, 10) <= at))
+        return;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)at);
+    setenv("SHEARPIN_DEADLINE", text, 1);
+}
+
 static int run_environment(const struct run *run)
 {
     char full[PATH_MAX];
@@ -280,6 +294,7 @@ static int run_environment(const struct run *run)
         setenv("SHEARPIN_DIR", where_directory(), 1);
     setenv("SHEARPIN_SEGMENT", run->name, 1);
     run_set(run->cli);
+    run_deadline(run->cli->deadline);
     return CLI_OK;
 }
 

@@ -42,9 +42,10 @@ int sp_process_lock(int fd, long byte, long length, bool wait)
     return result;
 }
 
-/* Field 22 of /proc/PID/stat, and the state in field 3; the command in field 2 may hold blanks and
- * parentheses. 0: there is no such process. */
-static uint64_t process_start(uint32_t pid, char *command, size_t size, char *state)
+/* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. 0: there is
+ * no such process. `ended`: all of its threads have, the state in field 3 is that of the first
+ * alone. */
+static uint64_t process_start(uint32_t pid, char *command, size_t size, bool *ended)
 {
     char path[32], text[512];
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
@@ -64,10 +65,15 @@ static uint64_t process_start(uint32_t pid, char *command, size_t size, char *st
         snprintf(command, size, "%s", name + 1);
     }
     p++;
-    if (state)
-        *state = p[0] ? p[1] : 0;
-    for (int field = 2; field < 21 && p; field++)
+    char state = p[0] ? p[1] : 0;
+    unsigned long threads = 1;
+    for (int field = 2; field < 21 && p; field++) {
         p = strchr(p + 1, ' ');
+        if (p && field == 18)
+            threads = strtoul(p, NULL, 10);
+    }
+    if (ended)
+        *ended = (state == 'Z' || state == 'X') && threads <= 1;
     return p ? strtoull(p, NULL, 10) : 0;
 }
 
@@ -81,13 +87,13 @@ static uint64_t process_namespace(void)
 static enum sp_life process_seen(const struct sp_process *p, const struct sp_census *census)
 {
     uint32_t pid = atomic_load(&p->pid);
-    char state = 0;
+    bool ended = false;
     if (pid == 0 || p->pid_namespace != census->pid_namespace)
         return SP_LIFE_DYING;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         return SP_LIFE_GONE;
-    uint64_t start = process_start(pid, NULL, 0, &state);
-    if (start && (start != atomic_load(&p->start) || state == 'Z' || state == 'X'))
+    uint64_t start = process_start(pid, NULL, 0, &ended);
+    if (start && (start != atomic_load(&p->start) || ended))
         return SP_LIFE_GONE;
     return SP_LIFE_DYING;
 }
