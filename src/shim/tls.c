@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 
 #include "base/clock.h"
 
@@ -49,34 +50,51 @@ static void tls_leave(bool got)
     errno = error;
 }
 
-/* Plugins bring their TLS library without showing it to us, so RTLD_NEXT may not find it. */
-static void *tls_find(enum sp_symbol symbol, const char *name)
+/* --- which library's function? --- */
+
+/* A process may have two TLS libraries, and plugins bring theirs without showing it to us: the
+ * right function is the one that the caller's own object would have found. */
+static void *tls_look(enum sp_symbol symbol, const char *name, const void *caller)
 {
-    static const char *const libraries[] = {"libssl.so.3", "libssl.so.1.1", "libgnutls.so.30"};
-    void *found = sp_real_try(symbol);
-    for (size_t i = 0; !found && i < 3; i++) {
-        void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
-        if (library) {
-            found = dlsym(library, name);
+    Dl_info info;
+    struct link_map *object = NULL;
+    void *found = NULL;
+    if (dladdr1(caller, &info, (void **)(void *)&object, RTLD_DL_LINKMAP) && object &&
+        object->l_name[0]) {
+        void *library = dlopen(object->l_name, RTLD_LAZY | RTLD_NOLOAD);
+        found = library ? dlsym(library, name) : NULL;
+        if (library)
             dlclose(library);
-        }
     }
-    return found;
+    return found ? found : sp_real_try(symbol);
 }
 
-#define TLS(name)                                                          \
-    ({                                                                     \
-        __typeof__(name) *real_ = sp_real.name;                            \
-        if (SP_UNLIKELY(!real_)) {                                         \
-            real_ = (__typeof__(name) *)tls_find(SP_SYMBOL_##name, #name); \
-            sp_real.name = real_;                                          \
-        }                                                                  \
-        real_;                                                             \
-    })
+enum tls_call { TLS_READ, TLS_READ_EX, TLS_RECORD_RECV, TLS_CALLS };
+
+static void *tls_find(enum tls_call call, enum sp_symbol symbol, const char *name,
+                      const void *caller)
+{
+    static _Thread_local struct {
+        const void *caller;
+        void *real;
+    } known[TLS_CALLS];
+    if (SP_UNLIKELY(known[call].caller != caller)) {
+        int error = errno;
+        known[call].real = tls_look(symbol, name, caller);
+        known[call].caller = caller;
+        errno = error;
+    }
+    return known[call].real;
+}
+
+#define TLS(call, name) \
+    ((__typeof__(name) *)tls_find(call, SP_SYMBOL_##name, #name, __builtin_return_address(0)))
+
+/* --- the wrappers --- */
 
 SP_EXPORT int SSL_read(struct ssl_st *session, void *buffer, int length)
 {
-    __typeof__(SSL_read) *real = TLS(SSL_read);
+    __typeof__(SSL_read) *real = TLS(TLS_READ, SSL_read);
     if (!real)
         return -1;
     tls_enter(session);
@@ -87,7 +105,7 @@ SP_EXPORT int SSL_read(struct ssl_st *session, void *buffer, int length)
 
 SP_EXPORT int SSL_read_ex(struct ssl_st *session, void *buffer, size_t length, size_t *got)
 {
-    __typeof__(SSL_read_ex) *real = TLS(SSL_read_ex);
+    __typeof__(SSL_read_ex) *real = TLS(TLS_READ_EX, SSL_read_ex);
     if (!real)
         return 0;
     tls_enter(session);
@@ -99,7 +117,7 @@ SP_EXPORT int SSL_read_ex(struct ssl_st *session, void *buffer, size_t length, s
 SP_EXPORT ssize_t gnutls_record_recv(struct gnutls_session_int *session, void *buffer,
                                      size_t length)
 {
-    __typeof__(gnutls_record_recv) *real = TLS(gnutls_record_recv);
+    __typeof__(gnutls_record_recv) *real = TLS(TLS_RECORD_RECV, gnutls_record_recv);
     if (!real)
         return -1;
     tls_enter(session);
