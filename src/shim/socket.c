@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/clock.h"
 
@@ -47,6 +48,23 @@ bool sp_socket_is(int fd, const struct sp_conn *conn)
     return conn->cookie != 0 && sp_socket_cookie(fd) == conn->cookie;
 }
 
+/* The kernel reads the set before it finds the first argument wrong: nothing is changed. */
+static bool socket_reads(uintptr_t at)
+{
+    return REAL(syscall)(SYS_rt_sigprocmask, ~0L, at & ~UINTPTR_C(7), NULL, 8L) == 0 ||
+           errno != EFAULT;
+}
+
+bool sp_socket_readable(const void *at, size_t size)
+{
+    uintptr_t first = (uintptr_t)at, last = first + size - 1;
+    int error = errno;
+    bool readable =
+        last >= first && socket_reads(first) && (first / 4096 == last / 4096 || socket_reads(last));
+    errno = error;
+    return readable;
+}
+
 bool sp_socket_connected(int fd)
 {
     struct sockaddr_storage peer;
@@ -59,15 +77,17 @@ bool sp_socket_connected(int fd)
 
 bool sp_socket_restarts(void)
 {
-    for (int number = 1; number < NSIG; number++) {
+    int error = errno;
+    bool restarts = true;
+    for (int number = 1; number < NSIG && restarts; number++) {
         struct sigaction action;
         if (sigaction(number, NULL, &action) != 0)
             continue;
         bool handler = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-        if (handler && !(action.sa_flags & SA_RESTART))
-            return false;
+        restarts = !handler || (action.sa_flags & SA_RESTART);
     }
-    return true;
+    errno = error;
+    return restarts;
 }
 
 bool sp_socket_sleep(uint64_t until)
