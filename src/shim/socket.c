@@ -51,7 +51,7 @@ bool sp_socket_is(int fd, const struct sp_conn *conn)
 /* The kernel reads the set before it finds the first argument wrong: nothing is changed. */
 static bool socket_reads(uintptr_t at)
 {
-    return REAL(syscall)(SYS_rt_sigprocmask, ~0L, at & ~UINTPTR_C(7), NULL, 8L) == 0 ||
+    return REAL(syscall)(SYS_rt_sigprocmask, ~0L, at & ~(uintptr_t)7, NULL, 8L) == 0 ||
            errno != EFAULT;
 }
 
