@@ -56,7 +56,8 @@ enum {
     SP_CONN_ONEWAY = 16,   /* `exchange none`: nothing is ever outstanding */
     SP_CONN_REPORTED = 32, /* the program was told of the cut: a further connect() is a new one */
     SP_CONN_TOTAL = 64,    /* the limit of this turn is what is left of `deadline total` */
-    SP_CONN_STDIO = 128    /* has a FILE: nobody of us stands between it and the kernel */
+    SP_CONN_STDIO = 128,   /* has a FILE: nobody of us stands between it and the kernel */
+    SP_CONN_LOWAT = 256    /* SO_RCVLOWAT is above 1: a timer would give less than that */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
@@ -83,7 +84,8 @@ struct sp_conn {
     uint32_t send;       /* `deadline send` */
     sp_half alarm;       /* SO_RCVTIMEO as we have set it */
     sp_half own_receive; /* the program's own SO_RCVTIMEO, ms */
-    uint32_t spare[9];
+    sp_half below;       /* while it is free: the next free one, index + 1 */
+    uint32_t spare[8];
 };
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
@@ -158,8 +160,10 @@ static inline uint32_t sp_conn_index(const struct sp_conn *conn)
 
 /* A free connection with one reference, held by the caller; NULL when all are taken. */
 struct sp_conn *sp_conn_new(void);
-/* Makes `fd` name the connection as it was in `generation`: one more reference. False: it is over,
- * nothing was done. */
+/* One more reference to the connection as it was in `generation`, so that it stays itself until
+ * sp_conn_drop(). False: it is over, nothing was done. */
+bool sp_conn_hold(struct sp_conn *conn, uint32_t generation);
+/* Makes `fd` name the connection: a reference as above. */
 bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation);
 /* Takes `fd` off the table if it still is `entry`. True: the caller has its reference now. */
 bool sp_conn_remove(int fd, uint64_t entry);

@@ -3,6 +3,9 @@
  * one comparison a turn, and one scan a deadline's length. */
 #include "shearpin/conn.h"
 
+/* Of many connections that hang, each is due at a time of its own: they are looked at together. */
+#define DUE_APART (4 * SP_MS)
+
 sp_word sp_due_next = SP_NEVER;
 sp_word sp_due_shortest = SP_NEVER;
 
@@ -56,7 +59,7 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
 {
     uint64_t nearest = SP_NEVER;
     uint32_t high = atomic_load(&sp_here.conn_high);
-    atomic_store(&sp_due_next, SP_NEVER); /* what is armed from here on lowers it again */
+    atomic_exchange(&sp_due_next, SP_NEVER); /* what is armed from here on lowers it again */
     for (uint32_t i = 0; i < high; i++) {
         struct sp_conn *conn = &sp_here.conns[i];
         if (atomic_load_explicit(&conn->references, memory_order_relaxed) == 0 ||
@@ -73,5 +76,5 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
     if (sp_here.deadline > now && sp_here.deadline < nearest)
         nearest = sp_here.deadline;
     if (nearest != SP_NEVER)
-        due_lower(&sp_due_next, nearest);
+        due_lower(&sp_due_next, nearest > now + DUE_APART ? nearest : now + DUE_APART);
 }

@@ -2,6 +2,8 @@
  * or a connection that was reused is never taken for what it was before. */
 #include "shearpin/conn.h"
 
+#include "base/clock.h"
+
 #define TABLE_ENDING UINT32_MAX /* references of a connection whose last holder is ending it */
 
 static void table_raise(sp_half *high, uint32_t to)
@@ -11,41 +13,68 @@ static void table_raise(sp_half *high, uint32_t to)
         ;
 }
 
+/* The free connections: a stack in one word, tag << 32 | index + 1. The tag changes with every
+ * step, so that a top that went and came back meanwhile is not taken for the one that was seen. */
+static sp_word table_free;
+
+static struct sp_conn *table_pop(void)
+{
+    uint64_t seen = atomic_load(&table_free), next;
+    struct sp_conn *conn;
+    do {
+        if ((uint32_t)seen == 0)
+            return NULL;
+        conn = sp_conn_at(seen);
+        next = ((seen >> 32) + 1) << 32 | atomic_load_explicit(&conn->below, memory_order_relaxed);
+    } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
+    return conn;
+}
+
+static void table_push(struct sp_conn *conn)
+{
+    uint64_t seen = atomic_load(&table_free), next;
+    do {
+        atomic_store_explicit(&conn->below, (uint32_t)seen, memory_order_relaxed);
+        next = ((seen >> 32) + 1) << 32 | (sp_conn_index(conn) + 1);
+    } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
+}
+
+/* Never used so far: the next one above all others. Scans go over [0, conn_high). */
+static struct sp_conn *table_rise(void)
+{
+    uint32_t high = atomic_load(&sp_here.conn_high);
+    do {
+        if (high >= SP_CONNS_MAX)
+            return NULL;
+    } while (!atomic_compare_exchange_weak(&sp_here.conn_high, &high, high + 1));
+    return &sp_here.conns[high];
+}
+
 struct sp_conn *sp_conn_new(void)
 {
-    static sp_half hint;
-    uint32_t start = atomic_load_explicit(&hint, memory_order_relaxed);
-    uint32_t high = atomic_load(&sp_here.conn_high);
-    /* Low numbers first: scans go over [0, conn_high). Once round, then on above it: of threads
-     * that come at once others may have been faster. */
-    for (uint32_t i = 0; i < SP_CONNS_MAX; i++) {
-        uint32_t at = i > high ? i : (start + i) % (high + 1), none = 0;
-        struct sp_conn *conn = &sp_here.conns[at];
-        if (at >= SP_CONNS_MAX || atomic_load(&conn->references) != 0)
-            continue;
-        if (!atomic_compare_exchange_strong(&conn->references, &none, 1))
-            continue;
-        table_raise(&sp_here.conn_high, at + 1);
-        atomic_store_explicit(&hint, at + 1, memory_order_relaxed);
-        conn->generation++;
-        atomic_store(&conn->word, 0);
-        atomic_store(&conn->permit, 0);
-        atomic_store(&conn->flags, 0);
-        atomic_store(&conn->fd, UINT32_MAX);
-        conn->cookie = 0;
-        conn->lease = SP_NO_LEASE;
-        conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
-        atomic_store(&conn->blocked, 0);
-        atomic_store(&conn->alarm, 0);
-        atomic_store(&conn->own_receive, 0);
-        return conn;
-    }
-    return NULL;
+    struct sp_conn *conn = table_pop();
+    if (!conn && !(conn = table_rise()))
+        return NULL;
+    conn->generation++;
+    /* Not idle: a call that still thinks of the former owner must not begin an exchange here. */
+    atomic_store(&conn->word, SP_TURN_STARTING);
+    atomic_store(&conn->permit, 0);
+    atomic_store(&conn->flags, 0);
+    atomic_store(&conn->fd, UINT32_MAX);
+    conn->cookie = 0;
+    conn->lease = SP_NO_LEASE;
+    conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
+    atomic_store(&conn->blocked, 0);
+    atomic_store(&conn->alarm, 0);
+    atomic_store(&conn->own_receive, 0);
+    atomic_store(&conn->references, 1);
+    return conn;
 }
 
 void sp_conn_free(struct sp_conn *conn)
 {
     atomic_store_explicit(&conn->references, 0, memory_order_release);
+    table_push(conn);
 }
 
 static uint64_t table_entry(const struct sp_conn *conn)
@@ -53,23 +82,29 @@ static uint64_t table_entry(const struct sp_conn *conn)
     return (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
 }
 
-bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
+bool sp_conn_hold(struct sp_conn *conn, uint32_t generation)
 {
     uint32_t seen = atomic_load(&conn->references);
-    if ((uint32_t)fd >= sp_here.fd_max)
-        return false;
     do {
         if (seen == 0 || seen == TABLE_ENDING)
             return false;
     } while (!atomic_compare_exchange_weak(&conn->references, &seen, seen + 1));
-    if (conn->generation != generation) { /* it became another's between look and touch */
-        if (sp_conn_drop(conn))
-            sp_turn_over(conn, 0);
+    if (conn->generation == generation)
+        return true;
+    if (sp_conn_drop(conn)) /* it became another's between look and touch */
+        sp_turn_over(conn, sp_now());
+    return false;
+}
+
+bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
+{
+    if ((uint32_t)fd >= sp_here.fd_max || !sp_conn_hold(conn, generation))
         return false;
-    }
     atomic_store(&conn->fd, (uint32_t)fd);
     table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
-    atomic_store_explicit(&sp_here.fds[fd], table_entry(conn), memory_order_release);
+    uint64_t before = atomic_exchange(&sp_here.fds[fd], table_entry(conn));
+    if (before && sp_conn_drop(sp_conn_at(before))) /* two threads named one number at once */
+        sp_turn_over(sp_conn_at(before), sp_now());
     return true;
 }
 

@@ -49,21 +49,20 @@ static uint64_t turn_within(uint64_t limit, uint64_t now)
     return limit && limit < left ? limit : left;
 }
 
-/* The limit must stand before the word does: whoever sees the word may ask when it is due. */
-static uint64_t turn_prepare(struct sp_conn *conn, enum sp_turn turn, uint64_t now, uint64_t limit)
+/* From `word` to a turn with a limit. The limit stands before the word, since whoever sees the word
+ * may ask when it is due; it is armed after the word, or a scan in between would forget it. */
+static bool turn_stand(struct sp_conn *conn, uint64_t word, uint64_t to, uint64_t limit)
 {
-    limit = turn_within(limit, now);
+    uint64_t since = to & ~UINT64_C(7);
+    limit = turn_within(limit, since);
+    if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
+        return false; /* another's turn, and so another's limit */
     conn->limit = turn_units(limit);
-    uint64_t word = sp_turn_word(turn, now);
+    if (!turn_swap(conn, word, to))
+        return false;
     if (limit)
-        sp_due_arm(sp_turn_since(word) + conn->limit * SP_LIMIT_UNIT, limit);
-    return word;
-}
-
-static void turn_stand(struct sp_conn *conn, enum sp_turn turn, uint64_t now, uint64_t limit)
-{
-    uint64_t word = turn_prepare(conn, turn, now, limit);
-    atomic_store_explicit(&conn->word, word, memory_order_release);
+        sp_due_arm(sp_turn_since(to) + turn_units(limit) * SP_LIMIT_UNIT, limit);
+    return true;
 }
 
 static uint32_t turn_least(uint32_t a, uint32_t b)
@@ -102,7 +101,7 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
     conn->began = call->now;
     turn_limits(conn, call->guards);
-    turn_stand(conn, SP_TURN_CONNECTING, call->now,
+    turn_stand(conn, atomic_load(&conn->word), sp_turn_word(SP_TURN_CONNECTING, call->now),
                turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_CONNECT],
                           call->now, call->now));
 }
@@ -136,7 +135,8 @@ void sp_conn_adopt(struct sp_conn *conn)
     struct sp_guards guards;
     struct sp_call call;
     uint64_t lease;
-    sp_conn_mark(conn, SP_CONN_INHERITED, false);
+    if (!(atomic_fetch_and(&conn->flags, ~SP_CONN_INHERITED) & SP_CONN_INHERITED))
+        return; /* another thread was faster: it takes the lease */
     bool on = sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &guards);
     if (on && guards.cap[SP_CAP_CONNECTIONS] && sp_here.segment.self.slot < SP_PROCESSES)
         conn->lease = sp_cap_take(&call, SP_CAP_CONNECTIONS, &lease);
@@ -144,47 +144,63 @@ void sp_conn_adopt(struct sp_conn *conn)
 
 /* --- exchanges --- */
 
+/* The last fd was closed while an exchange was being admitted: who admits it ends the connection.
+ */
+#define TURN_ORPHAN sp_turn_cut(EBADF)
+
 /* What an exchange is told when it begins: its permit, its limit, its injected delay. */
-static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, bool *tracked)
+static void turn_begin(struct sp_conn *conn, const struct sp_call *call, bool fresh)
+{
+    struct sp_fault_act act = {0, 0};
+    if (sp_here.fault_count)
+        sp_here_faults(call, SP_FAULT_ON_REQUEST, &act);
+    conn->hold = turn_units(act.delay);
+    turn_limits(conn, call->guards);
+    uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],
+                                fresh ? conn->began : call->now, call->now);
+    if (!turn_stand(conn, sp_turn_word(SP_TURN_STARTING, call->now),
+                    sp_turn_word(SP_TURN_EXCHANGE, call->now), limit) &&
+        !fresh) {
+        struct sp_permit permit = turn_permit(conn);
+        sp_order_return(call, &permit);
+    }
+}
+
+/* From STARTING to EXCHANGE, or back to idle when it is refused or not to be tracked. */
+static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now)
 {
     struct sp_guards guards;
     struct sp_call call;
     struct sp_admission admission;
-    struct sp_fault_act act = {0, 0};
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
-    *tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
-    if (!*tracked)
-        return SP_PASS;
-    if (!fresh) {
-        enum sp_verdict verdict = sp_order_admit(&call, false, &admission);
-        if (verdict != SP_PASS)
-            return verdict;
-        atomic_store(&conn->permit, turn_pack(admission.permit));
+    bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    enum sp_verdict verdict =
+        tracked && !fresh ? sp_order_admit(&call, false, &admission) : SP_PASS;
+    if (!tracked || verdict != SP_PASS) {
+        turn_swap(conn, sp_turn_word(SP_TURN_STARTING, now), 0);
+        return verdict;
     }
-    if (sp_here.fault_count)
-        sp_here_faults(&call, SP_FAULT_ON_REQUEST, &act);
-    conn->hold = turn_units(act.delay);
-    turn_limits(conn, &guards);
-    turn_stand(conn, SP_TURN_EXCHANGE, now,
-               turn_total(conn, &guards, guards.deadline[SP_DEADLINE_RESPONSE],
-                          fresh ? conn->began : now, now));
+    if (!fresh)
+        atomic_store(&conn->permit, turn_pack(admission.permit));
+    turn_begin(conn, &call, fresh);
     return SP_PASS;
 }
 
 enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began)
 {
-    bool tracked;
     uint64_t word = atomic_load_explicit(&conn->word, memory_order_relaxed);
+    uint64_t exchange = sp_turn_word(SP_TURN_EXCHANGE, now);
     *began = 0;
     if ((word != 0 && sp_turn_of(word) != SP_TURN_QUIET) ||
         (sp_conn_flags(conn) & SP_CONN_ONEWAY) ||
         !turn_swap(conn, word, sp_turn_word(SP_TURN_STARTING, now)))
         return SP_PASS;
-    enum sp_verdict verdict = turn_admit(conn, now, &tracked);
-    if (verdict != SP_PASS || !tracked)
-        atomic_store(&conn->word, 0);
-    else
-        *began = sp_turn_word(SP_TURN_EXCHANGE, now);
+    enum sp_verdict verdict = turn_admit(conn, now);
+    word = atomic_load_explicit(&conn->word, memory_order_relaxed);
+    if (word == exchange)
+        *began = exchange;
+    else if (word == TURN_ORPHAN)
+        sp_turn_over(conn, now);
     return verdict;
 }
 
@@ -217,12 +233,15 @@ bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, u
 {
     struct sp_permit permit = turn_permit(conn);
     uint32_t dest = conn->dest;
+    bool quiet = conn->idle && outcome == SP_OUTCOME_OK;
+    if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
+        return false;
+    /* Before the word: who sees the connection idle must not take this permit for its own. */
     if (sp_conn_flags(conn) & SP_CONN_FRESH)
         sp_conn_mark(conn, SP_CONN_FRESH, false);
-    uint64_t to = 0;
-    if (conn->idle && outcome == SP_OUTCOME_OK)
-        to = turn_prepare(conn, SP_TURN_QUIET, now, conn->idle * SP_LIMIT_UNIT);
-    if (!turn_swap(conn, word, to))
+    if (!(quiet
+              ? turn_stand(conn, word, sp_turn_word(SP_TURN_QUIET, now), conn->idle * SP_LIMIT_UNIT)
+              : turn_swap(conn, word, 0)))
         return false;
     turn_settle(dest, &permit, word, outcome, now);
     return true;
@@ -295,8 +314,13 @@ static void turn_give_lease(struct sp_conn *conn)
 
 void sp_turn_over(struct sp_conn *conn, uint64_t now)
 {
-    struct sp_permit permit = turn_permit(conn);
     uint64_t word = atomic_load(&conn->word);
+    while (sp_turn_of(word) == SP_TURN_STARTING) {
+        if (turn_swap(conn, word, TURN_ORPHAN))
+            return;
+        word = atomic_load(&conn->word);
+    }
+    struct sp_permit permit = turn_permit(conn);
     enum sp_turn turn = sp_turn_of(word);
     if (turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE) {
         if (turn_swap(conn, word, 0))
