@@ -20,88 +20,162 @@ static uint64_t alarm_own(const struct sp_conn *conn)
     return atomic_load_explicit(&conn->own_receive, memory_order_relaxed) * SP_MS;
 }
 
+static bool alarm_mine(const struct sp_io *io)
+{
+    return sp_conn_entry(io->fd) == io->entry && sp_socket_is(io->fd, io->conn);
+}
+
 /* What the program has set is kept aside before it is overwritten. */
-static void alarm_keep(struct sp_io *io)
+static void alarm_keep(int fd, struct sp_conn *conn)
 {
     struct timeval own = {0, 0};
     socklen_t length = sizeof own;
-    REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
+    REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
     uint64_t ms = (uint64_t)own.tv_sec * 1000 + ((uint64_t)own.tv_usec + 999) / 1000;
-    atomic_store(&io->conn->own_receive, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX);
+    atomic_store(&conn->own_receive, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX);
+    int least = 1;
+    length = sizeof least;
+    REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length);
+    sp_conn_mark(conn, SP_CONN_LOWAT, least > 1);
+}
+
+void sp_alarm_lift(int fd, struct sp_conn *conn)
+{
+    int error = errno;
+    if (atomic_exchange(&conn->alarm, 0) != 0)
+        alarm_kernel(fd, alarm_own(conn));
+    errno = error;
+}
+
+static uint64_t alarm_limit(const struct sp_conn *conn, uint64_t now)
+{
+    uint64_t limit = conn->least ? conn->least * SP_LIMIT_UNIT : SP_NEVER;
+    if (sp_here.deadline != SP_NEVER) {
+        uint64_t left = sp_here.deadline > now ? sp_here.deadline - now : SP_MS;
+        limit = left < limit ? left : limit;
+    }
+    return limit;
 }
 
 void sp_alarm_set(struct sp_io *io)
 {
     struct sp_conn *conn = io->conn;
-    uint64_t limit = conn->least ? conn->least * SP_LIMIT_UNIT : SP_NEVER;
-    io->started = sp_now();
-    if (sp_here.deadline != SP_NEVER) {
-        uint64_t left = sp_here.deadline > io->started ? sp_here.deadline - io->started : SP_MS;
-        limit = left < limit ? left : limit;
-    }
-    uint64_t want = limit - limit / 8, own = alarm_own(conn);
+    io->started = io->tried = sp_now();
+    uint64_t limit = alarm_limit(conn, io->started), want = limit - limit / 8;
     uint32_t set = atomic_load_explicit(&conn->alarm, memory_order_relaxed);
     if (SP_LIKELY(set && set * SP_LIMIT_UNIT <= want + SP_LIMIT_UNIT))
         return;
     int error = errno;
-    if (set == 0) {
-        alarm_keep(io);
-        own = alarm_own(conn);
+    if (set == 0 && alarm_mine(io))
+        alarm_keep(io->fd, conn);
+    if (!alarm_mine(io) || (sp_conn_flags(conn) & SP_CONN_LOWAT)) {
+        io->started = 0; /* a stranger's timer is not ours to set */
+        errno = error;
+        return;
     }
-    uint64_t units = want / SP_LIMIT_UNIT;
-    atomic_store(&conn->alarm, units < 10 ? 10 : units < UINT32_MAX ? (uint32_t)units : UINT32_MAX);
-    want = atomic_load(&conn->alarm) * SP_LIMIT_UNIT;
+    uint64_t units = want / SP_LIMIT_UNIT, own = alarm_own(conn);
+    units = units < 10 ? 10 : units < UINT32_MAX ? units : UINT32_MAX;
+    atomic_store(&conn->alarm, (uint32_t)units);
+    want = units * SP_LIMIT_UNIT;
     alarm_kernel(io->fd, own && own < want ? own : want);
     errno = error;
 }
 
-/* Waits for input until `until`; false: a signal whose handler wants EINTR. */
-static bool alarm_poll(int fd, uint64_t until)
+/* Is there input before `until`? 1 yes, 0 no, -1: a signal whose handler wants EINTR. */
+static int alarm_poll(int fd, uint64_t until)
 {
-    for (uint64_t now = sp_now(); now < until; now = sp_now()) {
+    for (;;) {
+        uint64_t now = sp_now(), left = until > now ? until - now : 0;
         struct pollfd one = {.fd = fd, .events = POLLIN};
-        struct timespec rest = {(time_t)((until - now) / SP_SECOND),
-                                (long)((until - now) % SP_SECOND)};
-        int ready = REAL(ppoll)(&one, 1, &rest, NULL);
-        if (ready > 0)
-            return true;
-        if (ready < 0 && (errno != EINTR || !sp_socket_restarts())) {
+        struct timespec rest = {(time_t)(left / SP_SECOND), (long)(left % SP_SECOND)};
+        int ready = REAL(ppoll)(&one, 1, until == SP_NEVER ? NULL : &rest, NULL);
+        if (ready >= 0)
+            return ready;
+        if (errno != EINTR || !sp_socket_restarts()) {
             errno = EINTR;
+            return -1;
+        }
+    }
+}
+
+/* It is due. True: receive all the same, for something has come meanwhile. */
+static bool alarm_due(struct sp_io *io, uint64_t now)
+{
+    sp_due_scan(now, sp_cut_expire);
+    uint64_t word = atomic_load(&io->conn->word);
+    bool goes_on = sp_turn_of(word) != SP_TURN_CUT &&
+                   (sp_due_of(io->conn, word) > now || alarm_poll(io->fd, now) > 0);
+    errno = ETIMEDOUT;
+    return goes_on;
+}
+
+/* Waits for input as long as nothing is due. True: receive; false: errno says why not. Under an
+ * alarm the wait is left to the kernel as soon as nothing is outstanding. */
+static bool alarm_wait(struct sp_io *io, uint64_t own_due, bool alarmed)
+{
+    for (;;) {
+        uint64_t now = sp_now(), word = atomic_load(&io->conn->word);
+        uint64_t due = sp_due_of(io->conn, word), end = due < own_due ? due : own_due;
+        if (sp_turn_of(word) == SP_TURN_CUT)
+            return false;
+        if (now >= own_due)
+            errno = EAGAIN;
+        if (now >= end)
+            return now < own_due && alarm_due(io, now);
+        if (alarmed && end == SP_NEVER)
+            return true;
+        /* What another thread sends meanwhile cannot be due earlier. */
+        uint64_t look =
+            alarmed || !io->conn->least ? SP_NEVER : now + io->conn->least * SP_LIMIT_UNIT;
+        int ready = alarm_poll(io->fd, end < look ? end : look);
+        if (ready != 0)
+            return ready > 0;
+        if (!alarm_mine(io)) {
+            errno = EBADF;
             return false;
         }
     }
-    return true;
+}
+
+/* EAGAIN came at once: O_NONBLOCK was set behind our back, or the other side of a splice said it.
+ */
+static bool alarm_foreign(const struct sp_io *io)
+{
+    uint64_t set = atomic_load(&io->conn->alarm) * SP_LIMIT_UNIT, own = alarm_own(io->conn);
+    uint64_t timer = own && own < set ? own : set;
+    int flags = REAL(fcntl)(io->fd, F_GETFL);
+    bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+    if (nonblocking)
+        sp_conn_mark(io->conn, SP_CONN_NONBLOCK, true);
+    errno = EAGAIN;
+    return nonblocking || (timer > 50 * SP_MS && sp_now() - io->tried < timer / 2);
 }
 
 bool sp_alarm_over(struct sp_io *io)
 {
-    uint64_t own = alarm_own(io->conn), now = sp_now();
-    uint64_t own_due = own ? io->started + own : SP_NEVER;
+    uint64_t own = alarm_own(io->conn);
     if (errno == EINTR) /* a timed receive does not restart by itself, a plain one would */
         return own == 0 && sp_socket_restarts();
-    for (;;) {
-        uint64_t word = atomic_load(&io->conn->word);
-        uint64_t due = sp_due_of(io->conn, word), end = due < own_due ? due : own_due;
-        if (sp_turn_of(word) == SP_TURN_CUT)
-            return false;
-        if (end == SP_NEVER)
-            return true; /* nothing is outstanding: go on waiting */
-        if (now >= end)
-            break;
-        if (!alarm_poll(io->fd, end))
-            return false;
-        struct pollfd one = {.fd = io->fd, .events = POLLIN};
-        if (REAL(poll)(&one, 1, 0) > 0)
-            return true;
-        now = sp_now();
-    }
-    if (now >= own_due) {
-        errno = EAGAIN;
+    if (!alarm_mine(io)) { /* closed by another thread: its number may be a stranger's by now */
+        errno = EBADF;
         return false;
     }
-    sp_due_scan(now, sp_cut_expire);
-    errno = ETIMEDOUT;
-    return sp_turn_of(atomic_load(&io->conn->word)) != SP_TURN_CUT;
+    if (alarm_foreign(io) || !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
+        return false;
+    io->tried = sp_now();
+    return true;
+}
+
+bool sp_alarm_whole(struct sp_io *io)
+{
+    struct timeval own = {0, 0};
+    socklen_t length = sizeof own;
+    if (!alarm_mine(io))
+        return true;
+    sp_alarm_lift(io->fd, io->conn);
+    REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
+    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    return alarm_wait(io, limit ? sp_now() + limit : SP_NEVER, false);
 }
 
 void sp_alarm_stdio(int fd, struct sp_conn *conn)

@@ -1,9 +1,10 @@
 /* connect.c - admission, the connect itself within its deadline, and what came of it. */
-#include "shim/shim.h"
+#include "shim/io.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
@@ -23,23 +24,40 @@ struct attempt {
 
 /* --- outcomes --- */
 
+/* Nothing is connected any more: the next connect() on the socket is a new attempt. */
+static void connect_forget(int fd, uint64_t entry)
+{
+    sp_alarm_lift(fd, sp_conn_at(entry));
+    sp_cut_forget(fd, entry);
+}
+
 void sp_connect_learnt(int fd, uint64_t entry, int error)
 {
     struct sp_conn *conn = sp_conn_at(entry);
+    enum sp_outcome outcome = error ? sp_socket_outcome(error, true) : SP_OUTCOME_OK;
+    if (!sp_conn_hold(conn, (uint32_t)(entry >> 32)))
+        return;
     uint64_t word = atomic_load(&conn->word);
-    if (sp_turn_of(word) != SP_TURN_CONNECTING)
-        return;
-    if (error == 0) {
-        sp_turn_connected(conn, word, SP_OUTCOME_OK, sp_now());
-        return;
+    if (sp_turn_of(word) == SP_TURN_CONNECTING) {
+        sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
+                          sp_now());
+        if (error)
+            connect_forget(fd, entry);
     }
-    enum sp_outcome outcome = sp_socket_outcome(error, true);
-    sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
-                      sp_now());
-    sp_cut_forget(fd, entry); /* nothing is connected: the next connect() is a new attempt */
+    sp_fd_left(conn);
 }
 
 /* --- a blocking connect --- */
+
+/* False: another thread has closed the fd, or found the connect due and cut it. To connect once
+ * more would then be a new attempt, or a stranger's. */
+static bool connect_stands(const struct attempt *a)
+{
+    if (sp_conn_entry(a->fd) == a->entry)
+        return sp_turn_of(atomic_load(&a->conn->word)) != SP_TURN_CUT;
+    errno = EBADF;
+    return false;
+}
 
 static void connect_timer(int fd, uint64_t ns)
 {
@@ -59,7 +77,7 @@ static int connect_rest(const struct attempt *a, uint64_t until)
         struct timespec time = {(time_t)(rest / SP_SECOND), (long)(rest % SP_SECOND)};
         int ready = REAL(ppoll)(&one, 1, &time, NULL);
         if (ready > 0)
-            return REAL(connect)(a->fd, a->address, a->length);
+            return connect_stands(a) ? REAL(connect)(a->fd, a->address, a->length) : -1;
         if (ready < 0 && (errno != EINTR || !sp_socket_restarts()))
             return -1;
         if (ready == 0) {
@@ -80,11 +98,11 @@ static int connect_until(const struct attempt *a, uint64_t own)
         int result = REAL(connect)(a->fd, a->address, a->length);
         if (result == 0)
             return 0;
-        if (errno == EINTR && sp_socket_restarts())
-            continue;
-        if (errno == EINPROGRESS || errno == EALREADY)
+        bool restarts = errno == EINTR && sp_socket_restarts();
+        if (!restarts && (errno == EINPROGRESS || errno == EALREADY))
             return connect_rest(a, until);
-        if (!(a->local && errno == EAGAIN) || sp_now() >= until)
+        bool full = a->local && errno == EAGAIN && sp_now() < until;
+        if (!(restarts || full) || !connect_stands(a))
             return -1;
     }
 }
@@ -106,7 +124,8 @@ static int connect_blocking(const struct attempt *a)
     uint64_t own_until = connect_own_limit(a->fd, &own);
     int result = connect_until(a, own_until);
     int error = errno;
-    REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
+    if (sp_conn_entry(a->fd) == a->entry)
+        REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
     bool ours = a->due <= own_until && sp_now() >= a->due;
     if (result != 0 && ours && (error == EINPROGRESS || (a->local && error == EAGAIN))) {
         struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -139,18 +158,25 @@ static int connect_delay(const struct attempt *a, int result)
 
 /* --- one attempt --- */
 
-static void connect_finish(const struct attempt *a, int result, int error)
+/* Returns the error that the program is told, 0: connected. */
+static int connect_finish(const struct attempt *a, const struct sp_call *call, bool blocking,
+                          int error)
 {
-    bool pending = error == EINPROGRESS || error == EALREADY || error == EINTR;
-    if (result != 0 && pending)
-        return; /* goes on in the background: told later by SO_ERROR, connect(), I/O or close() */
-    if (!a->entry || sp_conn_entry(a->fd) != a->entry)
-        return; /* closed meanwhile by another thread, which ended it */
-    struct sp_dest *dest = sp_segment_dest(&sp_here.segment, a->conn->dest);
-    if (result != 0 && error == ETIMEDOUT && a->due <= sp_now() && dest)
-        sp_count(&dest->shards[sp_here.segment.self.shard % SP_SHARDS].expired[SP_DEADLINE_CONNECT],
-                 1);
-    sp_connect_learnt(a->fd, a->entry, result == 0 ? 0 : error);
+    if (sp_conn_entry(a->fd) != a->entry)
+        return error; /* closed meanwhile by another thread, which ended it */
+    uint64_t word = atomic_load(&a->conn->word);
+    if (blocking && sp_turn_of(word) == SP_TURN_CUT) { /* by another thread, when it was due */
+        connect_forget(a->fd, a->entry);
+        return sp_turn_error(word);
+    }
+    if (error == EINPROGRESS || error == EALREADY || error == EINTR)
+        return error; /* in the background: told later by SO_ERROR, connect(), I/O or close() */
+    if (error == ETIMEDOUT && a->due <= sp_now())
+        sp_count(
+            &call->dest->shards[call->segment->self.shard % SP_SHARDS].expired[SP_DEADLINE_CONNECT],
+            1);
+    sp_connect_learnt(a->fd, a->entry, error);
+    return error;
 }
 
 static int connect_run(struct attempt *a, const struct sp_call *call,
@@ -163,7 +189,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     a->due = sp_due_of(conn, a->word);
     sp_fd_fresh(a->fd);
     sp_conn_install(a->fd, conn, conn->generation);
-    a->entry = sp_conn_entry(a->fd);
+    a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
      * thread, leaves nothing behind that close() would not give back. */
     if (sp_conn_drop(conn))
@@ -171,10 +197,9 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     int result = blocking ? connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
         result = connect_delay(a, result);
-    int error = errno;
-    connect_finish(a, result, error);
-    errno = error;
-    return result;
+    int error = errno, told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
+    errno = told ? told : error;
+    return told ? -1 : 0;
 }
 
 /* Refused by a guard or by an injected fault: nothing was sent, and nothing is kept. */
@@ -249,7 +274,7 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
     }
     if (sp_turn_of(word) == SP_TURN_CUT) {
         if (sp_conn_flags(conn) & SP_CONN_REPORTED) {
-            sp_cut_forget(a->fd, entry);
+            connect_forget(a->fd, entry);
             return false;
         }
         sp_conn_mark(conn, SP_CONN_REPORTED, true);
@@ -264,17 +289,18 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
             sp_connect_learnt(a->fd, entry, 0);
         else if (error != EALREADY && error != EINPROGRESS && error != EINTR)
             sp_connect_learnt(a->fd, entry, error);
-    } else if (*result == 0) { /* AF_UNSPEC: the connection is dissolved */
-        sp_cut_forget(a->fd, entry);
+    } else if (*result == 0 && a->address->sa_family == AF_UNSPEC) { /* it is dissolved */
+        connect_forget(a->fd, entry);
     }
     errno = error;
     return true;
 }
 
-/* Not ours to read: too low to be an address, too short to be one of a peer. */
+/* What is too short to be a peer's address, or cannot be read, is the kernel's to refuse. */
 static bool connect_readable(const struct sockaddr *address, socklen_t length)
 {
-    return (uintptr_t)address >= 4096 && length >= sizeof(sa_family_t);
+    size_t size = length < sizeof(struct sockaddr_un) ? length : sizeof(struct sockaddr_un);
+    return length >= sizeof(sa_family_t) && sp_socket_readable(address, size);
 }
 
 SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)

@@ -58,7 +58,7 @@ static bool cut_visible(struct sp_conn *conn, uint64_t word, int fd, uint64_t no
     return true;
 }
 
-void sp_cut_expire(struct sp_conn *conn, uint64_t word)
+static void cut_due(struct sp_conn *conn, uint64_t word)
 {
     int fd = (int)atomic_load(&conn->fd);
     uint64_t now = sp_now();
@@ -76,10 +76,24 @@ void sp_cut_expire(struct sp_conn *conn, uint64_t word)
         cut_waiters(conn);
 }
 
-void sp_cut_refused(struct sp_conn *conn, int error)
+/* Held, so that no other thread can close it and make it another's under our hands. */
+void sp_cut_expire(struct sp_conn *conn, uint64_t word)
 {
-    if (sp_turn_cut_as(conn, 0, SP_OUTCOME_ABANDONED, error, 0))
+    if (!sp_conn_hold(conn, conn->generation))
+        return;
+    if (atomic_load(&conn->word) == word)
+        cut_due(conn, word);
+    sp_fd_left(conn);
+}
+
+void sp_cut_refused(int fd, uint64_t entry, int error)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    if (!sp_conn_hold(conn, (uint32_t)(entry >> 32)))
+        return;
+    if (sp_socket_is(fd, conn) && sp_turn_cut_as(conn, 0, SP_OUTCOME_ABANDONED, error, 0))
         cut_waiters(conn);
+    sp_fd_left(conn);
 }
 
 void sp_cut_forget(int fd, uint64_t entry)

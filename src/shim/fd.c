@@ -63,7 +63,8 @@ SP_EXPORT int close(int fd)
 
 SP_EXPORT int fclose(FILE *file)
 {
-    int fd = sp_here.fd_max ? fileno_unlocked(file) : -1;
+    int error = errno, fd = sp_here.fd_max ? fileno_unlocked(file) : -1;
+    errno = error; /* a FILE need not have one */
     uint64_t entry = sp_conn_entry(fd);
     if (SP_LIKELY(entry == 0) || sp_process_foreign())
         return REAL(fclose)(file);

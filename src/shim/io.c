@@ -21,7 +21,8 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     io->began = io->started = 0;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
     io->blocking =
-        !(sp_conn_flags(io->conn) & SP_CONN_NONBLOCK) && !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
+        !(sp_conn_flags(io->conn) & SP_CONN_NONBLOCK) &&
+        !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)); /* the latter two never wait */
     if (SP_LIKELY(sp_turn_of(io->word) != SP_TURN_CUT))
         return true;
     if (!sp_socket_is(fd, io->conn)) {
@@ -73,13 +74,17 @@ bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
     if (SP_LIKELY(verdict == SP_PASS)) {
         if (io->began)
             io->word = io->began;
+        if (SP_UNLIKELY(io->began && sp_conn_entry(fd) != entry)) { /* closed by another thread */
+            sp_turn_unsend(io->conn, io->began);
+            io->began = 0;
+        }
         return true;
     }
     if (!sp_socket_is(fd, io->conn)) { /* a stranger on our number is nobody's to refuse */
         sp_cut_forget(fd, entry);
         return true;
     }
-    sp_cut_refused(io->conn, ECONNRESET);
+    sp_cut_refused(fd, entry, ECONNRESET);
     errno = ECONNRESET;
     return false;
 }
@@ -133,9 +138,11 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
     if (!io->blocking)
         return true;
     if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER)) {
-        sp_alarm_set(io);
-        if (flags & MSG_WAITALL) /* the kernel would end it with less than all */
-            sp_alarm_over(io);
+        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT);
+        if (!whole)
+            sp_alarm_set(io);
+        else if (!sp_alarm_whole(io))
+            return io_cut_meanwhile(io) == 0;
     }
     if (SP_LIKELY(io->conn->hold == 0) || sp_turn_of(io->word) != SP_TURN_EXCHANGE)
         return true;
@@ -175,17 +182,23 @@ static void io_answered(struct sp_io *io, enum sp_outcome outcome)
         sp_turn_end(io->conn, io->word, outcome, sp_now());
 }
 
+void sp_io_heard(struct sp_io *io)
+{
+    io_answered(io, SP_OUTCOME_OK);
+    io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
+}
+
 ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked, size_t bytes)
 {
     int error = errno;
     bool moves = !(flags & (MSG_PEEK | MSG_ERRQUEUE));
-    if (SP_LIKELY(result > 0)) {
+    if (SP_LIKELY(result > 0 && bytes > 0)) { /* recvmmsg() has a message of 0 bytes for the end */
         struct sp_shard *shard = io_shard(io);
         if (shard && moves)
             sp_count(&shard->received, bytes);
         if (moves)
             io_answered(io, SP_OUTCOME_OK);
-    } else if (result == 0 && asked > 0 && moves) {
+    } else if (result >= 0 && asked > 0 && moves) {
         io_answered(io, SP_OUTCOME_EOF);
     } else if (result < 0) {
         io_failed(io, error);

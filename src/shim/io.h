@@ -4,12 +4,15 @@
 
 #include "shim/shim.h"
 
+#include <errno.h>
+
 struct sp_io {
     struct sp_conn *conn;
     uint64_t entry;
     uint64_t word;    /* the turn as it stood when the call began */
     uint64_t began;   /* by this very send; 0 */
     uint64_t started; /* a receive under an alarm: when; 0 */
+    uint64_t tried;   /* the last of its real calls */
     int fd;
     bool blocking;
 };
@@ -33,6 +36,11 @@ size_t sp_io_messages(const struct mmsghdr *messages, int count);
 void sp_alarm_set(struct sp_io *io);
 /* The alarm has gone, or a signal came: waits what is left. True: receive again. */
 bool sp_alarm_over(struct sp_io *io);
+/* Before a receive that a timer would end with less than was asked for (MSG_WAITALL, SO_RCVLOWAT):
+ * waits for input without an alarm. False: errno says why there is none. */
+bool sp_alarm_whole(struct sp_io *io);
+/* The program's own timer again: before the shim lets go of a socket that lives on. */
+void sp_alarm_lift(int fd, struct sp_conn *conn);
 /* The connection gets a FILE, whose reads and writes nobody sees. */
 void sp_alarm_stdio(int fd, struct sp_conn *conn);
 
@@ -40,15 +48,44 @@ void sp_alarm_stdio(int fd, struct sp_conn *conn);
 
 ssize_t sp_push(struct sp_io *io, const void *buffer, size_t length, int flags);
 ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags);
-static inline bool sp_push_wanted(const struct sp_io *io)
+/* Not what counts calls (MSG_ZEROCOPY) or connects (MSG_FASTOPEN). */
+static inline bool sp_push_wanted(const struct sp_io *io, int flags)
 {
-    return SP_UNLIKELY(io->conn->send != 0) && io->blocking;
+    return SP_UNLIKELY(io->conn->send != 0) && io->blocking &&
+           !(flags & (MSG_ZEROCOPY | MSG_FASTOPEN));
 }
+/* As a message it was refused for what it is: as it was given, it gets libc's own answer. */
+static inline bool sp_push_odd(ssize_t result)
+{
+    return result < 0 && (errno == EINVAL || errno == EMSGSIZE || errno == ENOTSOCK);
+}
+
+/* --- MSG_WAITALL (pull.c) --- */
+
+/* The bytes of a receive, piece by piece; its first one is there. */
+ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags);
+static inline bool sp_pull_wanted(const struct sp_io *io, int flags)
+{
+    return SP_UNLIKELY(flags & MSG_WAITALL) && io->blocking && io->conn->least != 0 &&
+           !(flags & MSG_PEEK);
+}
+/* In the middle of an answer. */
+void sp_io_heard(struct sp_io *io);
 
 /* --- what TLS libraries say (tls.c) --- */
 
 /* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
 bool sp_tls_keeps(const struct sp_io *io);
+
+/* When the shim was switched off, what it has set in the kernel goes first. */
+static inline bool sp_io_on(int fd, uint64_t entry)
+{
+    if (sp_shim_on())
+        return true;
+    if (sp_conn_at(entry)->alarm != 0 && !sp_process_foreign())
+        sp_alarm_lift(fd, sp_conn_at(entry));
+    return false;
+}
 
 /* A wrapper is two functions: what every other fd pays for is a look at the table and a jump. */
 #define SP_WRAPPER(type, name, parameters, arguments, fd, body)         \
@@ -75,31 +112,37 @@ bool sp_tls_keeps(const struct sp_io *io);
     return (__typeof__(call))sp_io_sent(&io, result, (size_t)(bytes))
 
 /* The same for calls that a blocking send with a deadline can be made of. */
-#define SP_PUSHING(fd, flags, push, call)               \
-    uint64_t entry = sp_conn_entry(fd);                 \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on())         \
-        return call;                                    \
-    struct sp_io io;                                    \
-    int error = errno;                                  \
-    if (!sp_io_send(&io, fd, entry, flags))             \
-        return -1;                                      \
-    errno = error;                                      \
-    ssize_t result = sp_push_wanted(&io) ? push : call; \
+#define SP_PUSHING(fd, flags, push, call)           \
+    uint64_t entry = sp_conn_entry(fd);             \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on())     \
+        return call;                                \
+    struct sp_io io;                                \
+    int error = errno;                              \
+    if (!sp_io_send(&io, fd, entry, flags))         \
+        return -1;                                  \
+    errno = error;                                  \
+    bool pushed = sp_push_wanted(&io, flags);       \
+    ssize_t result = pushed ? push : call;          \
+    if (SP_UNLIKELY(pushed) && sp_push_odd(result)) \
+        result = call;                              \
     return sp_io_sent(&io, result, (size_t)result)
 
-#define SP_RECEIVING(fd, flags, asked, bytes, call)                \
-    uint64_t entry = sp_conn_entry(fd);                            \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on())                    \
-        return call;                                               \
-    struct sp_io io;                                               \
-    int error = errno;                                             \
-    if (!sp_io_receive(&io, fd, entry, flags))                     \
-        return -1;                                                 \
-    __typeof__(call) result;                                       \
-    do {                                                           \
-        errno = error;                                             \
-        result = call;                                             \
-    } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result)); \
-    return (__typeof__(call))sp_io_received(&io, result, flags, asked, (size_t)(bytes))
+#define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \
+    struct sp_io io;                                                                       \
+    io.blocking = false;                                                                   \
+    uint64_t entry = sp_conn_entry(fd);                                                    \
+    if (SP_LIKELY(entry == 0) || !sp_io_on(fd, entry))                                     \
+        return call;                                                                       \
+    int error = errno;                                                                     \
+    if (!sp_io_receive(&io, fd, entry, flags))                                             \
+        return -1;                                                                         \
+    __typeof__(call) result;                                                               \
+    do {                                                                                   \
+        errno = error;                                                                     \
+        result = call;                                                                     \
+    } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result));                         \
+    /* `asked` may follow the program's pointers, which are good only if the call was. */  \
+    return (__typeof__(call))sp_io_received(&io, result, flags, result == 0 ? (asked) : 1, \
+                                            (size_t)(bytes))
 
 #endif

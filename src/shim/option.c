@@ -1,5 +1,5 @@
 /* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
-#include "shim/shim.h"
+#include "shim/io.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,9 +67,14 @@ SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
 {
     int result = REAL(setsockopt)(fd, level, name, value, length);
     uint64_t entry = sp_conn_entry(fd);
-    if (SP_UNLIKELY(entry != 0) && result == 0 && sp_shim_on() &&
-        option_alarmed(entry, level, name))
-        atomic_store(&sp_conn_at(entry)->alarm,
-                     0); /* set anew, and theirs kept, when it is needed */
+    if (SP_LIKELY(entry == 0) || result != 0 || level != SOL_SOCKET || !sp_shim_on())
+        return result;
+    struct sp_conn *conn = sp_conn_at(entry);
+    if (name == SO_RCVTIMEO) /* the alarm is set anew, and theirs kept, when it is needed */
+        atomic_store(&conn->alarm, 0);
+    if (name == SO_RCVLOWAT) {
+        sp_conn_mark(conn, SP_CONN_LOWAT, *(const int *)value > 1);
+        sp_alarm_lift(fd, conn);
+    }
     return result;
 }

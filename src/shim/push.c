@@ -20,8 +20,9 @@ static uint64_t push_own(int fd)
     return limit ? sp_now() + limit : SP_NEVER;
 }
 
-/* Waits for room. False: errno says why there is none. */
-static bool push_wait(struct sp_io *io, uint64_t own)
+/* Waits for room. False: errno says why there is none. What failed behind the first bytes is told
+ * by the next call, as the kernel does; and a number that is no longer ours gets none of them. */
+static bool push_wait(struct sp_io *io, uint64_t own, bool begun)
 {
     uint64_t due = sp_now() + io->conn->send * SP_LIMIT_UNIT;
     if (due > sp_here.deadline)
@@ -32,8 +33,11 @@ static bool push_wait(struct sp_io *io, uint64_t own)
         uint64_t left = until > now ? until - now : 0;
         struct timespec rest = {(time_t)(left / SP_SECOND), (long)(left % SP_SECOND)};
         int ready = REAL(ppoll)(&one, 1, &rest, NULL);
+        errno = ready > 0 ? EBADF : errno;
         if (ready > 0)
-            return true;
+            return sp_conn_entry(io->fd) == io->entry &&
+                   sp_turn_of(atomic_load(&io->conn->word)) != SP_TURN_CUT &&
+                   !(begun && (one.revents & (POLLERR | POLLHUP)));
         if (ready < 0 && (errno != EINTR || !sp_socket_restarts()))
             return false;
         if (ready < 0)
@@ -43,31 +47,30 @@ static bool push_wait(struct sp_io *io, uint64_t own)
     }
 }
 
-/* The part of a message behind its first `done` bytes; ancillary data went with the first byte. */
-static bool push_rest(const struct msghdr *message, size_t done, struct msghdr *rest,
+static size_t push_whole(const struct msghdr *message)
+{
+    size_t whole = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        whole += message->msg_iov[i].iov_len;
+    return whole;
+}
+
+/* The part of a message behind its first `done` bytes, which took the ancillary data with them. */
+static void push_rest(const struct msghdr *message, size_t done, struct msghdr *rest,
                       struct iovec *parts)
 {
     size_t count = 0;
-    *rest = *message;
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
+    for (size_t i = 0; i < message->msg_iovlen && count < PUSH_PARTS; i++) {
         struct iovec part = message->msg_iov[i];
         if (done >= part.iov_len) {
             done -= part.iov_len;
             continue;
         }
-        if (count == PUSH_PARTS)
-            break;
         parts[count].iov_base = (char *)part.iov_base + done;
         parts[count++].iov_len = part.iov_len - done;
         done = 0;
     }
-    if (rest->msg_iovlen > 0 && message->msg_iov != parts) {
-        rest->msg_control = NULL;
-        rest->msg_controllen = 0;
-    }
-    rest->msg_iov = parts;
-    rest->msg_iovlen = count;
-    return count > 0;
+    *rest = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
 }
 
 /* Stuck for the whole limit: cut, unless something has left already, which is told first. */
@@ -85,30 +88,31 @@ static ssize_t push_end(struct sp_io *io, size_t done, int error)
     return -1;
 }
 
+/* The program's message is followed only when the kernel has taken some of it, or would have. */
 ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags)
 {
     struct iovec parts[PUSH_PARTS];
-    struct msghdr rest = *message;
-    size_t done = 0, whole = 0;
+    struct msghdr rest;
+    const struct msghdr *next = message;
+    size_t done = 0;
     uint64_t own = SP_NEVER;
-    for (size_t i = 0; i < message->msg_iovlen; i++)
-        whole += message->msg_iov[i].iov_len;
+    flags |= MSG_DONTWAIT;
     for (;;) {
-        ssize_t sent = REAL(sendmsg)(io->fd, &rest, flags | MSG_DONTWAIT);
-        int error = errno;
-        if (sent < 0 && error != EAGAIN)
+        ssize_t sent = REAL(sendmsg)(io->fd, next, flags);
+        if (sent < 0 && errno != EAGAIN)
             return done > 0 ? (ssize_t)done : -1;
         done += sent > 0 ? (size_t)sent : 0;
-        if (done >= whole)
+        if (sent >= 0 && done >= push_whole(message))
             return (ssize_t)done;
-        if (sent > 0 && !push_rest(message, done, &rest, parts))
-            return (ssize_t)done;
-        if (sent > 0)
-            continue;
         if (own == SP_NEVER)
             own = push_own(io->fd);
-        if (!push_wait(io, own))
+        if (!push_wait(io, own, done > 0))
             return push_end(io, done, errno);
+        if (done > 0) {
+            push_rest(message, done, &rest, parts);
+            next = &rest;
+            flags |= MSG_NOSIGNAL; /* a call that has sent something never raises SIGPIPE */
+        }
     }
 }
 

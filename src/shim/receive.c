@@ -5,7 +5,9 @@
 
 SP_WRAPPER(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
            (fd, buffer, length, flags), fd,
-           SP_RECEIVING(fd, flags, length, result, REAL(recv)(fd, buffer, length, flags));)
+           SP_RECEIVING(fd, flags, length, result,
+                        sp_pull_wanted(&io, flags) ? sp_pull(&io, buffer, length, flags)
+                                                   : REAL(recv)(fd, buffer, length, flags));)
 
 SP_WRAPPER(ssize_t, recvfrom,
            (int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
@@ -84,7 +86,8 @@ SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
                        struct timespec *timeout)
 {
-    SP_RECEIVING(fd, flags, count, sp_io_messages(messages, result),
+    int whole = count > 1 && !(flags & MSG_WAITFORONE) ? MSG_WAITALL : 0;
+    SP_RECEIVING(fd, flags | whole, count, sp_io_messages(messages, result),
                  receive_messages(fd, messages, count, flags, timeout));
 }
 

@@ -20,7 +20,9 @@ SP_WRAPPER(ssize_t, sendto,
            (int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
             socklen_t to_length),
            (fd, buffer, length, flags, to, to_length), fd,
-           SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
+           SP_PUSHING(fd, flags,
+                      to ? REAL(sendto)(fd, buffer, length, flags, to, to_length)
+                         : sp_push(&io, buffer, length, flags),
                       REAL(sendto)(fd, buffer, length, flags, to, to_length));)
 
 SP_WRAPPER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),

@@ -33,6 +33,9 @@ uint64_t sp_socket_cookie(int fd);
 /* Is `fd` still what the connection was made of? Asked before anything is refused or cut. */
 bool sp_socket_is(int fd, const struct sp_conn *conn);
 bool sp_socket_connected(int fd);
+/* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the
+ * program's is followed that the kernel has not tried yet. */
+bool sp_socket_readable(const void *at, size_t size);
 /* Sleeps until the time has come. False: a signal came whose handler wants EINTR. */
 bool sp_socket_sleep(uint64_t until);
 /* After EINTR: would libc's plain call have gone on by itself? */
@@ -43,7 +46,7 @@ bool sp_socket_restarts(void);
 /* A sp_due_fn: cuts what is due, unless the program could see the result already. */
 void sp_cut_expire(struct sp_conn *conn, uint64_t word);
 /* Cuts an idle connection that an open breaker refuses. */
-void sp_cut_refused(struct sp_conn *conn, int error);
+void sp_cut_refused(int fd, uint64_t entry, int error);
 /* The fd of a connection that turned out to be a stranger's: forget it. */
 void sp_cut_forget(int fd, uint64_t entry);
 

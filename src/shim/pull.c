@@ -1,0 +1,29 @@
+/* pull.c - a receive with MSG_WAITALL. Under a timer the kernel would end it with less than all,
+ * and until it returns nobody knows that the answer has begun: so it is made of pieces. */
+#include "shim/io.h"
+
+/* What failed behind the first bytes is told by the next call, as the kernel does. */
+static bool pull_failed(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    return REAL(poll)(&one, 1, 0) > 0 && (one.revents & (POLLERR | POLLNVAL));
+}
+
+ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags)
+{
+    size_t done = 0;
+    flags = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
+    for (;;) {
+        ssize_t got = REAL(recv)(io->fd, (char *)buffer + done, length - done, flags);
+        if (got < 0 && errno != EAGAIN)
+            return done > 0 ? (ssize_t)done : -1;
+        if (got > 0)
+            done += (size_t)got;
+        if (got == 0 || done >= length)
+            return (ssize_t)done;
+        if (got > 0)
+            sp_io_heard(io);
+        if (!sp_alarm_whole(io) || (done > 0 && pull_failed(io->fd)))
+            return done > 0 ? (ssize_t)done : -1;
+    }
+}
