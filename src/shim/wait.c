@@ -3,6 +3,7 @@
 #include "shim/shim.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/single_threaded.h>
 
@@ -15,6 +16,8 @@ struct wait {
     uint64_t until; /* when the program's own timeout is over, SP_NEVER: it has none */
     uint64_t slice; /* how long the next real wait may take, ns; SP_NEVER: for ever */
     bool last;      /* the slice ends with the program's own timeout */
+    bool masked;    /* between slices, so that no signal is handled where nobody would say EINTR */
+    sigset_t mask;  /* the program's own, for the next real wait */
 };
 
 /* Nothing is due, and no other thread can make it so while we sleep. */
@@ -28,6 +31,7 @@ static bool wait_bounded(void)
 
 static void wait_begin(struct wait *w, bool forever, uint64_t timeout)
 {
+    w->masked = false;
     w->until = forever ? SP_NEVER : sp_now() + timeout;
     if (!forever && w->until < timeout)
         w->until = SP_NEVER;
@@ -90,15 +94,36 @@ static bool wait_valid(const struct timespec *t)
                   t->tv_nsec < (long)SP_SECOND);
 }
 
+/* The first slice is over and the program's wait is not. */
+static void wait_mask(struct wait *w)
+{
+    sigset_t all;
+    sigfillset(&all);
+    if (!w->masked)
+        w->masked = sigprocmask(SIG_BLOCK, &all, &w->mask) == 0;
+}
+
+static int wait_end(const struct wait *w, int result)
+{
+    int error = errno;
+    if (w->masked)
+        sigprocmask(SIG_SETMASK, &w->mask, NULL);
+    errno = error;
+    return result;
+}
+
 /* --- poll --- */
 
-#define WAITING(w, call)                \
-    int result;                         \
-    do {                                \
-        wait_slice(&(w));               \
-        result = (call);                \
-    } while (result == 0 && !(w).last); \
-    return result
+/* `later`: the same call, taking the program's mask. */
+#define WAITING(w, first, later)       \
+    wait_slice(&(w));                  \
+    int result = (first);              \
+    while (result == 0 && !(w).last) { \
+        wait_mask(&(w));               \
+        wait_slice(&(w));              \
+        result = (later);              \
+    }                                  \
+    return wait_end(&(w), result)
 
 SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
@@ -106,7 +131,9 @@ SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
         return REAL(poll)(fds, count, timeout);
     struct wait w;
     wait_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, REAL(poll)(fds, count, wait_ms(&w)));
+    struct timespec room;
+    WAITING(w, REAL(poll)(fds, count, wait_ms(&w)),
+            REAL(ppoll)(fds, count, wait_timespec(&w, &room), &w.mask));
 }
 
 SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size)
@@ -115,7 +142,9 @@ SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t s
         return REAL(__poll_chk)(fds, count, timeout, size);
     struct wait w;
     wait_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, REAL(__poll_chk)(fds, count, wait_ms(&w), size));
+    struct timespec room;
+    WAITING(w, REAL(__poll_chk)(fds, count, wait_ms(&w), size),
+            REAL(ppoll)(fds, count, wait_timespec(&w, &room), &w.mask));
 }
 
 SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
@@ -126,7 +155,8 @@ SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *tim
     struct wait w;
     struct timespec room;
     wait_begin(&w, !timeout, timeout ? wait_ns(timeout) : 0);
-    WAITING(w, REAL(ppoll)(fds, count, wait_timespec(&w, &room), mask));
+    WAITING(w, REAL(ppoll)(fds, count, wait_timespec(&w, &room), mask),
+            REAL(ppoll)(fds, count, wait_timespec(&w, &room), mask ? mask : &w.mask));
 }
 
 SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
@@ -137,7 +167,8 @@ SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
     struct wait w;
     struct timespec room;
     wait_begin(&w, !timeout, timeout ? wait_ns(timeout) : 0);
-    WAITING(w, REAL(__ppoll_chk)(fds, count, wait_timespec(&w, &room), mask, size));
+    WAITING(w, REAL(__ppoll_chk)(fds, count, wait_timespec(&w, &room), mask, size),
+            REAL(ppoll)(fds, count, wait_timespec(&w, &room), mask ? mask : &w.mask));
 }
 
 /* --- epoll --- */
@@ -148,7 +179,8 @@ SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int t
         return REAL(epoll_wait)(epoll, events, count, timeout);
     struct wait w;
     wait_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, REAL(epoll_wait)(epoll, events, count, wait_ms(&w)));
+    WAITING(w, REAL(epoll_wait)(epoll, events, count, wait_ms(&w)),
+            REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), &w.mask));
 }
 
 SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
@@ -158,74 +190,101 @@ SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int 
         return REAL(epoll_pwait)(epoll, events, count, timeout, mask);
     struct wait w;
     wait_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), mask));
+    WAITING(w, REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), mask),
+            REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), mask ? mask : &w.mask));
 }
 
 SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
                            const struct timespec *timeout, const sigset_t *mask)
 {
-    if (SP_LIKELY(!wait_bounded()) || !wait_valid(timeout))
+    /* Here libc leaves the timeout to the kernel, elsewhere it reads it itself. */
+    if (SP_LIKELY(!wait_bounded()) || (timeout && !sp_socket_readable(timeout, sizeof *timeout)) ||
+        !wait_valid(timeout))
         return REAL(epoll_pwait2)(epoll, events, count, timeout, mask);
     struct wait w;
     struct timespec room;
     wait_begin(&w, !timeout, timeout ? wait_ns(timeout) : 0);
-    WAITING(w, REAL(epoll_pwait2)(epoll, events, count, wait_timespec(&w, &room), mask));
+    WAITING(
+        w, REAL(epoll_pwait2)(epoll, events, count, wait_timespec(&w, &room), mask),
+        REAL(epoll_pwait2)(epoll, events, count, wait_timespec(&w, &room), mask ? mask : &w.mask));
 }
 
-/* --- select: the sets are overwritten by each real call, so what was asked is kept --- */
+/* --- select: the sets are overwritten by each real call, so those get copies --- */
 
-#define SETS_FDS 16384 /* more than FD_SETSIZE: programs that allocate their own sets */
+#define SETS_FDS  8192 /* more than FD_SETSIZE: programs that allocate their own sets */
+#define SETS_WORD (8 * sizeof(unsigned long))
 
 struct sets {
-    fd_set *set[3];
-    size_t size;
-    unsigned char asked[3][SETS_FDS / 8];
+    unsigned long *set[3];
+    size_t words;
+    unsigned long asked[3][SETS_FDS / SETS_WORD];
+    unsigned long got[3][SETS_FDS / SETS_WORD];
 };
 
-/* False: more fds than we keep; the call then waits as it would without us. */
+/* False: more fds than we keep, or a bad pointer: the call then waits as it would without us. */
 static bool sets_keep(struct sets *s, int count, fd_set *in, fd_set *out, fd_set *except)
 {
     fd_set *given[3] = {in, out, except};
     if (count < 0 || count > SETS_FDS)
         return false;
-    s->size = ((size_t)count + 8 * sizeof(long) - 1) / (8 * sizeof(long)) * sizeof(long);
+    s->words = ((size_t)count + SETS_WORD - 1) / SETS_WORD;
     for (int i = 0; i < 3; i++) {
-        s->set[i] = given[i];
-        if (given[i])
-            memcpy(s->asked[i], given[i], s->size);
+        size_t size = s->words * sizeof(unsigned long);
+        s->set[i] = size ? (unsigned long *)(void *)given[i] : NULL;
+        if (s->set[i] && !sp_socket_readable(given[i], size))
+            return false;
+        if (s->set[i])
+            memcpy(s->asked[i], given[i], size);
     }
     return true;
 }
 
-static void sets_again(struct sets *s)
+static fd_set *sets_copy(struct sets *s, int i)
+{
+    memcpy(s->got[i], s->asked[i], s->words * sizeof(unsigned long));
+    return s->set[i] ? (fd_set *)(void *)s->got[i] : NULL;
+}
+
+/* Only what has changed: programs name more fds than their sets hold, where the kernel has none. */
+static void sets_give(struct sets *s)
 {
     for (int i = 0; i < 3; i++) {
-        if (s->set[i])
-            memcpy(s->set[i], s->asked[i], s->size);
+        for (size_t w = 0; s->set[i] && w < s->words; w++) {
+            if (s->got[i][w] != s->asked[i][w])
+                s->set[i][w] = s->got[i][w];
+        }
+    }
+}
+
+static int sets_wait(struct sets *s, int count, struct wait *w, const sigset_t *mask)
+{
+    for (;;) {
+        struct timespec room;
+        wait_slice(w);
+        int result = REAL(pselect)(count, sets_copy(s, 0), sets_copy(s, 1), sets_copy(s, 2),
+                                   wait_timespec(w, &room), mask || !w->masked ? mask : &w->mask);
+        if (result >= 0 && (result != 0 || w->last))
+            sets_give(s);
+        if (result != 0 || w->last)
+            return wait_end(w, result);
+        wait_mask(w);
     }
 }
 
 SP_EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
 {
     struct sets sets;
+    struct wait w;
+    if (SP_LIKELY(!wait_bounded()))
+        return REAL(select)(count, in, out, except, timeout);
     bool odd = timeout && (timeout->tv_sec < 0 || timeout->tv_sec >= INT32_MAX ||
                            timeout->tv_usec < 0 || timeout->tv_usec >= 1000000);
-    if (SP_LIKELY(!wait_bounded()) || odd || !sets_keep(&sets, count, in, out, except))
+    if (odd || !sets_keep(&sets, count, in, out, except))
         return REAL(select)(count, in, out, except, timeout);
-    struct wait w;
-    int result;
     wait_begin(&w, !timeout,
                timeout ? (uint64_t)timeout->tv_sec * SP_SECOND + (uint64_t)timeout->tv_usec * 1000
                        : 0);
-    for (;;) {
-        wait_slice(&w);
-        uint64_t us = (w.slice + 999) / 1000;
-        struct timeval slice = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
-        result = REAL(select)(count, in, out, except, w.slice == SP_NEVER ? NULL : &slice);
-        if (result != 0 || w.last)
-            break;
-        sets_again(&sets);
-    }
+    int result = sets_wait(&sets, count, &w, NULL);
     if (timeout) { /* Linux leaves what was not slept */
         uint64_t now = sp_now(), rest = w.until > now ? w.until - now : 0;
         timeout->tv_sec = (time_t)(rest / SP_SECOND);
@@ -238,17 +297,10 @@ SP_EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
                       const struct timespec *timeout, const sigset_t *mask)
 {
     struct sets sets;
+    struct wait w;
     if (SP_LIKELY(!wait_bounded()) || !wait_valid(timeout) ||
         !sets_keep(&sets, count, in, out, except))
         return REAL(pselect)(count, in, out, except, timeout, mask);
-    struct wait w;
-    struct timespec room;
     wait_begin(&w, !timeout, timeout ? wait_ns(timeout) : 0);
-    for (;;) {
-        wait_slice(&w);
-        int result = REAL(pselect)(count, in, out, except, wait_timespec(&w, &room), mask);
-        if (result != 0 || w.last)
-            return result;
-        sets_again(&sets);
-    }
+    return sets_wait(&sets, count, &w, mask);
 }
