@@ -11,6 +11,7 @@
     .type   vfork, %function
 vfork:
     .cfi_startproc
+    hint    #34                     /* bti c */
     mrs     x1, tpidr_el0
     adrp    x2, :gottprel:sp_vforked
     ldr     x2, [x2, #:gottprel_lo12:sp_vforked]
@@ -25,10 +26,16 @@ vfork:
     ret
 .Lerror:
     stp     x29, x30, [sp, #-16]!
+    .cfi_adjust_cfa_offset 16
+    .cfi_rel_offset x29, 0
+    .cfi_rel_offset x30, 8
     neg     w0, w0
     bl      sp_stub_error
     mov     x0, #-1
     ldp     x29, x30, [sp], #16
+    .cfi_adjust_cfa_offset -16
+    .cfi_restore x29
+    .cfi_restore x30
     ret
     .cfi_endproc
     .size   vfork, . - vfork
@@ -37,12 +44,16 @@ vfork:
     .type   syscall, %function
 syscall:
     .cfi_startproc
+    hint    #34                     /* bti c */
     cmp     x0, #57                 /* SYS_close */
-    b.eq    sp_stub_close
+    b.ne    2f
+    b       sp_stub_close
+2:
     adrp    x9, sp_stub_syscall
     ldr     x9, [x9, #:lo12:sp_stub_syscall]
     cbz     x9, 1f
-    br      x9
+    mov     x16, x9                 /* a branch by x16 may land on a "bti c" */
+    br      x16
 1:  mov     x8, x0
     mov     x0, x1
     mov     x1, x2

@@ -1,6 +1,10 @@
 /* vfork returns twice through the caller's frame and syscall takes what it takes, so neither can be
  * a C function. Both must work before anything of ours was resolved. */
 
+#ifdef __CET__
+#include <cet.h> /* else one object without the mark takes the shadow stack from the whole program */
+#endif
+
     .section .note.GNU-stack, "", @progbits
     .hidden sp_vforked
     .hidden sp_stub_error
@@ -26,6 +30,19 @@ vfork:
     .cfi_rel_offset %rip, 0
     cmpl    $-4095, %eax
     jae     .Lvfork_error
+    testl   %eax, %eax
+    jnz     .Lvfork_return
+    xorl    %edx, %edx
+    rdsspq  %rdx                    /* a no-op that leaves 0 where there is no shadow stack */
+    testq   %rdx, %rdx
+    jz      .Lvfork_return
+    popq    %rdi                    /* the child shares it, and must leave our entry to the parent */
+    .cfi_adjust_cfa_offset -8
+    .cfi_register %rip, %rdi
+    jmp     *%rdi
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rip, 0
+.Lvfork_return:
     ret
 .Lvfork_error:
     negl    %eax
