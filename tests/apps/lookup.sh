@@ -36,6 +36,10 @@ for port in 443 https; do
 done
 INSIDE
 
+if ! unshare -mn true 2>/dev/null; then
+    echo "ok - look-ups # SKIP no mount and network namespaces here"
+    exit 0
+fi
 mapfile -t said < <(unshare -mn bash "$work/inside" "$work" "$shearpin" "$python")
 for i in 0 1; do
     like "look-up $((i + 1)) ends with EAI_AGAIN" "${said[i]:-}" '^True'
