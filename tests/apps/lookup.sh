@@ -31,7 +31,7 @@ s.bind(("127.0.0.1", 53))
 print("up", flush=True)
 sys.stdin.read()'; }
 read -r -u "${MUTE[0]}" _
-for port in 443 https; do
+for port in 443 0; do
     "$2" run -p "$1/dns.conf" -- "$3" "$1/ask.py" api.example.com $port
 done
 INSIDE
