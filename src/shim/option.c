@@ -5,15 +5,15 @@
 #include <string.h>
 #include <sys/time.h>
 
-/* What a cut left behind is reported once, as the kernel does with its own errors. */
+/* What a cut left behind is reported once, as the kernel does with its own errors; then nothing,
+ * whatever the kernel has noted of the blow itself (hiredis asks after connect() has told it). */
 static bool option_cut(int fd, uint64_t entry, void *value, socklen_t *length)
 {
     struct sp_conn *conn = sp_conn_at(entry);
     uint64_t word = atomic_load(&conn->word);
-    if (sp_turn_of(word) != SP_TURN_CUT || (sp_conn_flags(conn) & SP_CONN_REPORTED) ||
-        !sp_socket_is(fd, conn))
+    if (sp_turn_of(word) != SP_TURN_CUT || !sp_socket_is(fd, conn))
         return false;
-    int error = sp_turn_error(word);
+    int error = sp_conn_flags(conn) & SP_CONN_REPORTED ? 0 : sp_turn_error(word);
     memcpy(value, &error, *length < sizeof error ? *length : sizeof error);
     if (*length > sizeof error)
         *length = sizeof error;
