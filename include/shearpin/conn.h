@@ -57,7 +57,8 @@ enum {
     SP_CONN_REPORTED = 32, /* the program was told of the cut: a further connect() is a new one */
     SP_CONN_TOTAL = 64,    /* the limit of this turn is what is left of `deadline total` */
     SP_CONN_STDIO = 128,   /* has a FILE: nobody of us stands between it and the kernel */
-    SP_CONN_LOWAT = 256    /* SO_RCVLOWAT is above 1: a timer would give less than that */
+    SP_CONN_LOWAT = 256,   /* SO_RCVLOWAT is above 1: a timer would give less than that */
+    SP_CONN_CAPPED = 512   /* `cap inflight`: no byte may go before its exchange has a place */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
@@ -88,7 +89,8 @@ struct sp_conn {
     uint32_t response;   /* of this exchange: more of a request begins it anew */
     uint32_t total;      /* what was left of `deadline total` as the exchange began, 0: no limit */
     sp_half below;       /* while it is free: the next free one, index + 1 */
-    uint32_t spare[5];
+    uint32_t claim;      /* the place that the turn holds if its permit says so; claim.c */
+    uint32_t spare[4];
 };
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
@@ -112,6 +114,7 @@ struct sp_here {
         struct sp_fault fault;
     } faults[SP_FAULTS_MAX];
     size_t fault_count;
+    void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
 };
 extern struct sp_here sp_here;
@@ -201,8 +204,12 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
 bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now);
 
 /* Asks for a new exchange on an idle connection. SP_PASS with `*began` set: the word is ours, give
- * it to sp_turn_sent. SP_PASS with 0: another has begun one, or nothing is to be tracked. */
-enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began);
+ * it to sp_turn_sent. SP_PASS with 0: another has begun one, or nothing is to be tracked. `wait` is
+ * NULL for a send that must not wait. */
+enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, struct sp_wait *wait,
+                            uint64_t *began);
+/* Who waited asks no more. */
+void sp_turn_leave(const struct sp_conn *conn, struct sp_wait *wait);
 /* The send of who began failed to send anything: the turn is taken back. */
 void sp_turn_unsend(struct sp_conn *conn, uint64_t began);
 /* Ends the exchange that stands as `word`. False: another was faster, and owns it. */
@@ -223,6 +230,20 @@ void sp_turn_pushed(struct sp_conn *conn, bool moved);
 /* The last reference is gone and the real close is done: what is outstanding was abandoned, permit
  * and lease go back, the connection is free. */
 void sp_turn_over(struct sp_conn *conn, uint64_t now);
+
+/* --- the place that a turn holds: src/conn/claim.c --- */
+
+/* Before the turn stands: notes the place of `cap` in the connection and its permit. */
+void sp_claim_keep(struct sp_conn *conn, struct sp_permit *permit, enum sp_cap cap,
+                   const struct sp_admission *admission);
+/* To be read before the turn ends, with its permit, and given back by whoever ended it. */
+static inline uint32_t sp_claim_of(const struct sp_conn *conn, const struct sp_permit *permit)
+{
+    return permit->leased ? conn->claim : SP_NO_LEASE;
+}
+void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint32_t claim);
+/* A place that is the connection's own and no turn's. */
+void sp_claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index);
 
 /* --- deadlines: src/conn/due.c --- */
 

@@ -43,7 +43,8 @@ static inline uint64_t sp_breaker_pack(struct sp_breaker b)
            (uint64_t)(b.epoch & SP_BREAKER_EPOCH_MASK) << 18 | (uint64_t)b.until << 32;
 }
 
-enum sp_verdict { SP_PASS, SP_REFUSED_BREAKER, SP_REFUSED_CAP, SP_REFUSED_RATE };
+/* SP_WAIT: not yet; nothing is held but the caller's turn. Sleep as sp_wait says and ask again. */
+enum sp_verdict { SP_PASS, SP_REFUSED_BREAKER, SP_REFUSED_CAP, SP_REFUSED_RATE, SP_WAIT };
 
 enum sp_permit_kind {
     SP_PERMIT_NONE,
@@ -55,9 +56,10 @@ enum sp_permit_kind {
 /* What was taken for a call; settles or gives back. Fits one word: sp_permit_pack. */
 struct sp_permit {
     uint8_t kind;
-    uint8_t probe;  /* index of the probe lease */
-    uint16_t epoch; /* the breaker's, when it was given */
-    uint32_t since; /* ms at which a probe began: part of its lease */
+    uint8_t probe : 7;  /* index of the probe lease */
+    uint8_t leased : 1; /* the turn holds a place of a cap: struct sp_conn says which */
+    uint16_t epoch;     /* the breaker's, when it was given */
+    uint32_t since;     /* ms at which a probe began: part of its lease */
 };
 
 /* One question to the guards. */
@@ -71,7 +73,29 @@ struct sp_call {
     uint64_t random; /* for jitter */
     sp_alive_fn *alive;
     void *alive_context;
+    void (*wake)(sp_half *bell, uint32_t bits); /* who sleeps on it with one of these bits */
 };
+
+/* A caller that may wait, on its stack, after sp_wait_none(). The guards decide, others sleep. */
+struct sp_wait {
+    uint64_t began; /* the first question; 0: it has not waited */
+    uint64_t token; /* since when the rate allows it; 0: no token is held */
+    uint64_t since; /* it stands in the queue since then; 0: it does not */
+    uint64_t end;   /* the caller has no time beyond it; others may lower it */
+    uint32_t ticket;
+    uint32_t number;
+    uint32_t passed; /* the ticket that it tries to go before, and its number */
+    uint32_t passed_number;
+    /* how to sleep: until `wake`, or until the bell is no longer what was heard; NULL: no bell */
+    uint64_t wake;
+    sp_half *bell;
+    uint32_t heard;
+    uint32_t bits;
+};
+static inline void sp_wait_none(struct sp_wait *wait)
+{
+    wait->began = wait->token = wait->since = 0;
+}
 
 /* Breaker (src/guard/breaker.c). Writes events for the transitions that it wins. */
 enum sp_verdict sp_breaker_admit(const struct sp_call *call, struct sp_permit *permit);
@@ -99,24 +123,66 @@ struct sp_breaker_view {
 };
 void sp_breaker_look(const struct sp_call *call, struct sp_breaker_view *view);
 
+/* Rate limit (src/guard/rate.c): a token for a call. With `wait` one that is due later may be
+ * reserved: SP_WAIT until then. */
+enum sp_verdict sp_rate_admit(const struct sp_call *call, struct sp_wait *wait);
+/* Nothing came of the call that took it. */
+void sp_rate_give(const struct sp_call *call);
+
 /* Cap (src/guard/cap.c): returns the lease index, or SP_NO_LEASE when full. */
 uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease);
+/* Gives it back, and rings for those who wait. */
 void sp_cap_give(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease);
 
-/* The order of the guards (src/guard/order.c): breaker -> rate -> cap. `connecting` asks for a
- * place of the connection cap too. In observe mode a refusal becomes a pass with a shadow permit
- * and is counted as detected; `*verdict_seen` (may be NULL) tells what enforce would have said. */
+/* What an admitted call holds. */
 struct sp_admission {
     struct sp_permit permit;
-    uint32_t lease_index;
-    uint64_t lease;
+    uint64_t began;                /* the first question, before any wait */
+    uint64_t lease;                /* the word in each of its places */
+    uint32_t places[SP_CAP_COUNT]; /* SP_NO_LEASE: none */
 };
-enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
+/* All places that a connect or an exchange needs, or none. Who does not wait is refused as long as
+ * others do. */
+enum sp_verdict sp_cap_admit(const struct sp_call *call, bool connecting, struct sp_wait *wait,
+                             struct sp_admission *admission);
+void sp_cap_release(const struct sp_call *call, struct sp_admission *admission);
+
+/* The queue before a cap (src/guard/queue.c). */
+#define SP_QUEUE_SLICE    (20 * SP_MS) /* no waiter sleeps longer */
+#define SP_QUEUE_STALE_MS 80u          /* who was not awake for so long is passed over */
+/* The first time that a caller waits. */
+void sp_queue_begin(const struct sp_call *call, struct sp_wait *wait);
+bool sp_queue_empty(const struct sp_call *call, struct sp_queue *queue);
+/* Takes a ticket; false: there is none left. */
+bool sp_queue_join(const struct sp_call *call, struct sp_queue *queue, struct sp_wait *wait);
+/* Is it this waiter's turn to look for a place? The two oldest may, the second of them once before
+ * the first; sp_queue_missed() says that it found none. */
+bool sp_queue_turn(const struct sp_call *call, struct sp_queue *queue, struct sp_wait *wait);
+void sp_queue_missed(struct sp_queue *queue, const struct sp_wait *wait);
+void sp_queue_leave(const struct sp_call *call, struct sp_queue *queue, struct sp_wait *wait);
+/* A place may be free: the two oldest are woken. */
+void sp_queue_ring(const struct sp_call *call, struct sp_queue *queue);
+/* How many wait, and how many of each process (`by_slot` of SP_PROCESSES, may be NULL). */
+uint32_t sp_queue_waiting(const struct sp_segment *segment, const struct sp_queue *queue,
+                          uint64_t now, uint32_t *by_slot);
+
+/* The order of the guards (src/guard/order.c): breaker -> rate -> cap, the last of which may make
+ * its caller wait longest. `connecting`: it is a connect, not an exchange. `wait` is NULL for
+ * callers that may not. In observe mode a refusal becomes a pass with a shadow permit and is
+ * counted as detected, and nobody waits. */
+enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting, struct sp_wait *wait,
                                struct sp_admission *admission);
+/* The first exchange of a connection was admitted with its connect, but for its place. */
+enum sp_verdict sp_order_first(const struct sp_call *call, struct sp_wait *wait,
+                               struct sp_admission *admission);
+/* A caller gives up waiting: a signal came, or its connection is gone. */
+void sp_order_leave(const struct sp_call *call, bool connecting, struct sp_wait *wait);
 /* Counts the outcome of a connect attempt (`connecting`) or of an exchange, and settles the permit.
  * False: a connect that succeeded is no verdict, the permit lives on until the first answer. */
 bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
                      enum sp_outcome outcome, uint64_t duration);
+/* Nothing was sent: the permit and the token go back as if it had never been asked. */
+void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit);
 /* Nothing came of it: gives the permit back without a verdict. */
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
 

@@ -43,14 +43,35 @@ struct sp_guards {
     uint8_t mode;     /* enum sp_mode */
     uint8_t exchange; /* enum sp_exchange */
     uint8_t success;  /* enum sp_success */
-    uint8_t spare0;
+    uint8_t pass;     /* 1: the breaker only reports, and refuses nothing */
     uint32_t spare1;
     uint64_t deadline[SP_DEADLINE_COUNT]; /* ns; 0 = off */
     struct sp_breaker_policy breaker;
     uint32_t cap[SP_CAP_COUNT]; /* 0 = off */
-    uint32_t spare2;
-    uint64_t cap_wait; /* ns; 0 = refuse at once */
+    uint32_t limit_burst;       /* calls that may come at once; 0 = as many as the rate's number */
+    uint64_t cap_wait;          /* ns; 0 = refuse at once */
+    uint64_t limit_rate;        /* sp_rate_word(); 0 = off */
+    uint64_t limit_wait;        /* ns; 0 = refuse at once */
 };
+
+/* `100/s` in one number, so that it is shown as it was written. */
+enum sp_rate_unit { SP_RATE_SECOND, SP_RATE_MINUTE, SP_RATE_HOUR, SP_RATE_UNITS };
+static inline uint64_t sp_rate_word(uint64_t count, enum sp_rate_unit unit)
+{
+    return count << 2 | unit;
+}
+static inline uint64_t sp_rate_count(uint64_t rate)
+{
+    return rate >> 2;
+}
+/* From one call to the next, ns; 0 when there is no limit. */
+static inline uint64_t sp_rate_interval(uint64_t rate)
+{
+    uint64_t unit = (rate & 3) == SP_RATE_SECOND   ? SP_SECOND
+                    : (rate & 3) == SP_RATE_MINUTE ? 60 * SP_SECOND
+                                                   : 3600 * SP_SECOND;
+    return sp_rate_count(rate) ? unit / sp_rate_count(rate) : 0;
+}
 
 /* One destination. */
 struct sp_row {
@@ -178,7 +199,9 @@ enum sp_key_type {
     SP_KEY_SHARE,   /* uint32_t, hundredths of a percent */
     SP_KEY_WORD_U8, /* one of `words` */
     SP_KEY_WORD_U32,
-    SP_KEY_OUTCOMES /* uint32_t mask */
+    SP_KEY_OUTCOMES, /* uint32_t mask */
+    SP_KEY_FLAG,     /* uint8_t: the bare word, or the word and `off` */
+    SP_KEY_RATE      /* uint64_t: 100/s, 10/m */
 };
 
 struct sp_key {

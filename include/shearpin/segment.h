@@ -16,13 +16,14 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define SP_LAYOUT    1u
+#define SP_LAYOUT    2u
 #define SP_MAGIC     UINT64_C(0x006e697072616873) /* "sharpin\0" */
 #define SP_SHARDS    8u
 #define SP_PROCESSES 1024u
 #define SP_EVENTS    1024u
 #define SP_LEARNT    512u
 #define SP_PROBES    16u
+#define SP_TICKETS   256u
 #define SP_WINDOW_BUCKETS \
     16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
 #define SP_NO_SLOT   0xffffffffu
@@ -143,7 +144,8 @@ struct sp_shard {
     sp_word injected[8]; /* by fault number */
     sp_word sent;        /* bytes */
     sp_word received;
-    sp_word spare[16];
+    sp_word last_success; /* monotonic ns */
+    sp_word spare[15];
     sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
     sp_word slow[SP_WINDOW_BUCKETS];
     sp_word connect_time[SP_BINS]; /* successful connects */
@@ -167,6 +169,26 @@ struct sp_extent {
     sp_half count;  /* words; 0: none yet */
 };
 
+/* A caller that waits for a place. The owner is a lease word with the ticket's number as detail:
+ * free with the epoch of its process, and older than another if its number is. */
+struct sp_ticket {
+    sp_word owner;  /* 0: free */
+    sp_half beat;   /* ms at which the owner was last awake; written before it takes the ticket */
+    sp_half passed; /* the number of the ticket when a later one went first */
+};
+
+/* One line for the connects of a destination and one for its exchanges. */
+enum sp_line { SP_LINE_CONNECT, SP_LINE_EXCHANGE, SP_LINES };
+
+struct sp_queue {
+    sp_word maybe;  /* 0: nobody waits; else the number of a ticket taken lately */
+    sp_half issued; /* tickets so far: the number of the last */
+    sp_half bell;   /* what the waiters sleep on; rises when a place has become free */
+    sp_half reaped; /* ms at which somebody last looked for owners that died */
+    uint32_t spare[11];
+    struct sp_ticket tickets[SP_TICKETS];
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
@@ -182,12 +204,18 @@ struct sp_dest {
     sp_word opened;                         /* how often: transitions to each state */
     sp_word half_opened;
     sp_word closed;
+    sp_word open_since; /* monotonic ns at which it left the state closed; 0: never */
+    sp_word open_time;  /* ns spent open, all times together but one that still lasts */
+    sp_word recovery;   /* ns from the last opening to the closing after it */
 
     _Alignas(
         SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms for a connection; breaker.c */
     _Alignas(SP_CACHELINE) struct sp_steer steer;
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
+    _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
+    _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
+    _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
 
     _Alignas(SP_CACHELINE) struct sp_shard shards[SP_SHARDS];
 };
@@ -199,6 +227,7 @@ _Static_assert(sizeof(struct sp_event) == 192, "layout");
 _Static_assert(sizeof(struct sp_learnt) == 256, "layout");
 _Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
 _Static_assert(offsetof(struct sp_dest, breaker) == 64, "layout");
+_Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
 _Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
 
 /* A lease in one word: dead:1 owner slot + 1:11 owner's epoch:20 detail:32. 0 is free. With `dead`
@@ -344,7 +373,8 @@ void sp_census_close(struct sp_census *census);
  * time: who has a clock brings `*now_ms` up to date, so that a grace never begins in the past. */
 typedef enum sp_life sp_alive_fn(void *context, uint32_t slot, uint32_t *now_ms);
 
-/* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. `now_ms` is
+/* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. With `alive` NULL
+ * nobody's death is looked for. `now_ms` is
  * sp_now() / SP_MS cut to 32 bits. */
 uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limit, uint64_t lease,
                        uint32_t now_ms, sp_alive_fn *alive, void *context);
@@ -370,7 +400,8 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t expired[SP_DEADLINE_COUNT];
     uint64_t injected[8];
     uint64_t sent, received;
-    uint64_t connect_time[SP_BINS], answer_time[SP_BINS];
+    uint64_t connect_time[SP_BINS], answer_time[SP_BINS], wait_time[SP_BINS];
+    uint64_t last_success; /* monotonic ns; 0: never */
 };
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 

@@ -155,6 +155,13 @@ static void look_cap(const struct look *look, struct look_dest *d)
     }
 }
 
+static void look_queues(const struct look *look, struct look_dest *d)
+{
+    const struct sp_dest *dest = &look->segment->dests[d->index];
+    for (int line = 0; line < SP_LINES; line++)
+        d->waiting += sp_queue_waiting(look->segment, &dest->queues[line], look->now, NULL);
+}
+
 static void look_one(struct look *look, struct look_dest *d)
 {
     struct sp_call call;
@@ -166,12 +173,18 @@ static void look_one(struct look *look, struct look_dest *d)
     sp_breaker_look(&call, &d->view);
     uint64_t changed = atomic_load(&dest->changed);
     d->since = changed == 0 || changed > call.now ? SP_NEVER : call.now - changed;
+    d->last_failure = atomic_load(&dest->last_failure);
+    d->open_time = atomic_load(&dest->open_time);
+    if (d->view.state == SP_STATE_OPEN && d->since != SP_NEVER)
+        d->open_time += d->since;
+    d->recovery = atomic_load(&dest->recovery);
     d->disabled = atomic_load(&dest->disabled) != 0;
     sp_steer_read(dest, &d->steer);
     bool over = d->steer.until != 0 && d->steer.until <= call.now;
     if (over && d->steer.kind != SP_EVENT_DISABLE)
         d->steer.kind = SP_EVENT_NONE;
     look_cap(look, d);
+    look_queues(look, d);
 }
 
 static void look_list(struct look *look)

@@ -18,7 +18,10 @@ struct look_dest {
     struct sp_breaker_view view;
     uint64_t since; /* ns in this state; SP_NEVER: always */
     struct sp_steer steer;
-    bool tripped; /* `trip` is the event that opened it last */
+    uint64_t last_failure; /* monotonic ns; 0: never */
+    uint64_t open_time;    /* ns spent open, with the time that lasts */
+    uint64_t recovery;     /* ns from the last opening to the closing; 0: never closed */
+    bool tripped;          /* `trip` is the event that opened it last */
     struct sp_event trip;
 
     struct sp_figures life;  /* since the segment was made */
@@ -30,6 +33,7 @@ struct look_dest {
     bool capped;
     enum sp_cap cap; /* the first that the policy sets */
     uint32_t cap_limit, cap_held;
+    uint32_t waiting; /* for a place of any cap */
 };
 
 struct look {

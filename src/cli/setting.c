@@ -151,8 +151,13 @@ bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t
         return true;
     }
     sp_key_format(k, guards, value, sizeof value);
-    bool bare = k->word[0] == 0 || key == KEY_CAP; /* `cap 64` is how people write it */
+    /* `cap 64` is how people write it */
+    bool bare = k->word[0] == 0 || keys_bare(k->directive, strlen(k->directive)) == key;
     struct sp_text_out text = sp_text_out(out, size);
+    if (k->type == SP_KEY_FLAG) {
+        sp_text_put(&text, "%s%s", k->word, strcmp(value, "off") == 0 ? " off" : "");
+        return true;
+    }
     sp_text_put(&text, "%s%s%s", bare ? "" : k->word, bare ? "" : " ", value);
     return true;
 }

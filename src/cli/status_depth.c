@@ -18,12 +18,23 @@ static void depth_line(const char *title, const char *text)
         printf("  %-14s%s\n", title, text);
 }
 
+static void depth_open(const struct look_dest *d)
+{
+    char line[160];
+    struct sp_text_out text = sp_text_out(line, sizeof line);
+    if (d->open_time > 0)
+        sp_text_put(&text, "open for %s altogether", SAY_TOOK(d->open_time));
+    if (d->recovery > 0)
+        sp_text_put(&text, "; %s from the last opening to the closing", SAY_TOOK(d->recovery));
+    depth_line("", line);
+}
+
 static void depth_breaker(const struct look *look, const struct look_dest *d)
 {
     const struct sp_dest *dest = &look->segment->dests[d->index];
     char line[300];
     struct sp_text_out text = sp_text_out(line, sizeof line);
-    uint64_t failed = atomic_load(&dest->last_failure), now = look->now;
+    uint64_t failed = d->last_failure, succeeded = d->life.last_success, now = look->now;
     sp_text_put(&text, "opened %s, probed %s, closed %s",
                 SAY_COUNT(atomic_load(&dest->opened), "time"),
                 SAY_COUNT(atomic_load(&dest->half_opened), "time"),
@@ -31,7 +42,10 @@ static void depth_breaker(const struct look *look, const struct look_dest *d)
     if (failed && failed <= now)
         sp_text_put(&text, "; last failure %s ago: %s", SAY_AGE(now - failed),
                     sp_outcome_word((unsigned)atomic_load(&dest->last_outcome)));
+    if (succeeded && succeeded <= now)
+        sp_text_put(&text, "; last success %s ago", SAY_AGE(now - succeeded));
     depth_line("breaker", line);
+    depth_open(d);
     if (d->view.probes > 0) {
         snprintf(line, sizeof line, "%s under way, %u of %u succeeded",
                  SAY_COUNT(d->view.probes, "probe"), d->view.successes, d->view.needed);
@@ -60,24 +74,40 @@ static void depth_windows(const struct look *look, const struct look_dest *d)
     }
 }
 
-/* Who holds how many places, by slot. */
+/* "3 by pid 17 nginx", a line for each process that has some. */
+static void depth_slots(const struct look *look, const uint32_t *by_slot, const char *what)
+{
+    for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
+        const struct sp_process *p = &look->segment->processes[slot];
+        char command[4 * sizeof p->command + 1];
+        if (by_slot[slot] == 0)
+            continue;
+        say_safe(command, sizeof command, p->command, sizeof p->command);
+        printf("  %-14s%u %sby pid %u %s\n", "", by_slot[slot], what, atomic_load(&p->pid),
+               command);
+    }
+}
+
 static void depth_holders(const struct look *look, const sp_word *words, uint32_t count)
 {
-    uint32_t *held = calloc(SP_PROCESSES, sizeof *held);
-    for (uint32_t i = 0; held && i < count; i++) {
+    uint32_t held[SP_PROCESSES] = {0};
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = look_holder(look, atomic_load(&words[i]));
         if (slot != SP_NO_SLOT)
             held[slot]++;
     }
-    for (uint32_t slot = 0; held && slot < SP_PROCESSES; slot++) {
-        const struct sp_process *p = &look->segment->processes[slot];
-        char command[4 * sizeof p->command + 1];
-        if (held[slot] == 0)
-            continue;
-        say_safe(command, sizeof command, p->command, sizeof p->command);
-        printf("  %-14s%u by pid %u %s\n", "", held[slot], atomic_load(&p->pid), command);
+    depth_slots(look, held, "");
+}
+
+static void depth_waiters(const struct look *look, const struct look_dest *d)
+{
+    static const char *const whats[SP_LINES] = {"waiting to connect ", "waiting to send "};
+    for (int line = 0; line < SP_LINES; line++) {
+        uint32_t by_slot[SP_PROCESSES] = {0};
+        sp_queue_waiting(look->segment, &look->segment->dests[d->index].queues[line], look->now,
+                         by_slot);
+        depth_slots(look, by_slot, whats[line]);
     }
-    free(held);
 }
 
 static void depth_caps(const struct look *look, const struct look_dest *d)
@@ -94,6 +124,7 @@ static void depth_caps(const struct look *look, const struct look_dest *d)
         depth_line("cap", line);
         depth_holders(look, words, count);
     }
+    depth_waiters(look, d);
 }
 
 static void depth_counts(const char *title, const char *const *words, const uint64_t *counts,
@@ -179,6 +210,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_bytes(d);
     depth_times("connect time", d->life.connect_time);
     depth_times("answer time", d->life.answer_time);
+    depth_times("wait time", d->life.wait_time);
     depth_policy(look, d);
     depth_events(look, d);
 }

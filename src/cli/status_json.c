@@ -55,7 +55,7 @@ static void status_json_cap(struct json *json, const struct look_dest *d)
     json_open(json, "cap", '{');
     json_count(json, "limit", d->cap_limit);
     json_count(json, "in_use", d->cap_held);
-    json_count(json, "waiting", 0);
+    json_count(json, "waiting", d->waiting);
     json_word(json, "kind", sp_cap_words[d->cap]);
     json_close(json, '}');
 }
@@ -70,8 +70,18 @@ static void status_json_counters(struct json *json, const struct look_dest *d)
     for (int i = 0; i < SP_DEADLINE_COUNT; i++)
         json_count(json, sp_deadline_words[i], d->life.expired[i]);
     json_close(json, '}');
+    json_count(json, "waited", look_sum(d->life.wait_time, SP_BINS));
+    status_json_seconds(json, "wait_p50_s", sp_bin_quantile(d->life.wait_time, 0.50));
+    status_json_seconds(json, "wait_p99_s", sp_bin_quantile(d->life.wait_time, 0.99));
     json_count(json, "sent_bytes", d->life.sent);
     json_count(json, "received_bytes", d->life.received);
+}
+
+/* Seconds since then; null: never. */
+static void status_json_age(struct json *json, const char *key, uint64_t now, uint64_t then)
+{
+    bool known = then != 0 && then <= now;
+    json_number(json, key, known ? (double)(now - then) / (double)SP_SECOND : NAN);
 }
 
 static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
@@ -103,6 +113,10 @@ static void status_json_dest(struct json *json, const struct look *look, const s
                     ? (double)d->view.until / (double)SP_SECOND
                     : NAN);
     json_count(json, "streak", d->view.streak);
+    status_json_age(json, "last_failure_s", look->now, d->last_failure);
+    status_json_age(json, "last_success_s", look->now, d->life.last_success);
+    json_number(json, "open_s", (double)d->open_time / (double)SP_SECOND);
+    status_json_seconds(json, "recovery_s", d->recovery);
     json_count(json, "probes", d->view.probes);
     json_number(json, "refused_per_min", d->refused_per_min);
     status_json_counters(json, d);

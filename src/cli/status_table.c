@@ -66,6 +66,9 @@ static void status_breaker(const struct look_dest *d, struct sp_text_out *text)
     }
     sp_text_put(text, "%s%s", *reason ? sep : "", reason);
     sep = text->length ? "; " : "";
+    if (d->guards.pass && d->named)
+        sp_text_put(text, "%severything passes", sep);
+    sep = text->length ? "; " : "";
     if (d->view.state == SP_STATE_HALF_OPEN)
         return;
     if (d->view.until >= SP_SECOND)
@@ -83,6 +86,9 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
     status_operator(look, d, &text);
     status_breaker(d, &text);
     const char *sep = text.length ? "; " : "";
+    if (d->waiting)
+        sp_text_put(&text, "%s%u waiting for a place", sep, d->waiting);
+    sep = text.length ? "; " : "";
     if (!d->named)
         sp_text_put(&text, "%sthe policy does not name it any more", sep);
     else if (d->guards.mode == SP_MODE_OBSERVE && detected)

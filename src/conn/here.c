@@ -82,7 +82,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .now = now,
                              .conn = conn,
                              .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
-                             .alive = here_alive};
+                             .alive = here_alive,
+                             .wake = sp_here.wake};
     if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
         return false;
     if (sp_here.override_count)

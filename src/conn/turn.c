@@ -97,23 +97,27 @@ static uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards,
 void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
                      const struct sp_admission *admission)
 {
+    struct sp_permit permit = admission->permit;
     conn->dest = call->index;
-    conn->lease = admission->lease_index;
-    atomic_store(&conn->permit, turn_pack(admission->permit));
+    conn->lease = admission->places[SP_CAP_CONNECTIONS];
+    sp_claim_keep(conn, &permit, SP_CAP_CONNECTING, admission);
+    atomic_store(&conn->permit, turn_pack(permit));
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
-    conn->began = call->now;
+    sp_conn_mark(conn, SP_CONN_CAPPED, call->guards->cap[SP_CAP_INFLIGHT] != 0);
+    conn->began = admission->began;
     turn_limits(conn, call->guards);
     turn_stand(conn, atomic_load(&conn->word), sp_turn_word(SP_TURN_CONNECTING, call->now),
                turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_CONNECT],
-                          call->now, call->now));
+                          conn->began, call->now));
 }
 
 bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now)
 {
     struct sp_permit permit = turn_permit(conn);
+    uint32_t claim = sp_claim_of(conn, &permit), dest = conn->dest;
     struct sp_guards guards;
     struct sp_call call;
-    sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
     bool ok = outcome == SP_OUTCOME_OK;
     /* Before the word: who sees the connection idle must see that its first exchange is admitted.
      */
@@ -131,6 +135,8 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
         sp_due_arm(sp_due_of(conn, to), guards.deadline[SP_DEADLINE_RESPONSE]);
     if (call.dest)
         sp_order_settle(&call, &permit, true, outcome, turn_lasted(word, now));
+    if (!to)
+        sp_claim_end(conn, dest, claim);
     return true;
 }
 
@@ -152,45 +158,49 @@ void sp_conn_adopt(struct sp_conn *conn)
  */
 #define TURN_ORPHAN sp_turn_cut(EBADF)
 
-/* What an exchange is told when it begins: its permit, its limit, its injected delay. */
-static void turn_begin(struct sp_conn *conn, const struct sp_call *call, bool fresh)
+/* What an exchange is told when it begins: its permit, its place, its limit, its injected delay. */
+static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
+                       const struct sp_admission *admission, bool fresh)
 {
     struct sp_fault_act act = {0, 0};
+    struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
+    sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
+    atomic_store(&conn->permit, turn_pack(permit));
     if (sp_here.fault_count)
         sp_here_faults(call, SP_FAULT_ON_REQUEST, &act);
     conn->hold = turn_units(act.delay);
     turn_limits(conn, call->guards);
     uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],
-                                fresh ? conn->began : call->now, call->now);
-    if (!turn_stand(conn, sp_turn_word(SP_TURN_STARTING, call->now),
-                    sp_turn_word(SP_TURN_EXCHANGE, call->now), limit) &&
-        !fresh) {
-        struct sp_permit permit = turn_permit(conn);
+                                fresh ? conn->began : admission->began, call->now);
+    if (turn_stand(conn, sp_turn_word(SP_TURN_STARTING, call->now),
+                   sp_turn_word(SP_TURN_EXCHANGE, call->now), limit))
+        return;
+    sp_claim_end(conn, call->index, sp_claim_of(conn, &permit));
+    if (!fresh)
         sp_order_return(call, &permit);
-    }
 }
 
 /* From STARTING to EXCHANGE, or back to idle when it is refused or not to be tracked. */
-static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now)
+static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, struct sp_wait *wait)
 {
     struct sp_guards guards;
     struct sp_call call;
     struct sp_admission admission;
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
     bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
-    enum sp_verdict verdict =
-        tracked && !fresh ? sp_order_admit(&call, false, &admission) : SP_PASS;
+    enum sp_verdict verdict = !tracked ? SP_PASS
+                              : fresh  ? sp_order_first(&call, wait, &admission)
+                                       : sp_order_admit(&call, false, wait, &admission);
     if (!tracked || verdict != SP_PASS) {
         turn_swap(conn, sp_turn_word(SP_TURN_STARTING, now), 0);
         return verdict;
     }
-    if (!fresh)
-        atomic_store(&conn->permit, turn_pack(admission.permit));
-    turn_begin(conn, &call, fresh);
+    turn_begin(conn, &call, &admission, fresh);
     return SP_PASS;
 }
 
-enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began)
+enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, struct sp_wait *wait,
+                            uint64_t *began)
 {
     uint64_t word = atomic_load_explicit(&conn->word, memory_order_relaxed);
     uint64_t exchange = sp_turn_word(SP_TURN_EXCHANGE, now);
@@ -199,7 +209,7 @@ enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began)
         (sp_conn_flags(conn) & SP_CONN_ONEWAY) ||
         !turn_swap(conn, word, sp_turn_word(SP_TURN_STARTING, now)))
         return SP_PASS;
-    enum sp_verdict verdict = turn_admit(conn, now);
+    enum sp_verdict verdict = turn_admit(conn, now, wait);
     word = atomic_load_explicit(&conn->word, memory_order_relaxed);
     if (word == exchange)
         *began = exchange;
@@ -208,18 +218,29 @@ enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, uint64_t *began)
     return verdict;
 }
 
+void sp_turn_leave(const struct sp_conn *conn, struct sp_wait *wait)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &guards);
+    sp_order_leave(&call, false, wait);
+}
+
 void sp_turn_unsend(struct sp_conn *conn, uint64_t began)
 {
     struct sp_permit permit = turn_permit(conn);
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
-    uint32_t dest = conn->dest;
+    uint32_t dest = conn->dest, claim = sp_claim_of(conn, &permit);
     struct sp_guards guards;
     struct sp_call call;
-    if (!turn_swap(conn, began, 0) || fresh)
+    if (!turn_swap(conn, began, 0))
+        return;
+    sp_claim_end(conn, dest, claim);
+    if (fresh)
         return;
     sp_here_call(&call, dest, sp_conn_index(conn), began, &guards);
     if (call.dest)
-        sp_order_return(&call, &permit);
+        sp_order_undo(&call, &permit);
 }
 
 static void turn_settle(uint32_t dest, const struct sp_permit *permit, uint64_t word,
@@ -233,10 +254,20 @@ static void turn_settle(uint32_t dest, const struct sp_permit *permit, uint64_t 
                         turn_lasted(word, now));
 }
 
+static void turn_return(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
+                        uint64_t now)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
+    if (call.dest)
+        sp_order_return(&call, permit);
+}
+
 bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now)
 {
     struct sp_permit permit = turn_permit(conn);
-    uint32_t dest = conn->dest;
+    uint32_t dest = conn->dest, claim = sp_claim_of(conn, &permit);
     bool quiet = conn->idle && outcome == SP_OUTCOME_OK;
     if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
         return false;
@@ -248,6 +279,7 @@ bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, u
               : turn_swap(conn, word, 0)))
         return false;
     turn_settle(dest, &permit, word, outcome, now);
+    sp_claim_end(conn, dest, claim);
     return true;
 }
 
@@ -306,7 +338,7 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
                     uint64_t now)
 {
     struct sp_permit permit = turn_permit(conn);
-    uint32_t dest = conn->dest;
+    uint32_t dest = conn->dest, claim = sp_claim_of(conn, &permit);
     enum sp_deadline phase = turn_phase(conn, word, now);
     struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
     bool blames = sp_turn_of(word) == SP_TURN_CONNECTING || sp_turn_of(word) == SP_TURN_EXCHANGE;
@@ -316,7 +348,11 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
     sp_conn_mark(conn, SP_CONN_FRESH, false);
     if (d && error == ETIMEDOUT)
         sp_count(&d->shards[sp_here.segment.self.shard % SP_SHARDS].expired[phase], 1);
-    if (blames || fresh)
+    if (blames)
+        sp_claim_end(conn, dest, claim);
+    if (!blames && fresh && outcome >= SP_OUTCOME_REJECTED_BREAKER)
+        turn_return(conn, dest, &permit, now);
+    else if (blames || fresh)
         turn_settle(dest, &permit, word, blames ? outcome : SP_OUTCOME_ABANDONED, now);
     return true;
 }
@@ -325,15 +361,8 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
 
 static void turn_give_lease(struct sp_conn *conn)
 {
-    const struct sp_self *self = &sp_here.segment.self;
-    struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);
-    uint32_t count;
-    if (conn->lease == SP_NO_LEASE || !dest)
-        return;
-    sp_word *words = sp_lease_words(&sp_here.segment, dest, SP_CAP_CONNECTIONS, &count);
-    if (words)
-        sp_lease_give(words, count, conn->lease,
-                      sp_lease_word(self->slot, self->epoch, sp_conn_index(conn)));
+    if (conn->lease != SP_NO_LEASE)
+        sp_claim_give(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease);
     conn->lease = SP_NO_LEASE;
 }
 
@@ -346,16 +375,15 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
         word = atomic_load(&conn->word);
     }
     struct sp_permit permit = turn_permit(conn);
+    uint32_t claim = sp_claim_of(conn, &permit);
     enum sp_turn turn = sp_turn_of(word);
     if (turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE) {
-        if (turn_swap(conn, word, 0))
+        if (turn_swap(conn, word, 0)) {
             turn_settle(conn->dest, &permit, word, SP_OUTCOME_ABANDONED, now);
+            sp_claim_end(conn, conn->dest, claim);
+        }
     } else if (sp_conn_flags(conn) & SP_CONN_FRESH) {
-        struct sp_guards guards;
-        struct sp_call call;
-        sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
-        if (call.dest)
-            sp_order_return(&call, &permit);
+        turn_return(conn, conn->dest, &permit, now);
     }
     turn_give_lease(conn);
     sp_conn_free(conn);

@@ -29,6 +29,20 @@ static void breaker_event(const struct sp_call *call, struct sp_breaker from, st
     sp_event_write(call->segment, &event);
 }
 
+/* How long it was open, and how long it took from leaving closed to being closed again. */
+static void breaker_times(const struct sp_call *call, enum sp_state from, enum sp_state to)
+{
+    struct sp_dest *d = call->dest;
+    uint64_t before = atomic_exchange_explicit(&d->changed, call->now, memory_order_relaxed);
+    uint64_t since = atomic_load_explicit(&d->open_since, memory_order_relaxed);
+    if (from == SP_STATE_OPEN && before < call->now)
+        sp_count(&d->open_time, call->now - before);
+    if (from == SP_STATE_CLOSED && to != SP_STATE_CLOSED)
+        atomic_store_explicit(&d->open_since, call->now, memory_order_relaxed);
+    if (from != SP_STATE_CLOSED && to == SP_STATE_CLOSED && since && since < call->now)
+        atomic_store_explicit(&d->recovery, call->now - since, memory_order_relaxed);
+}
+
 /* Every change of state begins a new epoch: permits of an older one only count from there on. */
 static bool breaker_move(const struct sp_call *call, uint64_t word, struct sp_breaker to)
 {
@@ -42,7 +56,7 @@ static bool breaker_move(const struct sp_call *call, uint64_t word, struct sp_br
              : to.state == SP_STATE_HALF_OPEN ? &d->half_opened
                                               : &d->closed,
              1);
-    atomic_store_explicit(&d->changed, call->now, memory_order_relaxed);
+    breaker_times(call, (enum sp_state)(word & 3), to.state);
     return true;
 }
 

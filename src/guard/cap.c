@@ -17,22 +17,132 @@ static sp_word *cap_words(const struct sp_call *call, enum sp_cap cap, uint32_t 
     return words;
 }
 
-uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease)
+static uint64_t cap_lease(const struct sp_call *call)
 {
-    const struct sp_self *self = &call->segment->self;
+    return sp_lease_word(call->segment->self.slot, call->segment->self.epoch, call->conn);
+}
+
+/* `reap`: whether to look for owners that died, which costs system calls. */
+static uint32_t cap_take(const struct sp_call *call, enum sp_cap cap, bool reap)
+{
     uint32_t limit;
     sp_word *words = cap_words(call, cap, &limit);
-    *lease = sp_lease_word(self->slot, self->epoch, call->conn);
-    if (!words || self->slot >= SP_PROCESSES) /* nobody could tell that its owner has died */
+    if (!words || call->segment->self.slot >= SP_PROCESSES) /* nobody could tell that it has died */
         return SP_NO_LEASE;
-    return sp_lease_take(call->segment, words, limit, *lease, (uint32_t)(call->now / SP_MS),
-                         call->alive ? call->alive : cap_anybody, call->alive_context);
+    sp_alive_fn *alive = call->alive ? call->alive : cap_anybody;
+    return sp_lease_take(call->segment, words, limit, cap_lease(call),
+                         (uint32_t)(call->now / SP_MS), reap ? alive : NULL, call->alive_context);
+}
+
+uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease)
+{
+    *lease = cap_lease(call);
+    return cap_take(call, cap, true);
+}
+
+static struct sp_queue *cap_queue(const struct sp_call *call, bool connecting)
+{
+    return &call->dest->queues[connecting ? SP_LINE_CONNECT : SP_LINE_EXCHANGE];
+}
+
+/* The whole extent: the limit may have been lowered meanwhile. */
+static void cap_free(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease)
+{
+    uint32_t count;
+    sp_word *words = sp_lease_words(call->segment, call->dest, cap, &count);
+    if (words)
+        sp_lease_give(words, count, index, lease);
 }
 
 void sp_cap_give(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease)
 {
-    uint32_t count; /* the whole extent: the limit may have been lowered meanwhile */
-    sp_word *words = sp_lease_words(call->segment, call->dest, cap, &count);
-    if (words)
-        sp_lease_give(words, count, index, lease);
+    if (index == SP_NO_LEASE)
+        return;
+    cap_free(call, cap, index, lease);
+    sp_queue_ring(call, cap_queue(call, cap != SP_CAP_INFLIGHT));
+}
+
+void sp_cap_release(const struct sp_call *call, struct sp_admission *admission)
+{
+    for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
+        sp_cap_give(call, (enum sp_cap)cap, admission->places[cap], admission->lease);
+        admission->places[cap] = SP_NO_LEASE;
+    }
+}
+
+/* --- all that a call needs --- */
+
+static bool cap_wants(const struct sp_call *call, enum sp_cap cap, bool connecting)
+{
+    return call->guards->cap[cap] != 0 && connecting == (cap != SP_CAP_INFLIGHT);
+}
+
+/* What was taken before the one that is missing goes back without a ring: those who wait need the
+ * same, and would ring back. */
+static bool cap_take_all(const struct sp_call *call, bool connecting, bool reap,
+                         struct sp_admission *admission)
+{
+    for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
+        if (!cap_wants(call, (enum sp_cap)cap, connecting))
+            continue;
+        admission->places[cap] = cap_take(call, (enum sp_cap)cap, reap);
+        if (admission->places[cap] != SP_NO_LEASE)
+            continue;
+        while (cap-- > 0) {
+            cap_free(call, (enum sp_cap)cap, admission->places[cap], admission->lease);
+            admission->places[cap] = SP_NO_LEASE;
+        }
+        return false;
+    }
+    return true;
+}
+
+/* Where callers wait they look all the time: one of them in a slice asks who lives. */
+static bool cap_reaps(const struct sp_call *call, struct sp_queue *queue)
+{
+    uint32_t ms = (uint32_t)(call->now / SP_MS), last = atomic_load(&queue->reaped);
+    return sp_ms_since(ms, last) >= SP_QUEUE_SLICE / SP_MS &&
+           atomic_compare_exchange_strong(&queue->reaped, &last, ms);
+}
+
+/* There is no place now: is there time to wait for one? Who has just joined looks once more before
+ * it sleeps, for nobody rang while nobody waited. */
+static enum sp_verdict cap_sleep(const struct sp_call *call, struct sp_queue *queue,
+                                 struct sp_wait *wait)
+{
+    if (!wait || call->guards->cap_wait == 0)
+        return SP_REFUSED_CAP;
+    bool joined = wait->since == 0;
+    if (joined && !sp_queue_join(call, queue, wait))
+        return SP_REFUSED_CAP;
+    uint64_t until = wait->since + call->guards->cap_wait;
+    until = until < wait->end ? until : wait->end;
+    if (call->now >= until)
+        return SP_REFUSED_CAP;
+    wait->bell = &queue->bell;
+    wait->bits = UINT32_C(1) << wait->number % 32;
+    wait->wake = call->now + (joined ? 0 : SP_QUEUE_SLICE);
+    wait->wake = wait->wake < until ? wait->wake : until;
+    return SP_WAIT;
+}
+
+enum sp_verdict sp_cap_admit(const struct sp_call *call, bool connecting, struct sp_wait *wait,
+                             struct sp_admission *admission)
+{
+    bool wanted = cap_wants(call, SP_CAP_CONNECTIONS, connecting) ||
+                  cap_wants(call, SP_CAP_CONNECTING, connecting) ||
+                  cap_wants(call, SP_CAP_INFLIGHT, connecting);
+    if (!wanted || call->segment->self.slot >= SP_PROCESSES)
+        return SP_PASS;
+    struct sp_queue *queue = cap_queue(call, connecting);
+    bool stands = wait && wait->since, waits = wait && call->guards->cap_wait;
+    if (waits)
+        wait->heard = atomic_load(&queue->bell);
+    bool turn = stands ? sp_queue_turn(call, queue, wait) : sp_queue_empty(call, queue);
+    admission->lease = cap_lease(call);
+    if (turn && cap_take_all(call, connecting, !waits || cap_reaps(call, queue), admission))
+        return SP_PASS;
+    if (turn && stands)
+        sp_queue_missed(queue, wait);
+    return cap_sleep(call, queue, wait);
 }

@@ -7,13 +7,18 @@ static struct sp_shard *order_shard(const struct sp_call *call)
     return &call->dest->shards[call->segment->self.shard % SP_SHARDS];
 }
 
+static bool order_observes(const struct sp_call *call)
+{
+    return call->guards->mode == SP_MODE_OBSERVE;
+}
+
 /* In observe mode the call goes on in the shadow: without a vote, and counted as detected by the
  * first guard that would have stopped it. */
 static enum sp_verdict order_refuse(const struct sp_call *call, enum sp_verdict verdict,
                                     struct sp_admission *admission)
 {
-    bool observed = call->guards->mode == SP_MODE_OBSERVE;
-    bool again = admission->permit.kind == SP_PERMIT_SHADOW;
+    bool observed = order_observes(call);
+    bool again = observed && admission->permit.kind == SP_PERMIT_SHADOW;
     struct sp_shard *shard = order_shard(call);
     sp_breaker_return(call, &admission->permit);
     admission->permit = (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE};
@@ -22,32 +27,109 @@ static enum sp_verdict order_refuse(const struct sp_call *call, enum sp_verdict 
     return observed ? SP_PASS : verdict;
 }
 
-enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
+/* --- the guards, in their order --- */
+
+static enum sp_verdict order_breaker(const struct sp_call *call, bool connecting,
+                                     struct sp_admission *admission)
+{
+    bool established = call->guards->breaker.established == SP_ESTABLISHED_PASS && !connecting;
+    if (sp_breaker_admit(call, &admission->permit) == SP_PASS)
+        return SP_PASS;
+    if (!call->guards->pass && !established)
+        return order_refuse(call, SP_REFUSED_BREAKER, admission);
+    if (call->guards->pass) /* it only reports */
+        sp_count(&order_shard(call)->detected[SP_REFUSED_BREAKER - 1], 1);
+    admission->permit = (struct sp_permit){.kind = SP_PERMIT_SHADOW};
+    return SP_PASS;
+}
+
+static enum sp_verdict order_rate(const struct sp_call *call, struct sp_wait *wait,
+                                  struct sp_admission *admission)
+{
+    enum sp_verdict verdict = sp_rate_admit(call, wait);
+    return verdict == SP_REFUSED_RATE ? order_refuse(call, verdict, admission) : verdict;
+}
+
+static enum sp_verdict order_cap(const struct sp_call *call, bool connecting, struct sp_wait *wait,
+                                 struct sp_admission *admission)
+{
+    enum sp_verdict verdict = sp_cap_admit(call, connecting, wait, admission);
+    return verdict == SP_REFUSED_CAP ? order_refuse(call, verdict, admission) : verdict;
+}
+
+/* --- admission --- */
+
+static struct sp_admission order_nothing(const struct sp_call *call, const struct sp_wait *wait)
+{
+    return (struct sp_admission){
+        .began = wait && wait->began ? wait->began : call->now,
+        .places = {SP_NO_LEASE, SP_NO_LEASE, SP_NO_LEASE},
+    };
+}
+
+/* A caller that has waited goes, admitted or not: its turn is the next one's, and with `undone` its
+ * token too. */
+static void order_end_wait(const struct sp_call *call, bool connecting, struct sp_wait *wait,
+                           bool undone)
+{
+    if (wait->since)
+        sp_queue_leave(call, &call->dest->queues[connecting ? SP_LINE_CONNECT : SP_LINE_EXCHANGE],
+                       wait);
+    if (wait->token && undone)
+        sp_rate_give(call);
+    if (wait->began)
+        sp_count(&call->dest->wait_time[sp_bin_of(call->now - wait->began)], 1);
+    sp_wait_none(wait);
+}
+
+static enum sp_verdict order_end(const struct sp_call *call, bool connecting, struct sp_wait *wait,
+                                 struct sp_admission *admission, enum sp_verdict verdict)
+{
+    if (verdict ==
+        SP_WAIT) { /* nothing is held asleep but a turn: a probe is another's meanwhile */
+        sp_breaker_return(call, &admission->permit);
+        admission->permit = (struct sp_permit){.kind = SP_PERMIT_NONE};
+    } else if (wait && (wait->began || wait->token)) {
+        order_end_wait(call, connecting, wait, verdict != SP_PASS);
+    } else if (verdict == SP_REFUSED_CAP) {
+        sp_rate_give(call);
+    }
+    return verdict;
+}
+
+enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting, struct sp_wait *wait,
                                struct sp_admission *admission)
 {
-    *admission = (struct sp_admission){.lease_index = SP_NO_LEASE};
+    *admission = order_nothing(call, wait);
     if (call->guards->mode == SP_MODE_OFF)
-        return SP_PASS;
-    enum sp_verdict verdict = sp_breaker_admit(call, &admission->permit);
-    if (verdict != SP_PASS) {
-        if (!connecting && call->guards->breaker.established == SP_ESTABLISHED_PASS) {
-            admission->permit = (struct sp_permit){.kind = SP_PERMIT_SHADOW};
-            return SP_PASS;
-        }
-        verdict = order_refuse(call, verdict, admission);
-        if (verdict != SP_PASS)
-            return verdict;
-    }
-    bool capped = connecting && call->guards->cap[SP_CAP_CONNECTIONS] != 0 &&
-                  call->segment->self.slot < SP_PROCESSES;
-    if (!capped)
-        return SP_PASS;
-    admission->lease_index = sp_cap_take(call, SP_CAP_CONNECTIONS, &admission->lease);
-    if (admission->lease_index != SP_NO_LEASE)
-        return SP_PASS;
-    admission->lease = 0;
-    return order_refuse(call, SP_REFUSED_CAP, admission);
+        return order_end(call, connecting, wait, admission, SP_PASS);
+    struct sp_wait *may = order_observes(call) ? NULL : wait;
+    enum sp_verdict verdict = order_breaker(call, connecting, admission);
+    if (verdict == SP_PASS && call->guards->limit_rate)
+        verdict = order_rate(call, may, admission);
+    if (verdict == SP_PASS)
+        verdict = order_cap(call, connecting, may, admission);
+    return order_end(call, connecting, wait, admission, verdict);
 }
+
+enum sp_verdict sp_order_first(const struct sp_call *call, struct sp_wait *wait,
+                               struct sp_admission *admission)
+{
+    *admission = order_nothing(call, wait);
+    struct sp_wait *may = order_observes(call) ? NULL : wait;
+    enum sp_verdict verdict = order_cap(call, false, may, admission);
+    if (verdict != SP_WAIT && wait && wait->began)
+        order_end_wait(call, false, wait, false);
+    return verdict;
+}
+
+void sp_order_leave(const struct sp_call *call, bool connecting, struct sp_wait *wait)
+{
+    if (call->dest)
+        order_end_wait(call, connecting, wait, true);
+}
+
+/* --- the end of what was admitted --- */
 
 bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
                      enum sp_outcome outcome, uint64_t duration)
@@ -60,8 +142,17 @@ bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit,
                  1);
     if (connecting && outcome == SP_OUTCOME_OK && call->guards->success != SP_SUCCESS_CONNECT)
         return false;
+    if (outcome == SP_OUTCOME_OK)
+        atomic_store_explicit(&shard->last_success, call->now, memory_order_relaxed);
     sp_breaker_settle(call, permit, outcome, duration);
     return true;
+}
+
+void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit)
+{
+    sp_breaker_return(call, permit);
+    if (permit->kind != SP_PERMIT_SHADOW) /* which may have got none */
+        sp_rate_give(call);
 }
 
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit)

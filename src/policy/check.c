@@ -116,14 +116,45 @@ static void check_exchange(const struct check *check)
 static void check_cap(const struct check *check)
 {
     struct rlimit limit;
-    uint64_t cap = check_value(check, KEY_CAP);
+    static const size_t caps[] = {KEY_CAP, KEY_CONNECTING, KEY_INFLIGHT};
 
-    if (cap == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-        cap <= limit.rlim_cur)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
-    report_warning(check->reader, check_place(check, KEY_CAP),
-                   "'%s': cap %llu is above the limit of %llu open files (ulimit -n)",
-                   check->row->name, (unsigned long long)cap, (unsigned long long)limit.rlim_cur);
+    for (size_t i = 0; i < sizeof caps / sizeof *caps; i++) {
+        uint64_t cap = check_value(check, caps[i]);
+
+        if (cap > limit.rlim_cur)
+            report_warning(check->reader, check_place(check, caps[i]),
+                           "'%s': cap %s%s%llu is above the limit of %llu open files (ulimit -n)",
+                           check->row->name, caps[i] == KEY_CAP ? "" : sp_keys[caps[i]].word,
+                           caps[i] == KEY_CAP ? "" : " ", (unsigned long long)cap,
+                           (unsigned long long)limit.rlim_cur);
+    }
+}
+
+/* Words that say how a guard works that is not there. */
+static void check_idle(const struct check *check, size_t key, bool works, const char *what)
+{
+    char title[64];
+
+    if (works || !check_set(check, key) || check_value(check, key) == 0)
+        return;
+    keys_title(key, title, sizeof title);
+    report_warning(check->reader, check_place(check, key), "'%s': %s does nothing: %s",
+                   check->row->name, title, what);
+}
+
+static void check_queues(const struct check *check)
+{
+    bool capped = check_value(check, KEY_CAP) || check_value(check, KEY_CONNECTING) ||
+                  check_value(check, KEY_INFLIGHT);
+    bool limited = check_value(check, KEY_LIMIT) > 0;
+
+    check_idle(check, KEY_CAP_WAIT, capped, "the destination has no cap");
+    check_idle(check, KEY_BURST, limited, "the destination has no limit");
+    check_idle(check, KEY_LIMIT_WAIT, limited, "the destination has no limit");
+    check_idle(check, KEY_INFLIGHT, check_value(check, KEY_EXCHANGE) != SP_EXCHANGE_NONE,
+               "with exchange none nothing is ever outstanding");
 }
 
 /* The rule of an earlier destination that takes all of `rule`; NULL when none does. */
@@ -207,6 +238,7 @@ static void check_row(const struct check *check)
     check_breaker(check);
     check_exchange(check);
     check_cap(check);
+    check_queues(check);
 }
 
 static void check_defaults(struct reader *reader)

@@ -17,12 +17,16 @@ static const char *const keys_exchanges[] = {"answer", "none", "greeting", NULL}
 static const char *const keys_successes[] = {"answer", "connect", NULL};
 const char *const sp_established_words[SP_ESTABLISHED_COUNT] = {"fail", "pass"};
 static const char *const keys_establisheds[] = {"fail", "pass", NULL};
+static const char *const keys_flags[] = {"off", "on", NULL};
 
 static_assert(sizeof keys_modes / sizeof *keys_modes == SP_MODE_COUNT + 1, "every mode");
 static_assert(sizeof keys_exchanges / sizeof *keys_exchanges == SP_EXCHANGE_COUNT + 1, "all");
 static_assert(sizeof keys_successes / sizeof *keys_successes == SP_SUCCESS_COUNT + 1, "all");
 static_assert(sizeof keys_establisheds / sizeof *keys_establisheds == SP_ESTABLISHED_COUNT + 1,
               "all");
+
+const char sp_rate_units[] = "smh";
+static_assert(sizeof sp_rate_units == SP_RATE_UNITS + 1, "all");
 
 #define AT(field)       offsetof(struct sp_guards, field)
 #define DEADLINE(which) AT(deadline) + SP_DEADLINE_##which * sizeof(uint64_t)
@@ -84,14 +88,30 @@ const struct sp_key sp_keys[] = {
     [KEY_ESTABLISHED] = {"breaker", "established", SP_KEY_WORD_U32, AT(breaker.established), 1, 0,
                          SP_ESTABLISHED_COUNT - 1, SP_ESTABLISHED_FAIL, keys_establisheds,
                          "what an open breaker does to connections that stand already"},
+    [KEY_PASS] = {"breaker", "pass", SP_KEY_FLAG, AT(pass), 0, 0, 1, 0, keys_flags,
+                  "the breaker only reports: while it is open everything passes"},
 
     [KEY_CAP] = {"cap", "connections", SP_KEY_COUNT_U32, AT(cap[SP_CAP_CONNECTIONS]), 1, 1, 4096, 0,
                  NULL, "connections at the same time, over all processes of the segment"},
+    [KEY_CONNECTING] = {"cap", "connecting", SP_KEY_COUNT_U32, AT(cap[SP_CAP_CONNECTING]), 1, 1,
+                        4096, 0, NULL, "connects under way at the same time"},
+    [KEY_INFLIGHT] = {"cap", "inflight", SP_KEY_COUNT_U32, AT(cap[SP_CAP_INFLIGHT]), 1, 1, 4096, 0,
+                      NULL, "requests without an answer at the same time"},
+    [KEY_CAP_WAIT] = {"cap", "wait", SP_KEY_TIME, AT(cap_wait), 0, SP_MS, HOUR, 0, NULL,
+                      "longest wait of a blocking call for a place, first come first served"},
+
+    [KEY_LIMIT] = {"limit", "rate", SP_KEY_RATE, AT(limit_rate), 1, 1 << 2,
+                   1000000 << 2 | SP_RATE_HOUR, 0, NULL,
+                   "calls in a second, over all processes of the segment: limit 100/s, or 10/m"},
+    [KEY_BURST] = {"limit", "burst", SP_KEY_COUNT_U32, AT(limit_burst), 1, 1, 100000, 0, NULL,
+                   "calls that may come at once; off: as many as the number of the rate"},
+    [KEY_LIMIT_WAIT] = {"limit", "wait", SP_KEY_TIME, AT(limit_wait), 0, SP_MS, HOUR, 0, NULL,
+                        "longest wait of a blocking call until the rate allows it"},
 };
 const size_t sp_key_total = KEY_COUNT;
 
 static_assert(sizeof sp_keys / sizeof *sp_keys == KEY_COUNT, "a row for every id");
-static_assert(sizeof(struct sp_guards) == 160, "no hidden padding: the digest reads it as bytes");
+static_assert(sizeof(struct sp_guards) == 176, "no hidden padding: the digest reads it as bytes");
 
 static const struct keys_form keys_forms[] = {
     {KEY_RATE,
@@ -146,6 +166,13 @@ bool keys_off(size_t key)
     return sp_keys[key].initial == 0 && sp_keys[key].low > 0;
 }
 
+size_t keys_bare(const char *directive, size_t length)
+{
+    return sp_text_is(directive, length, "cap")     ? KEY_CAP
+           : sp_text_is(directive, length, "limit") ? KEY_LIMIT
+                                                    : KEY_COUNT;
+}
+
 bool keys_single(const char *directive, size_t length, size_t *key)
 {
     *key = keys_named(directive, length, "", 0);
@@ -167,10 +194,12 @@ uint64_t keys_get(const struct sp_key *key, const struct sp_guards *guards)
 
     switch (key->type) {
     case SP_KEY_TIME:
+    case SP_KEY_RATE:
         return *(const uint64_t *)at;
     case SP_KEY_COUNT_U16:
         return *(const uint16_t *)at;
     case SP_KEY_WORD_U8:
+    case SP_KEY_FLAG:
         return *(const uint8_t *)at;
     case SP_KEY_COUNT_U32:
     case SP_KEY_SHARE:
@@ -187,12 +216,14 @@ void keys_set(const struct sp_key *key, struct sp_guards *guards, uint64_t value
 
     switch (key->type) {
     case SP_KEY_TIME:
+    case SP_KEY_RATE:
         *(uint64_t *)at = value;
         break;
     case SP_KEY_COUNT_U16:
         *(uint16_t *)at = (uint16_t)value;
         break;
     case SP_KEY_WORD_U8:
+    case SP_KEY_FLAG:
         *(uint8_t *)at = (uint8_t)value;
         break;
     case SP_KEY_COUNT_U32:

@@ -32,7 +32,14 @@ enum keys_id {
     KEY_GIVEUP,
     KEY_ON,
     KEY_ESTABLISHED,
+    KEY_PASS,
     KEY_CAP,
+    KEY_CONNECTING,
+    KEY_INFLIGHT,
+    KEY_CAP_WAIT,
+    KEY_LIMIT,
+    KEY_BURST,
+    KEY_LIMIT_WAIT,
     KEY_COUNT
 };
 
@@ -61,6 +68,10 @@ bool keys_inner(size_t key);
 /* May it be `off`? The first of a form stands for the whole of it. */
 bool keys_off(size_t key);
 
+/* The key of the value that stands right behind the directive (`cap 64`, `limit 100/s`), KEY_COUNT
+ * when there is none. */
+size_t keys_bare(const char *directive, size_t length);
+
 /* Is the directive one value (mode), or words with values (deadline)? Both false: unknown. */
 bool keys_single(const char *directive, size_t length, size_t *key);
 const char *keys_group(const char *word, size_t length);
@@ -70,6 +81,8 @@ void keys_set(const struct sp_key *key, struct sp_guards *guards, uint64_t value
 
 /* Is `value` one that the key may have? */
 bool keys_allowed(size_t key, uint64_t value);
+
+extern const char sp_rate_units[]; /* smh */
 
 /* "deadline connect", or "mode". */
 size_t keys_title(size_t key, char *out, size_t size);

@@ -39,8 +39,11 @@ static size_t override_key(const char *text, size_t length, size_t *name)
     for (size_t key = 0; key < KEY_COUNT; key++)
         if (override_ends(text, length, sp_keys[key].directive, sp_keys[key].word, name))
             return key;
-    /* `cap` alone is `cap connections`, as in a policy. */
-    return override_ends(text, length, "cap", "", name) ? KEY_CAP : KEY_COUNT;
+    for (size_t key = 0; key < KEY_COUNT; key++) /* `cap` alone is `cap connections` */
+        if (keys_bare(sp_keys[key].directive, strlen(sp_keys[key].directive)) == key &&
+            override_ends(text, length, sp_keys[key].directive, "", name))
+            return key;
+    return KEY_COUNT;
 }
 
 static int override_unknown(const char *text, size_t length, struct sp_error *error)

@@ -14,10 +14,8 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"limit", ""},        {"retry", ""},       {"fallback", ""},      {"lookup", ""},
-    {"split", ""},        {"slo", ""},         {"journal", ""},       {"breaker", "scope"},
-    {"breaker", "eject"}, {"breaker", "pass"}, {"cap", "connecting"}, {"cap", "inflight"},
-    {"cap", "wait"},
+    {"retry", ""}, {"fallback", ""}, {"lookup", ""},       {"split", ""},
+    {"slo", ""},   {"journal", ""},  {"breaker", "scope"}, {"breaker", "eject"},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 
@@ -150,6 +148,12 @@ static size_t parse_key(struct reader *reader, size_t key, const struct scan_wor
     const struct keys_form *form = keys_form_of(key);
     uint64_t value;
 
+    if (sp_keys[key].type == SP_KEY_FLAG) {
+        bool off = count > 0 && parse_is(words, "off");
+
+        parse_set(reader, key, !off);
+        return off;
+    }
     if (form != NULL && form->range)
         return parse_range(reader, form, words);
     if (form != NULL)
@@ -204,6 +208,9 @@ static size_t parse_word(struct reader *reader, const char *directive, struct sc
                   SHOWN(word));
     } else if (key == KEY_COUNT) {
         parse_unknown(reader, directive, word);
+    } else if (sp_keys[key].type == SP_KEY_FLAG) {
+        if (!parse_again(reader, key, word))
+            at += parse_key(reader, key, &words[at], count - at);
     } else if (at == count) {
         parse_missing(reader, key, word);
     } else if (parse_known(directive, &words[at]) && sp_keys[key].words == NULL) {
@@ -221,13 +228,14 @@ static const char *parse_example(const char *directive)
 {
     return strcmp(directive, "deadline") == 0  ? "deadline connect 250ms  response 2s"
            : strcmp(directive, "breaker") == 0 ? "breaker streak 5  open 1s..60s"
+           : strcmp(directive, "limit") == 0   ? "limit 100/s  burst 20"
                                                : "cap 64";
 }
 
 static void parse_group(struct reader *reader, const char *directive)
 {
     struct scan_word *words = reader->line.word;
-    size_t at = 1, count = reader->line.count;
+    size_t at = 1, count = reader->line.count, bare = keys_bare(directive, strlen(directive));
 
     if (count == 1) {
         report_at(reader, &words[0], parse_example(directive), "'%s' needs a word and a value",
@@ -237,11 +245,11 @@ static void parse_group(struct reader *reader, const char *directive)
     if (parse_is(&words[1], "off")) {
         parse_all_off(reader, directive, &words[1]);
         at = 2;
-    } else if (strcmp(directive, "cap") == 0 && words[1].length > 0 && words[1].text[0] >= '0' &&
+    } else if (bare < KEY_COUNT && words[1].length > 0 && words[1].text[0] >= '0' &&
                words[1].text[0] <= '9') {
         at = 2;
-        if (!parse_again(reader, KEY_CAP, &words[1]))
-            parse_key(reader, KEY_CAP, &words[1], 1);
+        if (!parse_again(reader, bare, &words[1]))
+            parse_key(reader, bare, &words[1], 1);
     }
     while (at < count)
         at = parse_word(reader, directive, words, at, count);

@@ -58,8 +58,13 @@ size_t keys_format(const struct sp_key *key, uint64_t value, char *out, size_t s
         return sp_text_format_count(value, out, size);
     case SP_KEY_SHARE:
         return sp_text_format_share((uint32_t)value, out, size);
+    case SP_KEY_RATE:
+        sp_text_put(&text, "%llu/%c", (unsigned long long)sp_rate_count(value),
+                    (value & 3) < SP_RATE_UNITS ? sp_rate_units[value & 3] : '?');
+        break;
     case SP_KEY_WORD_U8:
     case SP_KEY_WORD_U32:
+    case SP_KEY_FLAG:
         sp_text_put(&text, "%s", value <= key->high ? key->words[value] : "?");
         break;
     case SP_KEY_OUTCOMES:

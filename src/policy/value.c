@@ -22,7 +22,7 @@ void value_example(size_t key, char *out, size_t size)
     static const char *const examples[] = {
         [SP_KEY_TIME] = "a time: 250ms, 5s, 2m",         [SP_KEY_COUNT_U16] = "a whole number: 5",
         [SP_KEY_COUNT_U32] = "a whole number: 5",        [SP_KEY_SHARE] = "a share: 50%, 0.5%",
-        [SP_KEY_OUTCOMES] = "outcomes: refused,timeout",
+        [SP_KEY_OUTCOMES] = "outcomes: refused,timeout", [SP_KEY_RATE] = "a rate: 100/s, 10/m",
     };
     const struct keys_form *form = keys_form_of(key);
     struct sp_text_out text = sp_text_out(out, size);
@@ -107,6 +107,25 @@ static bool value_number(size_t key, const char *text, size_t length, uint64_t *
     if (*value < sp_keys[key].low || *value > sp_keys[key].high)
         return value_range(key, text, length, fault);
     return true;
+}
+
+static bool value_rate(size_t key, const char *text, size_t length, uint64_t *value,
+                       struct value_fault *fault)
+{
+    const char *slash = memchr(text, '/', length);
+    size_t digits = slash != NULL ? (size_t)(slash - text) : length;
+    const char *unit = digits + 2 == length ? strchr(sp_rate_units, slash[1]) : NULL;
+    uint64_t count;
+
+    if (unit != NULL && slash[1] != '\0' &&
+        sp_text_parse_count(text, digits, &count) == SP_TEXT_OK) {
+        *value = sp_rate_word(count, (enum sp_rate_unit)(unit - sp_rate_units));
+        return (count > 0 && count <= sp_rate_count(sp_keys[key].high)) ||
+               value_range(key, text, length, fault);
+    }
+    snprintf(fault->text, sizeof fault->text, "'%.*s' is not a rate", VALUE_SHOWN(length), text);
+    snprintf(fault->cure, sizeof fault->cure, "a number and /s, /m or /h: 100/s, 10/m");
+    return false;
 }
 
 static bool value_word(size_t key, const char *text, size_t length, uint64_t *value,
@@ -208,5 +227,7 @@ bool value_parse(size_t key, const char *text, size_t length, uint64_t *value,
     }
     if (sp_keys[key].type == SP_KEY_OUTCOMES)
         return value_outcomes(text, length, value, fault);
+    if (sp_keys[key].type == SP_KEY_RATE)
+        return value_rate(key, text, length, value, fault);
     return value_number(key, text, length, value, fault);
 }

@@ -1,4 +1,5 @@
 /* connect.c - admission, the connect itself within its deadline, and what came of it. */
+#include "shim/await.h"
 #include "shim/io.h"
 
 #include <errno.h>
@@ -204,14 +205,14 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
 
 /* Refused by a guard or by an injected fault: nothing was sent, and nothing is kept. */
 static int connect_refuse(struct attempt *a, const struct sp_call *call,
-                          const struct sp_admission *admission, int error)
+                          struct sp_admission *admission, int error)
 {
     if (admission) {
         enum sp_outcome outcome = sp_socket_outcome(error, true);
         if (a->delay)
             sp_socket_sleep(call->now + a->delay);
         sp_order_settle(call, &admission->permit, true, outcome, 0);
-        sp_cap_give(call, SP_CAP_CONNECTIONS, admission->lease_index, admission->lease);
+        sp_cap_release(call, admission);
     }
     sp_conn_free(a->conn);
     errno = error;
@@ -231,29 +232,78 @@ static bool connect_stream(int fd, struct sp_conn *conn)
     return true;
 }
 
+/* A connection to ask the guards with. False: the call is not ours. */
+static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *call,
+                            struct sp_guards *guards)
+{
+    a->conn = sp_conn_new();
+    if (!a->conn)
+        return false;
+    if (!sp_here_call(call, dest, sp_conn_index(a->conn), sp_now(), guards) ||
+        !connect_stream(a->fd, a->conn)) {
+        sp_conn_free(a->conn);
+        a->conn = NULL;
+        return false;
+    }
+    sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
+    return true;
+}
+
+/* Sleeps until the guards say yes or no; SP_WAIT: a signal came that ends it with EINTR. A leap out
+ * of the sleep leaves nothing behind: while it lasts there is no connection. */
+static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call,
+                                    struct sp_guards *guards, struct sp_wait *wait,
+                                    struct sp_admission *admission)
+{
+    enum sp_verdict verdict = SP_WAIT;
+    struct sp_await sleep;
+    sp_await_begin(&sleep, a->fd, wait);
+    while (verdict == SP_WAIT) {
+        sp_conn_free(a->conn);
+        a->conn = NULL;
+        if (!sp_await(&sleep, wait))
+            break;
+        verdict = connect_prepare(a, call->index, call, guards)
+                      ? sp_order_admit(call, true, wait, admission)
+                      : SP_PASS;
+    }
+    sp_await_end(&sleep);
+    if (wait->began)
+        sp_order_leave(call, true, wait);
+    return verdict;
+}
+
+static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call,
+                                   struct sp_guards *guards, struct sp_admission *admission)
+{
+    struct sp_wait wait;
+    bool blocking = !(sp_conn_flags(a->conn) & SP_CONN_NONBLOCK);
+    sp_wait_none(&wait);
+    enum sp_verdict verdict = sp_order_admit(call, true, blocking ? &wait : NULL, admission);
+    return verdict == SP_WAIT ? connect_wait(a, call, guards, &wait, admission) : verdict;
+}
+
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
 {
     struct sp_guards guards;
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
-    *passed = true;
-    a->conn = sp_conn_new();
-    if (!a->conn)
+    *passed = !connect_prepare(a, dest, &call, &guards);
+    if (*passed)
         return 0;
-    if (!sp_here_call(&call, dest, sp_conn_index(a->conn), sp_now(), &guards) ||
-        !connect_stream(a->fd, a->conn)) {
-        sp_conn_free(a->conn);
-        return 0;
-    }
-    *passed = false;
-    sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */
         sp_count(
             &call.dest->shards[call.segment->self.shard % SP_SHARDS].expired[SP_DEADLINE_TOTAL], 1);
         return connect_refuse(a, &call, NULL, ETIMEDOUT);
     }
-    if (sp_order_admit(&call, true, &admission) != SP_PASS)
+    enum sp_verdict verdict = connect_ask(a, &call, &guards, &admission);
+    *passed = verdict == SP_PASS && !a->conn; /* switched off meanwhile */
+    if (verdict == SP_WAIT)
+        errno = EINTR;
+    if (!a->conn)
+        return -1;
+    if (verdict != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
     if (sp_here.fault_count)
         sp_here_faults(&call, SP_FAULT_ON_CONNECT, &act);

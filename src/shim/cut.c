@@ -136,7 +136,7 @@ void sp_cut_refused(int fd, uint64_t entry, int error)
     struct sp_conn *conn = sp_conn_at(entry);
     if (!sp_conn_hold(conn, (uint32_t)(entry >> 32)))
         return;
-    if (sp_socket_is(fd, conn) && sp_turn_cut_as(conn, 0, SP_OUTCOME_ABANDONED, error, 0))
+    if (sp_socket_is(fd, conn) && sp_turn_cut_as(conn, 0, SP_OUTCOME_REJECTED_BREAKER, error, 0))
         cut_waiters(conn);
     sp_fd_left(conn);
 }

@@ -1,5 +1,6 @@
 /* io.c - sending and receiving: the directions tell where an exchange begins and ends. */
 #include "shim/io.h"
+#include "shim/await.h"
 
 #include <errno.h>
 
@@ -63,6 +64,34 @@ static ssize_t io_cut_meanwhile(struct sp_io *io)
 
 /* --- sending --- */
 
+/* Sleeps until the guards say yes or no; SP_WAIT: a signal came that ends it with EINTR. */
+static enum sp_verdict io_wait(struct sp_io *io, struct sp_wait *wait)
+{
+    enum sp_verdict verdict = SP_WAIT;
+    struct sp_await sleep;
+    sp_await_begin(&sleep, io->fd, wait);
+    while (verdict == SP_WAIT && sp_await(&sleep, wait)) {
+        if (sp_conn_entry(io->fd) == io->entry)
+            verdict = sp_turn_ask(io->conn, sp_now(), wait, &io->began);
+        else
+            verdict = SP_PASS; /* closed by another thread: libc knows what to say */
+    }
+    sp_await_end(&sleep);
+    if (wait->began)
+        sp_turn_leave(io->conn, wait);
+    return verdict;
+}
+
+/* A program may send as soon as the kernel takes bytes, without asking what became of the connect.
+ * Where exchanges need a place, that must be known before. */
+static void io_pending(struct sp_io *io)
+{
+    if (!(sp_conn_flags(io->conn) & SP_CONN_CAPPED) || !sp_socket_connected(io->fd))
+        return;
+    sp_connect_learnt(io->fd, io->entry, 0);
+    io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
+}
+
 /* False: refused, errno is set. */
 bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
@@ -70,9 +99,20 @@ bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
         return false;
     if (SP_UNLIKELY(sp_conn_flags(io->conn) & SP_CONN_INHERITED))
         sp_conn_adopt(io->conn);
+    if (SP_UNLIKELY(sp_turn_of(io->word) == SP_TURN_CONNECTING))
+        io_pending(io);
     if (io->word != 0 && sp_turn_of(io->word) != SP_TURN_QUIET)
         return true;
-    enum sp_verdict verdict = sp_turn_ask(io->conn, sp_now(), &io->began);
+    struct sp_wait wait;
+    sp_wait_none(&wait);
+    enum sp_verdict verdict =
+        sp_turn_ask(io->conn, sp_now(), io->blocking ? &wait : NULL, &io->began);
+    if (SP_UNLIKELY(verdict == SP_WAIT))
+        verdict = io_wait(io, &wait);
+    if (SP_UNLIKELY(verdict == SP_WAIT)) {
+        errno = EINTR;
+        return false;
+    }
     if (SP_LIKELY(verdict == SP_PASS)) {
         if (io->began)
             io->word = io->began;
@@ -96,7 +136,7 @@ static void io_sent_pending(struct sp_io *io)
 {
     uint64_t now = sp_now();
     sp_connect_learnt(io->fd, io->entry, 0);
-    sp_turn_ask(io->conn, now, &io->began);
+    sp_turn_ask(io->conn, now, NULL, &io->began);
 }
 
 ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)

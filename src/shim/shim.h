@@ -45,10 +45,13 @@ bool sp_socket_restarts(void);
 
 /* A sp_due_fn: cuts what is due, unless the program could see the result already. */
 void sp_cut_expire(struct sp_conn *conn, uint64_t word);
-/* Cuts an idle connection that an open breaker refuses. */
+/* Cuts an idle connection that a guard refuses. */
 void sp_cut_refused(int fd, uint64_t entry, int error);
 /* The fd of a connection that turned out to be a stranger's: forget it. */
 void sp_cut_forget(int fd, uint64_t entry);
+
+/* Wakes those who sleep before a cap: a sp_call's wake (await.c). */
+void sp_await_wake(sp_half *bell, uint32_t bits);
 
 /* --- fds (fd.c) --- */
 

@@ -166,6 +166,7 @@ __attribute__((constructor)) static void start(void)
             sp_process_join(&sp_here.segment);
             start_settings(start_env("SHEARPIN_SET"));
             start_deadline(start_env("SHEARPIN_DEADLINE"));
+            sp_here.wake = sp_await_wake;
             if (sp_here_start(start_fds()) != 0)
                 sp_say("this program runs unguarded: no memory for the tables");
             else

@@ -9,6 +9,8 @@
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
 {
     memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < SP_BINS; i++)
+        out->wait_time[i] = atomic_load_explicit(&dest->wait_time[i], memory_order_relaxed);
     for (size_t s = 0; s < SP_SHARDS; s++) {
         const struct sp_shard *shard = &dest->shards[s];
         SUM(connects, SP_OUTCOME_COUNT);
@@ -20,6 +22,8 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
+        uint64_t succeeded = atomic_load_explicit(&shard->last_success, memory_order_relaxed);
+        out->last_success = succeeded > out->last_success ? succeeded : out->last_success;
         out->received += atomic_load_explicit(&shard->received, memory_order_relaxed);
     }
 }

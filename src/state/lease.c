@@ -59,6 +59,8 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
         if (seen == 0 && atomic_compare_exchange_strong(&words[at], &seen, lease))
             return at;
     }
+    if (!alive)
+        return SP_NO_LEASE;
     struct lease_census census = {.alive = alive, .context = context, .now_ms = now_ms};
     for (uint32_t i = 0; i < limit; i++) {
         if (lease_reclaim(segment, &words[i], lease, &census))

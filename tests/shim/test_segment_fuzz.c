@@ -80,16 +80,19 @@ static enum sp_life coin(void *context, uint32_t slot, uint32_t *now_ms)
 static void use_dest(struct sp_call *call, uint64_t *seed)
 {
     struct sp_admission admission = {0};
+    struct sp_wait wait;
     struct sp_breaker_view view;
     struct sp_figures figures;
     struct sp_steer note;
 
+    sp_wait_none(&wait);
     sp_breaker_look(call, &view);
-    if (sp_order_admit(call, true, &admission) == SP_PASS)
+    if (sp_order_admit(call, true, &wait, &admission) == SP_PASS)
         sp_order_settle(call, &admission.permit, true,
                         next_random(seed) % 2 ? SP_OUTCOME_OK : SP_OUTCOME_REFUSED, 1000);
-    sp_cap_give(call, SP_CAP_CONNECTIONS, admission.lease_index, admission.lease);
-    if (sp_order_admit(call, false, &admission) == SP_PASS)
+    sp_cap_release(call, &admission);
+    sp_order_leave(call, true, &wait);
+    if (sp_order_admit(call, false, NULL, &admission) == SP_PASS)
         sp_order_settle(call, &admission.permit, false, SP_OUTCOME_RESET, 1000);
     sp_breaker_trip(call);
     sp_breaker_look(call, &view);

@@ -66,16 +66,24 @@ static enum sp_life coin(void *context, uint32_t slot, uint32_t *now_ms)
 static void use_guards(const struct sp_call *call)
 {
     struct sp_admission admission;
+    struct sp_wait wait;
     struct sp_permit permit;
     struct sp_breaker_view view;
     for (unsigned i = 0; i < 20; i++) {
         if (sp_breaker_admit(call, &permit) == SP_PASS)
             sp_breaker_settle(call, &permit, (enum sp_outcome)below(SP_OUTCOME_COUNT), dice);
-        if (sp_order_admit(call, below(2), &admission) == SP_PASS) {
-            sp_order_settle(call, &admission.permit, below(2),
+        bool connecting = below(2);
+        sp_wait_none(&wait);
+        if (sp_order_admit(call, connecting, below(4) ? &wait : NULL, &admission) == SP_PASS) {
+            sp_order_settle(call, &admission.permit, connecting,
                             (enum sp_outcome)below(SP_OUTCOME_COUNT), dice);
-            sp_cap_give(call, SP_CAP_CONNECTIONS, admission.lease_index, admission.lease);
+            sp_cap_release(call, &admission);
         }
+        sp_order_admit(call, connecting, &wait, &admission);
+        sp_order_leave(call, connecting, &wait);
+        ck_assert_uint_le(
+            sp_queue_waiting(call->segment, &call->dest->queues[connecting], call->now, NULL),
+            SP_TICKETS);
         sp_breaker_look(call, &view);
         ck_assert_int_lt(view.state, SP_STATE_COUNT);
         ck_assert_int_lt(view.hold, SP_HOLD_COUNT);

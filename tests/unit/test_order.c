@@ -9,7 +9,7 @@ static struct sp_admission admission;
 
 static void admit_is(bool connecting, enum sp_verdict verdict)
 {
-    ck_assert_int_eq(sp_order_admit(&fx.call, connecting, &admission), verdict);
+    ck_assert_int_eq(sp_order_admit(&fx.call, connecting, NULL, &admission), verdict);
 }
 
 static void permit_is(enum sp_permit_kind kind)
@@ -34,17 +34,18 @@ static void fail_connects(unsigned count)
     while (count-- > 0) {
         admit_is(true, SP_PASS);
         ck_assert(sp_order_settle(&fx.call, &admission.permit, true, SP_OUTCOME_REFUSED, SP_MS));
-        sp_cap_give(&fx.call, SP_CAP_CONNECTIONS, admission.lease_index, admission.lease);
+        sp_cap_give(&fx.call, SP_CAP_CONNECTIONS, admission.places[SP_CAP_CONNECTIONS],
+                    admission.lease);
     }
 }
 
 START_TEST(a_connect_takes_a_place_of_the_cap_and_an_exchange_none)
 {
     admit_is(true, SP_PASS);
-    ck_assert_uint_ne(admission.lease_index, SP_NO_LEASE);
+    ck_assert_uint_ne(admission.places[SP_CAP_CONNECTIONS], SP_NO_LEASE);
     ck_assert_uint_eq(held(), 1);
     admit_is(false, SP_PASS);
-    ck_assert_uint_eq(admission.lease_index, SP_NO_LEASE);
+    ck_assert_uint_eq(admission.places[SP_CAP_CONNECTIONS], SP_NO_LEASE);
     ck_assert_uint_eq(held(), 1);
 }
 END_TEST
@@ -55,7 +56,7 @@ START_TEST(a_full_cap_refuses_and_counts)
         admit_is(true, SP_PASS);
     admit_is(true, SP_REFUSED_CAP);
     permit_is(SP_PERMIT_NONE);
-    ck_assert_uint_eq(admission.lease_index, SP_NO_LEASE);
+    ck_assert_uint_eq(admission.places[SP_CAP_CONNECTIONS], SP_NO_LEASE);
     ck_assert_uint_eq(atomic_load(&shard()->rejected[SP_REFUSED_CAP - 1]), 1);
 }
 END_TEST
@@ -99,7 +100,8 @@ START_TEST(a_cap_that_refuses_gives_the_probe_back)
     sp_breaker_trip(&fx.call);
     fixture_forward(SP_SECOND);
     admit_is(true, SP_REFUSED_CAP);
-    sp_cap_give(&fx.call, SP_CAP_CONNECTIONS, places[0].lease_index, places[0].lease);
+    sp_cap_give(&fx.call, SP_CAP_CONNECTIONS, places[0].places[SP_CAP_CONNECTIONS],
+                places[0].lease);
     admit_is(true, SP_PASS);
     permit_is(SP_PERMIT_PROBE);
 }

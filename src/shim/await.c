@@ -1,0 +1,73 @@
+/* await.c - sleeping before a cap or a rate limit. The guards say until when, and on which bell; a
+ * signal ends it as it would end libc's call. */
+#include "shim/await.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "base/clock.h"
+
+/* The futex lies in the segment: not private. */
+static long await_futex(sp_half *bell, int operation, uint32_t value, const struct timespec *time,
+                        uint32_t bits)
+{
+    return REAL(syscall)(SYS_futex, bell, operation, value, time, NULL, bits);
+}
+
+void sp_await_wake(sp_half *bell, uint32_t bits)
+{
+    int error = errno;
+    await_futex(bell, FUTEX_WAKE_BITSET, INT_MAX, NULL, bits);
+    errno = error;
+}
+
+/* No wait lasts longer than the program's own timeout for sends and connects, or than itself. */
+void sp_await_begin(struct sp_await *sleep, int fd, struct sp_wait *wait)
+{
+    struct timeval own = {0, 0};
+    socklen_t length = sizeof own;
+    sigset_t all;
+    REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);
+    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    if (limit && limit < wait->end - wait->began)
+        wait->end = wait->began + limit;
+    if (sp_here.deadline < wait->end)
+        wait->end = sp_here.deadline;
+    sigfillset(&all);
+    sleep->masked = sigprocmask(SIG_BLOCK, &all, &sleep->mask) == 0;
+}
+
+static void await_bell(const struct sp_wait *wait)
+{
+    struct timespec until = {(time_t)(wait->wake / SP_SECOND), (long)(wait->wake % SP_SECOND)};
+    if (await_futex(wait->bell, FUTEX_WAIT_BITSET, wait->heard, &until, wait->bits) != 0 &&
+        errno != EAGAIN && errno != ETIMEDOUT && errno != EINTR)
+        sp_socket_sleep(wait->wake); /* a sandbox without futexes */
+}
+
+/* Signals are let in at the end of each slice, where EINTR can be told: none is handled unseen. A
+ * ring is heard at once, a signal within a slice. */
+bool sp_await(const struct sp_await *sleep, const struct sp_wait *wait)
+{
+    uint64_t now = sp_now(), slice = now + SP_QUEUE_SLICE;
+    struct timespec time = {0, 0};
+    if (wait->bell)
+        await_bell(wait);
+    else if (wait->wake > now) /* a token: nobody rings for it */
+        time.tv_nsec = (long)((wait->wake < slice ? wait->wake : slice) - now);
+    if (REAL(ppoll)(NULL, 0, &time, sleep->masked ? &sleep->mask : NULL) == 0 || errno != EINTR)
+        return true;
+    return sp_socket_restarts();
+}
+
+void sp_await_end(const struct sp_await *sleep)
+{
+    int error = errno;
+    if (sleep->masked)
+        sigprocmask(SIG_SETMASK, &sleep->mask, NULL);
+    errno = error;
+}
