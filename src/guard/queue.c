@@ -106,19 +106,26 @@ bool sp_queue_empty(const struct sp_call *call, struct sp_queue *queue)
     return true;
 }
 
+/* A free ticket, or with `stale` that of somebody who is not awake. */
+static bool queue_take(const struct sp_call *call, struct sp_ticket *ticket, uint32_t number,
+                       bool stale)
+{
+    uint32_t ms = queue_ms(call->now);
+    uint64_t owner = atomic_load(&ticket->owner);
+    if (owner != 0 && (!stale || queue_awake(call->segment, ticket, owner, ms)))
+        return false;
+    atomic_store(&ticket->beat, ms);
+    return atomic_compare_exchange_strong(&ticket->owner, &owner, queue_own(call, number));
+}
+
 bool sp_queue_join(const struct sp_call *call, struct sp_queue *queue, struct sp_wait *wait)
 {
     uint32_t number = atomic_fetch_add(&queue->issued, 1) + 1;
     if (number == 0) /* means none where it is compared */
         number = atomic_fetch_add(&queue->issued, 1) + 1;
-    for (uint32_t i = 0; i < SP_TICKETS; i++) {
+    for (uint32_t i = 0; i < 2 * SP_TICKETS; i++) {
         uint32_t at = (number + i) % SP_TICKETS;
-        struct sp_ticket *ticket = &queue->tickets[at];
-        uint64_t owner = atomic_load(&ticket->owner);
-        if (owner != 0)
-            continue;
-        atomic_store(&ticket->beat, queue_ms(call->now));
-        if (!atomic_compare_exchange_strong(&ticket->owner, &owner, queue_own(call, number)))
+        if (!queue_take(call, &queue->tickets[at], number, i >= SP_TICKETS))
             continue;
         sp_queue_begin(call, wait);
         wait->ticket = at;

@@ -279,6 +279,9 @@ START_TEST(when_all_tickets_are_taken_the_next_is_refused)
     }
     ck_assert_uint_eq(waiting(), SP_TICKETS);
     ck_assert_int_eq(asks(2), SP_REFUSED_CAP);
+    fixture_forward(SP_QUEUE_STALE_MS * SP_MS); /* they have died, and are in nobody's way */
+    ck_assert_int_eq(asks(2), SP_WAIT);
+    ck_assert_uint_eq(waiting(), 1);
 }
 END_TEST
 
