@@ -211,6 +211,69 @@ START_TEST(established_connections_pass_an_open_breaker_where_the_policy_says_so
 }
 END_TEST
 
+START_TEST(a_breaker_that_only_reports_lets_everything_pass)
+{
+    fx.guards.pass = 1;
+    fail_connects(3);
+    ck_assert_int_eq(state(), SP_STATE_OPEN);
+    admit_is(true, SP_PASS);
+    permit_is(SP_PERMIT_SHADOW);
+    admit_is(false, SP_PASS);
+    ck_assert_uint_eq(atomic_load(&shard()->detected[SP_REFUSED_BREAKER - 1]), 2);
+    ck_assert_uint_eq(atomic_load(&shard()->rejected[SP_REFUSED_BREAKER - 1]), 0);
+    sp_cap_release(&fx.call, &admission);
+    for (int i = 0; i < 3; i++) /* the cap refuses all the same */
+        admit_is(true, SP_PASS);
+    admit_is(true, SP_REFUSED_CAP);
+    ck_assert_uint_eq(atomic_load(&shard()->rejected[SP_REFUSED_CAP - 1]), 1);
+    fixture_forward(SP_SECOND);
+    admit_is(false, SP_PASS); /* and it finds its way back */
+    permit_is(SP_PERMIT_PROBE);
+}
+END_TEST
+
+START_TEST(the_last_success_is_known)
+{
+    struct sp_figures figures;
+    sp_count_sum(fx.call.dest, &figures);
+    ck_assert_uint_eq(figures.last_success, 0);
+    admit_is(true, SP_PASS);
+    sp_order_settle(&fx.call, &admission.permit, true, SP_OUTCOME_OK, SP_MS);
+    sp_count_sum(fx.call.dest, &figures);
+    ck_assert_uint_eq(figures.last_success, 0); /* a connect is no verdict */
+    fixture_forward(SP_MS);
+    sp_order_settle(&fx.call, &admission.permit, false, SP_OUTCOME_OK, SP_MS);
+    sp_count_sum(fx.call.dest, &figures);
+    ck_assert_uint_eq(figures.last_success, FIXTURE_START + SP_MS);
+}
+END_TEST
+
+/* Open for 1 s, half-open for 100 ms, open for 2 s, half-open for 50 ms, closed. */
+START_TEST(the_time_open_and_the_time_until_closed_are_kept)
+{
+    fx.guards.breaker.close = 1;
+    fx.guards.breaker.open_max = fx.guards.breaker.open_min = SP_SECOND;
+    fail_connects(3);
+    fixture_forward(SP_SECOND);
+    admit_is(true, SP_PASS);
+    fixture_forward(100 * SP_MS);
+    sp_order_settle(&fx.call, &admission.permit, true, SP_OUTCOME_REFUSED, SP_MS);
+    fixture_forward(2 * SP_SECOND);
+    admit_is(true, SP_PASS);
+    fixture_forward(50 * SP_MS);
+    sp_order_settle(&fx.call, &admission.permit, false, SP_OUTCOME_OK, SP_MS);
+    ck_assert_int_eq(state(), SP_STATE_CLOSED);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->open_time), 3 * SP_SECOND);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->recovery), 3150 * SP_MS);
+    fixture_forward(SP_SECOND);
+    sp_breaker_trip(&fx.call);
+    fixture_forward(SP_SECOND);
+    sp_breaker_reset(&fx.call);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->open_time), 4 * SP_SECOND);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->recovery), SP_SECOND);
+}
+END_TEST
+
 START_TEST(with_the_mode_off_nothing_is_asked_and_nothing_held)
 {
     sp_breaker_trip(&fx.call);
@@ -252,6 +315,9 @@ Suite *suite_order(void)
     tcase_add_test(tests, a_call_is_detected_once_by_the_first_guard_that_would_stop_it);
     tcase_add_test(tests, the_observed_breaker_finds_its_way_back);
     tcase_add_test(tests, established_connections_pass_an_open_breaker_where_the_policy_says_so);
+    tcase_add_test(tests, a_breaker_that_only_reports_lets_everything_pass);
+    tcase_add_test(tests, the_last_success_is_known);
+    tcase_add_test(tests, the_time_open_and_the_time_until_closed_are_kept);
     tcase_add_test(tests, with_the_mode_off_nothing_is_asked_and_nothing_held);
     tcase_add_test(tests, what_comes_to_nothing_is_given_back);
     return suite;
