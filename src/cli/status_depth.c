@@ -75,7 +75,8 @@ static void depth_windows(const struct look *look, const struct look_dest *d)
 }
 
 /* "3 by pid 17 nginx", a line for each process that has some. */
-static void depth_slots(const struct look *look, const uint32_t *by_slot, const char *what)
+static void depth_slots(const struct look *look, const uint32_t *by_slot, const char *title,
+                        const char *what)
 {
     for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
         const struct sp_process *p = &look->segment->processes[slot];
@@ -83,8 +84,9 @@ static void depth_slots(const struct look *look, const uint32_t *by_slot, const 
         if (by_slot[slot] == 0)
             continue;
         say_safe(command, sizeof command, p->command, sizeof p->command);
-        printf("  %-14s%u %sby pid %u %s\n", "", by_slot[slot], what, atomic_load(&p->pid),
+        printf("  %-14s%u %sby pid %u %s\n", title, by_slot[slot], what, atomic_load(&p->pid),
                command);
+        title = "";
     }
 }
 
@@ -96,17 +98,17 @@ static void depth_holders(const struct look *look, const sp_word *words, uint32_
         if (slot != SP_NO_SLOT)
             held[slot]++;
     }
-    depth_slots(look, held, "");
+    depth_slots(look, held, "", "");
 }
 
 static void depth_waiters(const struct look *look, const struct look_dest *d)
 {
-    static const char *const whats[SP_LINES] = {"waiting to connect ", "waiting to send "};
+    static const char *const whats[SP_LINES] = {"to connect ", "to send "};
     for (int line = 0; line < SP_LINES; line++) {
         uint32_t by_slot[SP_PROCESSES] = {0};
         sp_queue_waiting(look->segment, &look->segment->dests[d->index].queues[line], look->now,
                          by_slot);
-        depth_slots(look, by_slot, whats[line]);
+        depth_slots(look, by_slot, "waiting", whats[line]);
     }
 }
 
