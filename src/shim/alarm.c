@@ -109,7 +109,7 @@ static int alarm_poll(const struct sp_io *io, uint64_t until)
         int ready = REAL(ppoll)(&one, 1, until == SP_NEVER ? NULL : &rest, NULL);
         if (ready >= 0)
             return ready;
-        if (io->begun || errno != EINTR || !sp_socket_restarts()) {
+        if (io->brittle || errno != EINTR || !sp_socket_restarts()) {
             errno = EINTR;
             return -1;
         }
@@ -173,13 +173,16 @@ static bool alarm_foreign(const struct sp_io *io)
 bool sp_alarm_over(struct sp_io *io)
 {
     uint64_t own = alarm_own(io->conn);
-    if (errno == EINTR) /* a timed receive does not restart by itself, a plain one would */
-        return own == 0 && sp_socket_restarts();
+    bool interrupted = errno == EINTR; /* a timed receive does not restart by itself */
+    if (interrupted && (own != 0 || !sp_socket_restarts()))
+        return false;
     if (!alarm_mine(io)) { /* closed by another thread: its number may be a stranger's by now */
         errno = EBADF;
         return false;
     }
-    if (alarm_foreign(io) || !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
+    io->brittle = own != 0;
+    if ((!interrupted && alarm_foreign(io)) ||
+        !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
         return false;
     io->tried = sp_now();
     uint64_t limit = alarm_limit(io->conn, io->tried);
@@ -198,6 +201,7 @@ bool sp_alarm_whole(struct sp_io *io)
     sp_alarm_lift(io->fd, io->conn);
     REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
     uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    io->brittle = io->brittle || limit;
     return alarm_wait(io, limit ? sp_now() + limit : SP_NEVER, false);
 }
 

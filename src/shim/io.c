@@ -20,7 +20,7 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     io->entry = entry;
     io->fd = fd;
     io->began = io->started = 0;
-    io->begun = false;
+    io->brittle = false;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
     uint32_t kept = sp_conn_flags(io->conn);
     /* The latter two never wait; but unix sockets know no error queue and take it for plain. */
@@ -148,7 +148,7 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
             sp_count(&shard->sent, bytes);
         if (sp_turn_of(io->word) == SP_TURN_CONNECTING)
             io_sent_pending(io);
-        else if (!io->began && io->conn->response)
+        else if (io->conn->response && (!io->began || bytes >= SP_PUSH_LARGE))
             sp_turn_more(io->conn, io->word, sp_now());
         if (SP_UNLIKELY(io->conn->send != 0))
             sp_turn_pushed(io->conn, true);
