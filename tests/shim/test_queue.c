@@ -84,8 +84,8 @@ START_TEST(waits_for_a_place)
 }
 END_TEST
 
-/* dial_timed ADDRESS: what connect() says, and after how many ms. */
-VICTIM(dial_timed)
+/* dial_patient ADDRESS: what connect() says, and after how many ms. */
+VICTIM(dial_patient)
 {
     uint64_t start = sp_now();
     int fd = dial(argv[1]);
@@ -101,7 +101,7 @@ START_TEST(the_wait_ends)
     char said[32];
     int ms;
 
-    ck_assert_int_eq(sscanf(victim_says("dial_timed", server->text, NULL), "%31s %d", said, &ms),
+    ck_assert_int_eq(sscanf(victim_says("dial_patient", server->text, NULL), "%31s %d", said, &ms),
                      2);
     ck_assert_str_eq(said, "ECONNREFUSED");
     ck_assert_int_ge(ms, 200);
