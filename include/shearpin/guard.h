@@ -55,9 +55,10 @@ enum sp_permit_kind {
 /* What was taken for a call; settles or gives back. Fits one word: sp_permit_pack. */
 struct sp_permit {
     uint8_t kind;
-    uint8_t probe;  /* index of the probe lease */
-    uint16_t epoch; /* the breaker's, when it was given */
-    uint32_t since; /* ms at which a probe began: part of its lease */
+    uint8_t probe : 7;    /* index of the probe lease */
+    uint8_t observed : 1; /* whatever was decided, the call goes on */
+    uint16_t epoch;       /* the breaker's, when it was given */
+    uint32_t since;       /* ms at which a probe began: part of its lease */
 };
 
 /* One question to the guards. */
@@ -99,13 +100,21 @@ struct sp_breaker_view {
 };
 void sp_breaker_look(const struct sp_call *call, struct sp_breaker_view *view);
 
+/* Share (src/guard/share.c): which connections `enforce N%` is for. Each draws a number once, in
+ * the order of the destination's connections: of 100 in a row exactly N are below the share. */
+uint32_t sp_share_draw(struct sp_dest *dest);
+static inline bool sp_share_enforces(uint32_t drawn, uint32_t share)
+{
+    return share == 0 || drawn < share;
+}
+
 /* Cap (src/guard/cap.c): returns the lease index, or SP_NO_LEASE when full. */
 uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease);
 void sp_cap_give(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease);
 
 /* The order of the guards (src/guard/order.c): breaker -> rate -> cap. `connecting` asks for a
  * place of the connection cap too. In observe mode a refusal becomes a pass with a shadow permit
- * and is counted as detected; `*verdict_seen` (may be NULL) tells what enforce would have said. */
+ * and is counted as detected. */
 struct sp_admission {
     struct sp_permit permit;
     uint32_t lease_index;
@@ -114,9 +123,12 @@ struct sp_admission {
 enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
                                struct sp_admission *admission);
 /* Counts the outcome of a connect attempt (`connecting`) or of an exchange, and settles the permit.
- * False: a connect that succeeded is no verdict, the permit lives on until the first answer. */
+ * What was only observed and took longer than its deadline is a timeout for the breaker. False: a
+ * connect that succeeded is no verdict, the permit lives on until the first answer. */
 bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
                      enum sp_outcome outcome, uint64_t duration);
+/* The end of a connection that `stood` that long: a line of the journal, nothing else. */
+void sp_order_closed(const struct sp_call *call, uint64_t stood);
 /* Nothing came of it: gives the permit back without a verdict. */
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
 

@@ -44,13 +44,19 @@ struct sp_guards {
     uint8_t exchange; /* enum sp_exchange */
     uint8_t success;  /* enum sp_success */
     uint8_t spare0;
-    uint32_t spare1;
+    uint32_t share;                       /* of the connections that are enforced; 0 = all */
     uint64_t deadline[SP_DEADLINE_COUNT]; /* ns; 0 = off */
     struct sp_breaker_policy breaker;
     uint32_t cap[SP_CAP_COUNT]; /* 0 = off */
-    uint32_t spare2;
-    uint64_t cap_wait; /* ns; 0 = refuse at once */
+    uint32_t journal;           /* bytes of the segment's journal; 0 = calls are not written down */
+    uint64_t cap_wait;          /* ns; 0 = refuse at once */
 };
+
+/* `mode` as one value: the word in the low byte, the share above it. */
+static inline uint64_t sp_mode_value(const struct sp_guards *guards)
+{
+    return guards->mode | (uint64_t)guards->share << 8;
+}
 
 /* One destination. */
 struct sp_row {
@@ -178,6 +184,8 @@ enum sp_key_type {
     SP_KEY_SHARE,   /* uint32_t, hundredths of a percent */
     SP_KEY_WORD_U8, /* one of `words` */
     SP_KEY_WORD_U32,
+    SP_KEY_MODE,    /* sp_mode_value: a word, and a share behind `enforce` */
+    SP_KEY_SIZE,    /* uint32_t bytes */
     SP_KEY_OUTCOMES /* uint32_t mask */
 };
 

@@ -118,6 +118,38 @@ static void look_calls(const struct sp_figures *f, const struct sp_guards *guard
     }
 }
 
+/* The calls of one side, as figures of their own. */
+static void look_part(struct sp_figures *part, const struct sp_figures *all, int side)
+{
+    const struct sp_figures_side *o = &all->observed;
+    bool observed = side == LOOK_OBSERVED;
+    *part = *all;
+    for (unsigned i = 0; i < SP_OUTCOME_COUNT; i++) {
+        part->connects[i] = observed ? o->connects[i] : all->connects[i] - o->connects[i];
+        part->exchanges[i] = observed ? o->exchanges[i] : all->exchanges[i] - o->exchanges[i];
+    }
+    for (unsigned i = 0; i < SP_BINS; i++)
+        part->answer_time[i] =
+            observed ? o->answer_time[i] : all->answer_time[i] - o->answer_time[i];
+}
+
+static void look_side(struct look_dest *d, const struct sp_figures *delta, double seconds, int side)
+{
+    struct sp_figures *part = look_room(1, sizeof *part);
+    struct look_side *s = &d->side[side];
+    look_part(part, delta, side);
+    look_calls(part, &d->guards, &s->calls, &s->errors);
+    s->calls_per_s = (double)s->calls / seconds;
+    look_part(part, &d->shown, side);
+    look_calls(part, &d->guards, &s->calls, &s->errors);
+    s->p50 = sp_bin_quantile(part->answer_time, 0.50);
+    s->p99 = sp_bin_quantile(part->answer_time, 0.99);
+    bool observed = side == LOOK_OBSERVED;
+    s->refused = look_sum(observed ? part->detected : part->rejected, 3);
+    s->cut = look_sum(observed ? part->observed.late : part->expired, SP_DEADLINE_COUNT);
+    free(part);
+}
+
 static void look_rates(struct look_dest *d, const struct sp_figures *before, uint64_t interval,
                        bool over_interval)
 {
@@ -130,6 +162,8 @@ static void look_rates(struct look_dest *d, const struct sp_figures *before, uin
     d->calls_per_s = (double)calls / seconds;
     d->refused_per_min = (double)look_sum(delta->rejected, 3) * 60 / seconds;
     d->shown = over_interval ? *delta : d->life;
+    for (int side = 0; side < LOOK_SIDES; side++)
+        look_side(d, delta, seconds, side);
     free(delta);
     look_calls(&d->shown, &d->guards, &d->calls, &d->errors);
     bool answers = look_sum(d->shown.answer_time, SP_BINS) > 0;

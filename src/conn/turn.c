@@ -74,9 +74,11 @@ static void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
 {
     conn->idle = turn_units(guards->deadline[SP_DEADLINE_IDLE]);
     conn->send = turn_units(guards->deadline[SP_DEADLINE_SEND]);
-    conn->least = turn_least(turn_units(guards->deadline[SP_DEADLINE_RESPONSE]),
-                             turn_units(guards->deadline[SP_DEADLINE_TOTAL]));
-    conn->least = turn_least(conn->least, conn->idle);
+    uint32_t least = turn_least(turn_units(guards->deadline[SP_DEADLINE_RESPONSE]),
+                                turn_units(guards->deadline[SP_DEADLINE_TOTAL]));
+    least = turn_least(least, conn->idle);
+    /* An alarm that was set under deadlines that are no more stays, and must be known as ours. */
+    conn->least = least || !conn->least ? least : UINT32_MAX;
 }
 
 /* What is left of `total` when that ends before `limit` does. */
@@ -112,7 +114,10 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
     struct sp_guards guards;
     struct sp_call call;
     sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    struct sp_guards mine = guards;
     bool ok = outcome == SP_OUTCOME_OK;
+    if (call.dest)
+        sp_conn_side(conn, &call, &mine);
     /* Before the word: who sees the connection idle must see that its first exchange is admitted.
      */
     if (ok && guards.success != SP_SUCCESS_CONNECT)
@@ -120,11 +125,11 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
     uint64_t to =
         ok && guards.exchange == SP_EXCHANGE_GREETING ? sp_turn_word(SP_TURN_EXCHANGE, now) : 0;
     if (to)
-        conn->limit = turn_units(guards.deadline[SP_DEADLINE_RESPONSE]);
+        conn->limit = turn_units(mine.deadline[SP_DEADLINE_RESPONSE]);
     if (!turn_swap(conn, word, to))
         return false;
     if (to && conn->limit)
-        sp_due_arm(sp_due_of(conn, to), guards.deadline[SP_DEADLINE_RESPONSE]);
+        sp_due_arm(sp_due_of(conn, to), mine.deadline[SP_DEADLINE_RESPONSE]);
     if (call.dest)
         sp_order_settle(&call, &permit, true, outcome, turn_lasted(word, now));
     return true;
@@ -174,6 +179,8 @@ static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now)
     struct sp_admission admission;
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
     bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    if (tracked)
+        sp_conn_side(conn, &call, &guards);
     enum sp_verdict verdict =
         tracked && !fresh ? sp_order_admit(&call, false, &admission) : SP_PASS;
     if (!tracked || verdict != SP_PASS) {
@@ -218,12 +225,12 @@ void sp_turn_unsend(struct sp_conn *conn, uint64_t began)
         sp_order_return(&call, &permit);
 }
 
-static void turn_settle(uint32_t dest, const struct sp_permit *permit, uint64_t word,
-                        enum sp_outcome outcome, uint64_t now)
+static void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
+                        uint64_t word, enum sp_outcome outcome, uint64_t now)
 {
     struct sp_guards guards;
     struct sp_call call;
-    sp_here_call(&call, dest, 0, now, &guards);
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
     if (call.dest)
         sp_order_settle(&call, permit, sp_turn_of(word) == SP_TURN_CONNECTING, outcome,
                         turn_lasted(word, now));
@@ -243,7 +250,7 @@ bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, u
               ? turn_stand(conn, word, sp_turn_word(SP_TURN_QUIET, now), conn->idle * SP_LIMIT_UNIT)
               : turn_swap(conn, word, 0)))
         return false;
-    turn_settle(dest, &permit, word, outcome, now);
+    turn_settle(conn, dest, &permit, word, outcome, now);
     return true;
 }
 
@@ -292,7 +299,7 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
     if (d && error == ETIMEDOUT)
         sp_count(&d->shards[sp_here.segment.self.shard % SP_SHARDS].expired[phase], 1);
     if (blames || fresh)
-        turn_settle(dest, &permit, word, blames ? outcome : SP_OUTCOME_ABANDONED, now);
+        turn_settle(conn, dest, &permit, word, blames ? outcome : SP_OUTCOME_ABANDONED, now);
     return true;
 }
 
@@ -312,6 +319,18 @@ static void turn_give_lease(struct sp_conn *conn)
     conn->lease = SP_NO_LEASE;
 }
 
+/* The journal of the segment wants to know how long connections stand. */
+static void turn_note(const struct sp_conn *conn, uint64_t now)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    if (sp_here.segment.journal_max == 0 || conn->began == 0 || now < conn->began ||
+        (sp_conn_flags(conn) & SP_CONN_INHERITED))
+        return;
+    if (sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards))
+        sp_order_closed(&call, now - conn->began);
+}
+
 void sp_turn_over(struct sp_conn *conn, uint64_t now)
 {
     uint64_t word = atomic_load(&conn->word);
@@ -324,7 +343,7 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
     enum sp_turn turn = sp_turn_of(word);
     if (turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE) {
         if (turn_swap(conn, word, 0))
-            turn_settle(conn->dest, &permit, word, SP_OUTCOME_ABANDONED, now);
+            turn_settle(conn, conn->dest, &permit, word, SP_OUTCOME_ABANDONED, now);
     } else if (sp_conn_flags(conn) & SP_CONN_FRESH) {
         struct sp_guards guards;
         struct sp_call call;
@@ -332,6 +351,7 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
         if (call.dest)
             sp_order_return(&call, &permit);
     }
+    turn_note(conn, now);
     turn_give_lease(conn);
     sp_conn_free(conn);
 }

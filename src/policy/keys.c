@@ -30,8 +30,10 @@ static_assert(sizeof keys_establisheds / sizeof *keys_establisheds == SP_ESTABLI
 /* directive, word, type, offset, shared, low, high, initial, words, help. What is initially 0 and
  * has a range above 0 may be `off`. */
 const struct sp_key sp_keys[] = {
-    [KEY_MODE] = {"mode", "", SP_KEY_WORD_U8, AT(mode), 0, 0, SP_MODE_COUNT - 1, SP_MODE_ENFORCE,
-                  keys_modes, "enforce the guards, only observe what they would do, or off"},
+    [KEY_MODE] = {"mode", "", SP_KEY_MODE, AT(mode), 0, 0, SP_MODE_COUNT - 1, SP_MODE_ENFORCE,
+                  keys_modes,
+                  "enforce the guards (enforce 10%: for that share of the connections), only "
+                  "observe what they would do, or off"},
     [KEY_EXCHANGE] = {"exchange", "", SP_KEY_WORD_U8, AT(exchange), 0, 0, SP_EXCHANGE_COUNT - 1,
                       SP_EXCHANGE_ANSWER, keys_exchanges,
                       "what follows a request: an answer, none, or the peer speaks first"},
@@ -87,6 +89,10 @@ const struct sp_key sp_keys[] = {
 
     [KEY_CAP] = {"cap", "connections", SP_KEY_COUNT_U32, AT(cap[SP_CAP_CONNECTIONS]), 1, 1, 4096, 0,
                  NULL, "connections at the same time, over all processes of the segment"},
+
+    [KEY_JOURNAL] = {"journal", "", SP_KEY_SIZE, AT(journal), 1, 4096, 256 << 20, 0, NULL,
+                     "writes down how calls came out, 16 bytes each, for whatif; of all sizes the "
+                     "largest is the segment's"},
 };
 const size_t sp_key_total = KEY_COUNT;
 
@@ -172,8 +178,11 @@ uint64_t keys_get(const struct sp_key *key, const struct sp_guards *guards)
         return *(const uint16_t *)at;
     case SP_KEY_WORD_U8:
         return *(const uint8_t *)at;
+    case SP_KEY_MODE:
+        return sp_mode_value(guards);
     case SP_KEY_COUNT_U32:
     case SP_KEY_SHARE:
+    case SP_KEY_SIZE:
     case SP_KEY_WORD_U32:
     case SP_KEY_OUTCOMES:
         value = *(const uint32_t *)at;
@@ -195,8 +204,13 @@ void keys_set(const struct sp_key *key, struct sp_guards *guards, uint64_t value
     case SP_KEY_WORD_U8:
         *(uint8_t *)at = (uint8_t)value;
         break;
+    case SP_KEY_MODE:
+        guards->mode = (uint8_t)value;
+        guards->share = (uint32_t)(value >> 8);
+        break;
     case SP_KEY_COUNT_U32:
     case SP_KEY_SHARE:
+    case SP_KEY_SIZE:
     case SP_KEY_WORD_U32:
     case SP_KEY_OUTCOMES:
         *(uint32_t *)at = (uint32_t)value;
@@ -207,6 +221,8 @@ bool keys_allowed(size_t key, uint64_t value)
 {
     if (value == 0 && keys_off(key))
         return true;
+    if (sp_keys[key].type == SP_KEY_MODE && (uint8_t)value == SP_MODE_ENFORCE)
+        return value >> 8 < SP_SHARE_ALL;
     return value >= sp_keys[key].low && value <= sp_keys[key].high;
 }
 

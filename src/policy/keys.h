@@ -33,6 +33,7 @@ enum keys_id {
     KEY_ON,
     KEY_ESTABLISHED,
     KEY_CAP,
+    KEY_JOURNAL,
     KEY_COUNT
 };
 

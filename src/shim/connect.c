@@ -248,6 +248,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     }
     *passed = false;
     sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
+    sp_conn_side(a->conn, &call, &guards);
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */
         sp_count(
             &call.dest->shards[call.segment->self.shard % SP_SHARDS].expired[SP_DEADLINE_TOTAL], 1);

@@ -31,6 +31,17 @@ uint32_t sp_apply_leases(const struct sp_policy *policy)
     return total > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)total;
 }
 
+uint32_t sp_apply_journal(const struct sp_policy *policy)
+{
+    uint32_t bytes = 0;
+    const struct sp_row *row;
+    for (size_t i = 0; (row = sp_policy_row(policy, i)); i++) {
+        if (row->guards.journal > bytes)
+            bytes = row->guards.journal;
+    }
+    return bytes / sizeof(struct sp_entry);
+}
+
 /* The state of a name: the one that has it, else a free place, else one that no policy names. */
 static uint32_t apply_place(const struct sp_segment *segment, const char *name, const bool *taken)
 {
@@ -128,6 +139,11 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                             "the policy needs %u bytes, the segment has room for "
                             "%u; end its programs and `shearpin rm` it",
                             policy->size, segment->policy_size);
+    if (sp_apply_journal(policy) > segment->journal_max)
+        return sp_error_set(error, ENOSPC,
+                            "the segment was made %s of that size; end its programs and "
+                            "`shearpin rm` it",
+                            segment->journal_max ? "with a journal, but not" : "without a journal");
     if (apply_plan(segment, policy, place, error) != 0)
         return -1;
 

@@ -6,6 +6,14 @@
     for (size_t i = 0; i < (n); i++) \
     out->field[i] += atomic_load_explicit(&shard->field[i], memory_order_relaxed)
 
+static void count_observed(const struct sp_side *shard, struct sp_figures_side *out)
+{
+    SUM(connects, SP_OUTCOME_COUNT);
+    SUM(exchanges, SP_OUTCOME_COUNT);
+    SUM(late, SP_DEADLINE_COUNT);
+    SUM(answer_time, SP_BINS);
+}
+
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
 {
     memset(out, 0, sizeof *out);
@@ -19,6 +27,7 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(injected, 8);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
+        count_observed(&dest->observed[s], &out->observed);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
         out->received += atomic_load_explicit(&shard->received, memory_order_relaxed);
     }
