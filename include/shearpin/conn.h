@@ -79,14 +79,17 @@ struct sp_conn {
     uint32_t idle;  /* `deadline idle` */
     uint32_t least; /* the shortest limit that a blocking receive must notice */
 
-    sp_word blocked;     /* since when the peer has taken nothing of a send, 0: it takes */
+    sp_word blocked;     /* when bytes last went that may still be queued; 0: none may */
     uint64_t began;      /* the connect, for `deadline total` */
     uint32_t send;       /* `deadline send` */
     sp_half alarm;       /* SO_RCVTIMEO as we have set it */
     sp_half own_receive; /* the program's own SO_RCVTIMEO, ms */
+    sp_half queued;      /* of them at the first look, + 1; 0: not looked yet */
+    uint32_t response;   /* of this exchange: more of a request begins it anew */
+    uint32_t total;      /* what was left of `deadline total` as the exchange began, 0: no limit */
     sp_half below;       /* while it is free: the next free one, index + 1 */
     uint32_t drawn;      /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
-    uint32_t spare[7];
+    uint32_t spare[4];
 };
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
@@ -215,8 +218,13 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
 /* A byte came in the middle of an answer, or the connection ended: silence begins anew, or stops.
  */
 void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now);
-/* The peer took nothing of a send (`stuck`), or took something. */
-void sp_turn_pushed(struct sp_conn *conn, bool stuck);
+/* More of a request went: silence counts from here on, within what is left of `total`. */
+void sp_turn_more(struct sp_conn *conn, uint64_t word, uint64_t now);
+/* Too early to say: the turn that stands as `word` is due `ns` from now; 0: never. */
+void sp_turn_later(struct sp_conn *conn, uint64_t word, uint64_t now, uint64_t ns);
+/* Bytes went (`moved`), or found no room: from here on the peer has `deadline send` to take some.
+ */
+void sp_turn_pushed(struct sp_conn *conn, bool moved);
 /* The last reference is gone and the real close is done: what is outstanding was abandoned, permit
  * and lease go back, the connection is free. */
 void sp_turn_over(struct sp_conn *conn, uint64_t now);
@@ -234,7 +242,12 @@ static inline bool sp_due_ever(void)
 void sp_due_learn(void);
 /* A turn that is due at `due`, `limit` after it began. */
 void sp_due_arm(uint64_t due, uint64_t limit);
-/* When the turn that stands as `word` is due, or a send that is stuck, or the whole program;
+extern sp_half sp_due_scanning; /* threads that look right now: sp_due_next says nothing */
+
+/* When a send is to be looked at: at half of its limit for what is queued then, and at the end. */
+uint64_t sp_due_send(const struct sp_conn *conn);
+uint64_t sp_due_turn(const struct sp_conn *conn, uint64_t word);
+/* The nearest of the two and of the whole program's end;
  * SP_NEVER when nothing has a limit. */
 uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word);
 /* Hands every turn that is due to `expire`, and finds the next. */

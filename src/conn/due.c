@@ -8,6 +8,7 @@
 
 sp_word sp_due_next = SP_NEVER;
 sp_word sp_due_shortest = SP_NEVER;
+sp_half sp_due_scanning;
 
 static void due_lower(sp_word *word, uint64_t to)
 {
@@ -31,13 +32,24 @@ void sp_due_learn(void)
         struct sp_guards guards = row->guards;
         sp_override_apply(sp_here.overrides, sp_here.override_count, row->name, &guards);
         for (int d = 0; guards.mode == SP_MODE_ENFORCE && d < SP_DEADLINE_LOOKUP; d++) {
-            if (guards.deadline[d])
-                due_lower(&sp_due_shortest, guards.deadline[d]);
+            uint64_t first = d == SP_DEADLINE_SEND ? guards.deadline[d] / 2 : guards.deadline[d];
+            if (first)
+                due_lower(&sp_due_shortest, first);
         }
     }
 }
 
-static uint64_t due_turn(const struct sp_conn *conn, uint64_t word)
+uint64_t sp_due_send(const struct sp_conn *conn)
+{
+    uint64_t blocked = atomic_load_explicit(&conn->blocked, memory_order_relaxed);
+    uint64_t limit = conn->send * SP_LIMIT_UNIT;
+    if (!blocked || !limit)
+        return SP_NEVER;
+    return blocked +
+           (atomic_load_explicit(&conn->queued, memory_order_relaxed) ? limit : limit / 2);
+}
+
+uint64_t sp_due_turn(const struct sp_conn *conn, uint64_t word)
 {
     enum sp_turn turn = sp_turn_of(word);
     bool limited = turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE || turn == SP_TURN_QUIET;
@@ -46,12 +58,10 @@ static uint64_t due_turn(const struct sp_conn *conn, uint64_t word)
 
 uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word)
 {
-    uint64_t due = due_turn(conn, word);
-    uint64_t blocked = atomic_load_explicit(&conn->blocked, memory_order_relaxed);
+    uint64_t due = sp_due_turn(conn, word), send = sp_due_send(conn);
     if (sp_turn_of(word) == SP_TURN_CUT)
         return SP_NEVER;
-    if (blocked && conn->send && blocked + conn->send * SP_LIMIT_UNIT < due)
-        due = blocked + conn->send * SP_LIMIT_UNIT;
+    due = send < due ? send : due;
     return due < sp_here.deadline ? due : sp_here.deadline;
 }
 
@@ -59,6 +69,7 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
 {
     uint64_t nearest = SP_NEVER;
     uint32_t high = atomic_load(&sp_here.conn_high);
+    atomic_fetch_add(&sp_due_scanning, 1);
     atomic_exchange(&sp_due_next, SP_NEVER); /* what is armed from here on lowers it again */
     for (uint32_t i = 0; i < high; i++) {
         struct sp_conn *conn = &sp_here.conns[i];
@@ -77,4 +88,5 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
         nearest = sp_here.deadline;
     if (nearest != SP_NEVER)
         due_lower(&sp_due_next, nearest > now + DUE_APART ? nearest : now + DUE_APART);
+    atomic_fetch_sub(&sp_due_scanning, 1);
 }

@@ -52,6 +52,7 @@ void sp_here_after_fork(void)
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
     }
     atomic_store(&sp_due_next, sp_here.deadline);
+    atomic_store(&sp_due_scanning, 0);
     sp_process_join(&sp_here.segment);
 }
 

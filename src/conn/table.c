@@ -63,9 +63,11 @@ struct sp_conn *sp_conn_new(void)
     atomic_store(&conn->fd, UINT32_MAX);
     conn->cookie = 0;
     conn->lease = SP_NO_LEASE;
-    conn->limit = conn->hold = conn->idle = conn->least = conn->send = conn->drawn = 0;
+    conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
+    conn->response = conn->total = conn->drawn = 0;
     conn->began = 0;
     atomic_store(&conn->blocked, 0);
+    atomic_store(&conn->queued, 0);
     atomic_store(&conn->alarm, 0);
     atomic_store(&conn->own_receive, 0);
     atomic_store(&conn->references, 1);

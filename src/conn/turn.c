@@ -81,7 +81,7 @@ static void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
     conn->least = least || !conn->least ? least : UINT32_MAX;
 }
 
-/* What is left of `total` when that ends before `limit` does. */
+/* What is left of `total` when that ends before `limit` does. Both are kept for sp_turn_more. */
 static uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards, uint64_t limit,
                            uint64_t began, uint64_t now)
 {
@@ -89,6 +89,8 @@ static uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards,
     uint64_t left = total > spent ? total - spent : 1;
     bool binds = total && (limit == 0 || left < limit);
     sp_conn_mark(conn, SP_CONN_TOTAL, binds);
+    conn->response = turn_units(limit);
+    conn->total = total ? turn_units(left) : 0;
     return binds ? left : limit;
 }
 
@@ -124,8 +126,10 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
         sp_conn_mark(conn, SP_CONN_FRESH, true);
     uint64_t to =
         ok && guards.exchange == SP_EXCHANGE_GREETING ? sp_turn_word(SP_TURN_EXCHANGE, now) : 0;
-    if (to)
-        conn->limit = turn_units(mine.deadline[SP_DEADLINE_RESPONSE]);
+    if (to) {
+        conn->limit = conn->response = turn_units(mine.deadline[SP_DEADLINE_RESPONSE]);
+        conn->total = 0;
+    }
     if (!turn_swap(conn, word, to))
         return false;
     if (to && conn->limit)
@@ -259,23 +263,44 @@ void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now)
     turn_swap(conn, word, more ? sp_turn_word(SP_TURN_QUIET, now) : 0);
 }
 
-void sp_turn_pushed(struct sp_conn *conn, bool stuck)
+static void turn_limit(struct sp_conn *conn, uint64_t word, uint32_t limit)
 {
-    uint64_t since = 0;
-    if (!stuck) {
-        atomic_store_explicit(&conn->blocked, 0, memory_order_relaxed);
+    if (atomic_load(&conn->word) == word)
+        conn->limit = limit;
+}
+
+void sp_turn_more(struct sp_conn *conn, uint64_t word, uint64_t now)
+{
+    uint32_t limit = turn_units(turn_lasted(word, now)) + conn->response;
+    if (sp_turn_of(word) != SP_TURN_EXCHANGE || conn->response == 0)
         return;
-    }
-    uint64_t now = sp_now();
-    if (conn->send && atomic_compare_exchange_strong(&conn->blocked, &since, now))
-        sp_due_arm(now + conn->send * SP_LIMIT_UNIT, conn->send * SP_LIMIT_UNIT);
+    bool binds = conn->total && conn->total <= limit;
+    if (binds)
+        sp_conn_mark(conn, SP_CONN_TOTAL, true);
+    turn_limit(conn, word, binds ? conn->total : limit);
+}
+
+void sp_turn_later(struct sp_conn *conn, uint64_t word, uint64_t now, uint64_t ns)
+{
+    turn_limit(conn, word, ns ? turn_units(turn_lasted(word, now) + ns) : 0);
+}
+
+/* A program need not run into EAGAIN: who asks for room first sends only when there is some. So any
+ * send may be the last before the peer stops. */
+void sp_turn_pushed(struct sp_conn *conn, bool moved)
+{
+    uint64_t now = sp_now(), none = 0, half = conn->send * SP_LIMIT_UNIT / 2;
+    if (!moved && !atomic_compare_exchange_strong(&conn->blocked, &none, now))
+        return;
+    atomic_store(&conn->blocked, now);
+    atomic_store(&conn->queued, 0);
+    sp_due_arm(now + half, half);
 }
 
 /* Which of its deadlines a turn has come up against. */
 static enum sp_deadline turn_phase(const struct sp_conn *conn, uint64_t word, uint64_t now)
 {
-    uint64_t blocked = atomic_load(&conn->blocked);
-    if (blocked && conn->send && now >= blocked + conn->send * SP_LIMIT_UNIT)
+    if (atomic_load(&conn->queued) && now >= sp_due_send(conn))
         return SP_DEADLINE_SEND;
     if (now >= sp_here.deadline || (sp_conn_flags(conn) & SP_CONN_TOTAL))
         return SP_DEADLINE_TOTAL;

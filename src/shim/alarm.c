@@ -1,13 +1,16 @@
 /* alarm.c - response deadlines of blocking receives. The kernel's timer is only an alarm: set once
  * a connection, at 7/8, because it is late by up to an eighth and counts from the receive instead
- * of the send. When it goes, what is left is waited for in poll(), which is precise. A healthy
- * exchange makes no system call for it. */
+ * of the send. When it goes, what is left is waited for in poll(), which is precise. For a
+ * receive that begins long after its send it is set anew, to less. A healthy exchange makes no
+ * system call for it. */
 #include "shim/io.h"
 
 #include <errno.h>
 #include <sys/time.h>
 
 #include "base/clock.h"
+
+#define ALARM_LATE (16 * SP_MS) /* what the promise of 20 ms leaves to the alarm */
 
 static void alarm_kernel(int fd, uint64_t ns)
 {
@@ -57,56 +60,74 @@ static uint64_t alarm_limit(const struct sp_conn *conn, uint64_t now)
     return limit;
 }
 
+static void alarm_write(struct sp_io *io, uint64_t want)
+{
+    uint64_t units = want / SP_LIMIT_UNIT, own = alarm_own(io->conn);
+    units = units < 10 ? 10 : units < UINT32_MAX ? units : UINT32_MAX;
+    atomic_store(&io->conn->alarm, (uint32_t)units);
+    want = units * SP_LIMIT_UNIT;
+    alarm_kernel(io->fd, own && own < want ? own : want);
+}
+
+/* 7/8 of the shortest limit, or of what is left of this turn when the alarm would come too late for
+ * it. */
+static uint64_t alarm_want(const struct sp_io *io, uint64_t set)
+{
+    uint64_t limit = alarm_limit(io->conn, io->started), due = sp_due_of(io->conn, io->word);
+    uint64_t timer = set ? set : limit - limit / 8;
+    if (due != SP_NEVER && io->started + timer + timer / 8 > due + ALARM_LATE)
+        limit = due > io->started ? due - io->started : 0;
+    return limit - limit / 8;
+}
+
 void sp_alarm_set(struct sp_io *io)
 {
     struct sp_conn *conn = io->conn;
     io->started = io->tried = sp_now();
-    uint64_t limit = alarm_limit(conn, io->started), want = limit - limit / 8;
-    uint32_t set = atomic_load_explicit(&conn->alarm, memory_order_relaxed);
-    if (SP_LIKELY(set && set * SP_LIMIT_UNIT <= want + SP_LIMIT_UNIT))
+    uint64_t set = atomic_load_explicit(&conn->alarm, memory_order_relaxed) * SP_LIMIT_UNIT;
+    uint64_t want = alarm_want(io, set);
+    if (SP_LIKELY(set && set <= want + SP_LIMIT_UNIT) ||
+        (sp_conn_flags(conn) & SP_CONN_STDIO)) /* the full limit, as sp_alarm_stdio has set it */
         return;
     int error = errno;
     if (set == 0 && alarm_mine(io))
         alarm_keep(io->fd, conn);
-    if (!alarm_mine(io) || (sp_conn_flags(conn) & SP_CONN_LOWAT)) {
+    if (!alarm_mine(io) || (sp_conn_flags(conn) & SP_CONN_LOWAT))
         io->started = 0; /* a stranger's timer is not ours to set */
-        errno = error;
-        return;
-    }
-    uint64_t units = want / SP_LIMIT_UNIT, own = alarm_own(conn);
-    units = units < 10 ? 10 : units < UINT32_MAX ? units : UINT32_MAX;
-    atomic_store(&conn->alarm, (uint32_t)units);
-    want = units * SP_LIMIT_UNIT;
-    alarm_kernel(io->fd, own && own < want ? own : want);
+    else
+        alarm_write(io, want);
     errno = error;
 }
 
 /* Is there input before `until`? 1 yes, 0 no, -1: a signal whose handler wants EINTR. */
-static int alarm_poll(int fd, uint64_t until)
+static int alarm_poll(const struct sp_io *io, uint64_t until)
 {
     for (;;) {
         uint64_t now = sp_now(), left = until > now ? until - now : 0;
-        struct pollfd one = {.fd = fd, .events = POLLIN};
+        struct pollfd one = {.fd = io->fd, .events = POLLIN};
         struct timespec rest = {(time_t)(left / SP_SECOND), (long)(left % SP_SECOND)};
         int ready = REAL(ppoll)(&one, 1, until == SP_NEVER ? NULL : &rest, NULL);
         if (ready >= 0)
             return ready;
-        if (errno != EINTR || !sp_socket_restarts()) {
+        if (io->begun || errno != EINTR || !sp_socket_restarts()) {
             errno = EINTR;
             return -1;
         }
     }
 }
 
-/* It is due. True: receive all the same, for something has come meanwhile. */
-static bool alarm_due(struct sp_io *io, uint64_t now)
+/* It is due. 1: receive all the same, for something has come meanwhile; 0: not yet; -1: it is over.
+ */
+static int alarm_due(struct sp_io *io, uint64_t now)
 {
     sp_due_scan(now, sp_cut_expire);
     uint64_t word = atomic_load(&io->conn->word);
-    bool goes_on = sp_turn_of(word) != SP_TURN_CUT &&
-                   (sp_due_of(io->conn, word) > now || alarm_poll(io->fd, now) > 0);
+    bool cut = sp_turn_of(word) == SP_TURN_CUT;
+    if (!cut && sp_due_of(io->conn, word) > now)
+        return 0;
+    int result = !cut && alarm_poll(io, now) > 0 ? 1 : -1;
     errno = ETIMEDOUT;
-    return goes_on;
+    return result;
 }
 
 /* Waits for input as long as nothing is due. True: receive; false: errno says why not. Under an
@@ -118,16 +139,14 @@ static bool alarm_wait(struct sp_io *io, uint64_t own_due, bool alarmed)
         uint64_t due = sp_due_of(io->conn, word), end = due < own_due ? due : own_due;
         if (sp_turn_of(word) == SP_TURN_CUT)
             return false;
+        errno = EAGAIN;
         if (now >= own_due)
-            errno = EAGAIN;
-        if (now >= end)
-            return now < own_due && alarm_due(io, now);
+            return false;
         if (alarmed && end == SP_NEVER)
             return true;
         /* What another thread sends meanwhile cannot be due earlier. */
-        uint64_t look =
-            alarmed || !io->conn->least ? SP_NEVER : now + io->conn->least * SP_LIMIT_UNIT;
-        int ready = alarm_poll(io->fd, end < look ? end : look);
+        uint64_t look = io->conn->least ? now + io->conn->least * SP_LIMIT_UNIT : SP_NEVER;
+        int ready = now >= end ? alarm_due(io, now) : alarm_poll(io, end < look ? end : look);
         if (ready != 0)
             return ready > 0;
         if (!alarm_mine(io)) {
@@ -148,7 +167,7 @@ static bool alarm_foreign(const struct sp_io *io)
     if (nonblocking)
         sp_conn_mark(io->conn, SP_CONN_NONBLOCK, true);
     errno = EAGAIN;
-    return nonblocking || (timer > 50 * SP_MS && sp_now() - io->tried < timer / 2);
+    return nonblocking || (timer >= 20 * SP_MS && sp_now() - io->tried < timer / 2);
 }
 
 bool sp_alarm_over(struct sp_io *io)
@@ -163,6 +182,10 @@ bool sp_alarm_over(struct sp_io *io)
     if (alarm_foreign(io) || !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
         return false;
     io->tried = sp_now();
+    uint64_t limit = alarm_limit(io->conn, io->tried);
+    if (sp_due_of(io->conn, atomic_load(&io->conn->word)) == SP_NEVER &&
+        atomic_load(&io->conn->alarm) * SP_LIMIT_UNIT < limit / 2)
+        alarm_write(io, limit - limit / 8); /* it was short for a turn that is over */
     return true;
 }
 
@@ -183,9 +206,10 @@ void sp_alarm_stdio(int fd, struct sp_conn *conn)
     struct timeval own = {0, 0};
     socklen_t length = sizeof own;
     int error = errno;
+    if (atomic_load(&conn->alarm) == 0)
+        alarm_keep(fd, conn);
     sp_conn_mark(conn, SP_CONN_STDIO, true);
-    REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
-    if (conn->least && own.tv_sec == 0 && own.tv_usec == 0)
+    if (conn->least && alarm_own(conn) == 0)
         alarm_kernel(fd, conn->least * SP_LIMIT_UNIT);
     REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);
     if (conn->send && own.tv_sec == 0 && own.tv_usec == 0) {

@@ -5,8 +5,12 @@
 #include "shim/shim.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
 
 #include "base/clock.h"
+
+#define CUT_TAKEN 10 /* ms that a thread may need from a receive's end to its word */
 
 /* An error for every waiter, never a false end of file: stdio and asyncio would take that for a
  * short but good answer. Unix sockets know shutdown() only. */
@@ -38,24 +42,65 @@ static bool cut_ready(int fd, short events)
     return ready > 0;
 }
 
+/* Has the peer taken nothing for `deadline send`? There is no room, and at half of the time as many
+ * bytes were queued as now. */
+static bool cut_stuck(struct sp_conn *conn, int fd, uint64_t now)
+{
+    uint64_t half = conn->send * SP_LIMIT_UNIT / 2;
+    uint32_t before = atomic_load(&conn->queued);
+    int left = 0, error = errno;
+    if (now < sp_due_send(conn))
+        return false;
+    if (cut_ready(fd, POLLOUT) || REAL(ioctl)(fd, SIOCOUTQ, &left) != 0) {
+        atomic_store(&conn->blocked, 0);
+        errno = error;
+        return false;
+    }
+    if (before && (uint32_t)left + 1 >= before)
+        return true;
+    if (before || now >= atomic_load(&conn->blocked) + 2 * half) /* it takes, or we look late */
+        atomic_store(&conn->blocked, now - half);
+    atomic_store(&conn->queued, (uint32_t)left + 1);
+    return false;
+}
+
+/* Bytes came a moment ago and are in no queue: another thread has them, and will say so. */
+static bool cut_taken(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    int error = errno;
+    bool known = REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
+    errno = error;
+    return known && info.tcpi_last_data_recv < CUT_TAKEN;
+}
+
 /* What has arrived is not lost, and what has failed by itself says so by itself: the program only
- * has to look. True: nothing is to be cut. */
+ * has to look. True: nothing is to be cut. What is seen need not be the answer, so a turn that goes
+ * on is looked at again. */
 static bool cut_visible(struct sp_conn *conn, uint64_t word, int fd, uint64_t now)
 {
-    uint64_t blocked = atomic_load(&conn->blocked);
-    bool stuck = blocked && conn->send && now >= blocked + conn->send * SP_LIMIT_UNIT;
     enum sp_turn turn = sp_turn_of(word);
-    if (!cut_ready(fd, stuck || turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN))
-        return false;
-    if (stuck)
-        sp_turn_pushed(conn, false);
-    else if (turn == SP_TURN_CONNECTING && sp_socket_connected(fd))
+    bool visible = cut_ready(fd, turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN);
+    bool taken = !visible && turn == SP_TURN_EXCHANGE && cut_taken(fd);
+    if (taken)
+        sp_turn_later(conn, word, now, CUT_TAKEN * SP_MS);
+    else if (visible && turn == SP_TURN_CONNECTING && sp_socket_connected(fd))
         sp_turn_connected(conn, word, SP_OUTCOME_OK, now);
-    else if (turn == SP_TURN_QUIET)
+    else if (visible && turn == SP_TURN_QUIET)
         sp_turn_heard(conn, word, true, now);
-    else
-        conn->limit = 0;
-    return true;
+    else if (visible)
+        sp_turn_later(conn, word, now, conn->least * SP_LIMIT_UNIT);
+    return visible || taken;
+}
+
+/* Of what is due, is anything so late that there is nothing left but to end it? */
+static bool cut_needed(struct sp_conn *conn, uint64_t word, int fd, uint64_t now)
+{
+    if (cut_stuck(conn, fd, now))
+        return true;
+    bool due = now >= sp_due_turn(conn, word) || now >= sp_here.deadline;
+    return due && !cut_visible(conn, word, fd, now);
 }
 
 /* `shearpin disable` is the panic switch: it ends deadlines that run already. */
@@ -80,7 +125,7 @@ static void cut_due(struct sp_conn *conn, uint64_t word)
             sp_cut_forget(fd, entry);
         return;
     }
-    if (cut_visible(conn, word, fd, now))
+    if (!cut_needed(conn, word, fd, now))
         return;
     enum sp_outcome outcome = sp_turn_of(word) == SP_TURN_CONNECTING ? SP_OUTCOME_CONNECT_TIMEOUT
                                                                      : SP_OUTCOME_RESPONSE_TIMEOUT;

@@ -19,10 +19,12 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     io->entry = entry;
     io->fd = fd;
     io->began = io->started = 0;
+    io->begun = false;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
-    io->blocking =
-        !(sp_conn_flags(io->conn) & SP_CONN_NONBLOCK) &&
-        !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)); /* the latter two never wait */
+    uint32_t kept = sp_conn_flags(io->conn);
+    /* The latter two never wait; but unix sockets know no error queue and take it for plain. */
+    int at_once = MSG_DONTWAIT | MSG_OOB | (kept & SP_CONN_UNIX ? 0 : MSG_ERRQUEUE);
+    io->blocking = !(kept & SP_CONN_NONBLOCK) && !(flags & at_once);
     if (SP_LIKELY(sp_turn_of(io->word) != SP_TURN_CUT))
         return true;
     if (!sp_socket_is(fd, io->conn)) {
@@ -106,13 +108,15 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
             sp_count(&shard->sent, bytes);
         if (sp_turn_of(io->word) == SP_TURN_CONNECTING)
             io_sent_pending(io);
+        else if (!io->began && io->conn->response)
+            sp_turn_more(io->conn, io->word, sp_now());
         if (SP_UNLIKELY(io->conn->send != 0))
-            sp_turn_pushed(io->conn, false);
+            sp_turn_pushed(io->conn, true);
         errno = error;
         return result;
     }
     if (result < 0 && error == EAGAIN && io->conn->send)
-        sp_turn_pushed(io->conn, true);
+        sp_turn_pushed(io->conn, false);
     if (result < 0)
         io_failed(io, error);
     if (io->began)

@@ -15,6 +15,7 @@ struct sp_io {
     uint64_t tried;   /* the last of its real calls */
     int fd;
     bool blocking;
+    bool begun; /* a part of what was asked has been received already */
 };
 
 /* Before a send. False: refused or cut, errno is set and the call must not be made. */
@@ -44,14 +45,18 @@ void sp_alarm_lift(int fd, struct sp_conn *conn);
 /* The connection gets a FILE, whose reads and writes nobody sees. */
 void sp_alarm_stdio(int fd, struct sp_conn *conn);
 
-/* --- blocking sends under `deadline send` (push.c) --- */
+/* --- blocking sends (push.c) --- */
+
+/* From here on a send may take longer than an answer: its progress must be seen while it lasts. */
+#define SP_PUSH_LARGE (size_t)65536
 
 ssize_t sp_push(struct sp_io *io, const void *buffer, size_t length, int flags);
 ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags);
 /* Not what counts calls (MSG_ZEROCOPY) or connects (MSG_FASTOPEN). */
-static inline bool sp_push_wanted(const struct sp_io *io, int flags)
+static inline bool sp_push_wanted(const struct sp_io *io, size_t length, int flags)
 {
-    return SP_UNLIKELY(io->conn->send != 0) && io->blocking &&
+    bool large = io->conn->response && length >= SP_PUSH_LARGE;
+    return SP_UNLIKELY(io->conn->send != 0 || large) && io->blocking &&
            !(flags & (MSG_ZEROCOPY | MSG_FASTOPEN));
 }
 /* As a message it was refused for what it is: as it was given, it gets libc's own answer. */
@@ -112,19 +117,22 @@ static inline bool sp_io_on(int fd, uint64_t entry)
     return (__typeof__(call))sp_io_sent(&io, result, (size_t)(bytes))
 
 /* The same for calls that a blocking send with a deadline can be made of. */
-#define SP_PUSHING(fd, flags, push, call)           \
-    uint64_t entry = sp_conn_entry(fd);             \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on())     \
-        return call;                                \
-    struct sp_io io;                                \
-    int error = errno;                              \
-    if (!sp_io_send(&io, fd, entry, flags))         \
-        return -1;                                  \
-    errno = error;                                  \
-    bool pushed = sp_push_wanted(&io, flags);       \
-    ssize_t result = pushed ? push : call;          \
-    if (SP_UNLIKELY(pushed) && sp_push_odd(result)) \
-        result = call;                              \
+#define SP_PUSHING(fd, length, flags, push, call)     \
+    uint64_t entry = sp_conn_entry(fd);               \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on())       \
+        return call;                                  \
+    struct sp_io io;                                  \
+    int error = errno;                                \
+    if (!sp_io_send(&io, fd, entry, flags))           \
+        return -1;                                    \
+    errno = error;                                    \
+    bool pushed = sp_push_wanted(&io, length, flags); \
+    ssize_t result = pushed ? push : call;            \
+    if (SP_UNLIKELY(pushed) && sp_push_odd(result))   \
+        result = call;                                \
+    if (result >= 0)                                  \
+        errno = error;                                \
+    errno = result < 0 ? errno : error;               \
     return sp_io_sent(&io, result, (size_t)result)
 
 #define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \
@@ -141,6 +149,7 @@ static inline bool sp_io_on(int fd, uint64_t entry)
         errno = error;                                                                     \
         result = call;                                                                     \
     } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result));                         \
+    errno = result < 0 ? errno : error;                                                    \
     /* `asked` may follow the program's pointers, which are good only if the call was. */  \
     return (__typeof__(call))sp_io_received(&io, result, flags, result == 0 ? (asked) : 1, \
                                             (size_t)(bytes))

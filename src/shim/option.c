@@ -5,15 +5,15 @@
 #include <string.h>
 #include <sys/time.h>
 
-/* What a cut left behind is reported once, as the kernel does with its own errors. */
+/* What a cut left behind is reported once, as the kernel does with its own errors; then nothing,
+ * whatever the kernel has noted of the blow itself (hiredis asks after connect() has told it). */
 static bool option_cut(int fd, uint64_t entry, void *value, socklen_t *length)
 {
     struct sp_conn *conn = sp_conn_at(entry);
     uint64_t word = atomic_load(&conn->word);
-    if (sp_turn_of(word) != SP_TURN_CUT || (sp_conn_flags(conn) & SP_CONN_REPORTED) ||
-        !sp_socket_is(fd, conn))
+    if (sp_turn_of(word) != SP_TURN_CUT || !sp_socket_is(fd, conn))
         return false;
-    int error = sp_turn_error(word);
+    int error = sp_conn_flags(conn) & SP_CONN_REPORTED ? 0 : sp_turn_error(word);
     memcpy(value, &error, *length < sizeof error ? *length : sizeof error);
     if (*length > sizeof error)
         *length = sizeof error;
@@ -36,8 +36,9 @@ static void option_error(int fd, uint64_t entry, int failed)
  */
 static bool option_alarmed(uint64_t entry, int level, int name)
 {
+    struct sp_conn *conn = sp_conn_at(entry);
     return level == SOL_SOCKET && name == SO_RCVTIMEO &&
-           atomic_load(&sp_conn_at(entry)->alarm) != 0;
+           (atomic_load(&conn->alarm) != 0 || (sp_conn_flags(conn) & SP_CONN_STDIO));
 }
 
 static void option_own(uint64_t entry, void *value, const socklen_t *length)
@@ -70,8 +71,10 @@ SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
     if (SP_LIKELY(entry == 0) || result != 0 || level != SOL_SOCKET || !sp_shim_on())
         return result;
     struct sp_conn *conn = sp_conn_at(entry);
-    if (name == SO_RCVTIMEO) /* the alarm is set anew, and theirs kept, when it is needed */
+    if (name == SO_RCVTIMEO) { /* the alarm is set anew, and theirs kept, when it is needed */
         atomic_store(&conn->alarm, 0);
+        sp_conn_mark(conn, SP_CONN_STDIO, false);
+    }
     if (name == SO_RCVLOWAT) {
         sp_conn_mark(conn, SP_CONN_LOWAT, *(const int *)value > 1);
         sp_alarm_lift(fd, conn);

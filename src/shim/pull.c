@@ -21,8 +21,10 @@ ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags)
             done += (size_t)got;
         if (got == 0 || done >= length)
             return (ssize_t)done;
-        if (got > 0)
+        if (got > 0) {
             sp_io_heard(io);
+            io->begun = true;
+        }
         if (!sp_alarm_whole(io) || (done > 0 && pull_failed(io->fd)))
             return done > 0 ? (ssize_t)done : -1;
     }

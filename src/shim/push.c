@@ -1,5 +1,5 @@
 /* push.c - a blocking send to a peer that stops reading. What fits is sent without waiting, and the
- * wait for room is a poll() of at most `deadline send`: a healthy send is the one call it was. */
+ * wait for room is a poll() until something is due: a healthy send is the one call it was. */
 #include "shim/io.h"
 
 #include <errno.h>
@@ -20,30 +20,36 @@ static uint64_t push_own(int fd)
     return limit ? sp_now() + limit : SP_NEVER;
 }
 
+static bool push_cut(const struct sp_io *io)
+{
+    return sp_turn_of(atomic_load(&io->conn->word)) == SP_TURN_CUT;
+}
+
 /* Waits for room. False: errno says why there is none. What failed behind the first bytes is told
  * by the next call, as the kernel does; and a number that is no longer ours gets none of them. */
 static bool push_wait(struct sp_io *io, uint64_t own, bool begun)
 {
-    uint64_t due = sp_now() + io->conn->send * SP_LIMIT_UNIT;
-    if (due > sp_here.deadline)
-        due = sp_here.deadline;
     for (;;) {
-        uint64_t now = sp_now(), until = due < own ? due : own;
+        uint64_t now = sp_now(), due = sp_due_of(io->conn, atomic_load(&io->conn->word));
+        if (now >= due) {
+            sp_due_scan(now, sp_cut_expire);
+            due = sp_due_of(io->conn, atomic_load(&io->conn->word));
+        }
+        if (now >= due || now >= own || push_cut(io)) {
+            errno = now >= own && !push_cut(io) ? EAGAIN : ETIMEDOUT;
+            return false;
+        }
+        uint64_t until = due < own ? due : own;
         struct pollfd one = {.fd = io->fd, .events = POLLOUT};
         uint64_t left = until > now ? until - now : 0;
         struct timespec rest = {(time_t)(left / SP_SECOND), (long)(left % SP_SECOND)};
         int ready = REAL(ppoll)(&one, 1, &rest, NULL);
         errno = ready > 0 ? EBADF : errno;
         if (ready > 0)
-            return sp_conn_entry(io->fd) == io->entry &&
-                   sp_turn_of(atomic_load(&io->conn->word)) != SP_TURN_CUT &&
+            return sp_conn_entry(io->fd) == io->entry && !push_cut(io) &&
                    !(begun && (one.revents & (POLLERR | POLLHUP)));
-        if (ready < 0 && (errno != EINTR || !sp_socket_restarts()))
-            return false;
-        if (ready < 0)
-            continue;
-        errno = own <= due ? EAGAIN : ETIMEDOUT;
-        return false;
+        if (ready < 0 && (begun || errno != EINTR || !sp_socket_restarts()))
+            return false; /* what was sent is told after any signal, as the kernel does */
     }
 }
 
@@ -73,21 +79,6 @@ static void push_rest(const struct msghdr *message, size_t done, struct msghdr *
     *rest = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
 }
 
-/* Stuck for the whole limit: cut, unless something has left already, which is told first. */
-static ssize_t push_end(struct sp_io *io, size_t done, int error)
-{
-    uint64_t word = atomic_load(&io->conn->word);
-    if (done > 0)
-        return (ssize_t)done;
-    if (error == ETIMEDOUT && sp_turn_of(word) != SP_TURN_CUT) {
-        atomic_store(&io->conn->blocked, 1); /* what sp_cut_expire and the figures go by */
-        io->began = 0;
-        sp_cut_expire(io->conn, word);
-    }
-    errno = error;
-    return -1;
-}
-
 /* The program's message is followed only when the kernel has taken some of it, or would have. */
 ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags)
 {
@@ -95,19 +86,23 @@ ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flag
     struct msghdr rest;
     const struct msghdr *next = message;
     size_t done = 0;
-    uint64_t own = SP_NEVER;
+    uint64_t own = 0;
     flags |= MSG_DONTWAIT;
     for (;;) {
         ssize_t sent = REAL(sendmsg)(io->fd, next, flags);
         if (sent < 0 && errno != EAGAIN)
             return done > 0 ? (ssize_t)done : -1;
         done += sent > 0 ? (size_t)sent : 0;
+        if (sent > 0 && own)
+            sp_turn_more(io->conn, io->word, sp_now());
         if (sent >= 0 && done >= push_whole(message))
             return (ssize_t)done;
-        if (own == SP_NEVER)
+        if (own == 0)
             own = push_own(io->fd);
+        if (io->conn->send)
+            sp_turn_pushed(io->conn, sent > 0);
         if (!push_wait(io, own, done > 0))
-            return push_end(io, done, errno);
+            return done > 0 ? (ssize_t)done : -1; /* a cut is told by the next call */
         if (done > 0) {
             push_rest(message, done, &rest, parts);
             next = &rest;

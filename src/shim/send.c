@@ -13,21 +13,21 @@
 
 SP_WRAPPER(ssize_t, send, (int fd, const void *buffer, size_t length, int flags),
            (fd, buffer, length, flags), fd,
-           SP_PUSHING(fd, flags, sp_push(&io, buffer, length, flags),
+           SP_PUSHING(fd, length, flags, sp_push(&io, buffer, length, flags),
                       REAL(send)(fd, buffer, length, flags));)
 
 SP_WRAPPER(ssize_t, sendto,
            (int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
             socklen_t to_length),
            (fd, buffer, length, flags, to, to_length), fd,
-           SP_PUSHING(fd, flags,
+           SP_PUSHING(fd, length, flags,
                       to ? REAL(sendto)(fd, buffer, length, flags, to, to_length)
                          : sp_push(&io, buffer, length, flags),
                       REAL(sendto)(fd, buffer, length, flags, to, to_length));)
 
 SP_WRAPPER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
            (fd, message, flags), fd,
-           SP_PUSHING(fd, flags, sp_push_message(&io, message, flags),
+           SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
                       REAL(sendmsg)(fd, message, flags));)
 
 SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),
@@ -36,10 +36,11 @@ SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int
                       REAL(sendmmsg)(fd, messages, count, flags));)
 
 SP_WRAPPER(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length), fd,
-           SP_PUSHING(fd, 0, sp_push(&io, buffer, length, 0), REAL(write)(fd, buffer, length));)
+           SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0),
+                      REAL(write)(fd, buffer, length));)
 
 SP_WRAPPER(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
-           SP_PUSHING(fd, 0, sp_push_message(&io, PARTS(parts, count), 0),
+           SP_PUSHING(fd, 0, 0, sp_push_message(&io, PARTS(parts, count), 0),
                       REAL(writev)(fd, parts, count));)
 
 SP_WRAPPER(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t length),

@@ -49,6 +49,8 @@ static uint64_t wait_nearest(uint64_t now)
     if (!__libc_single_threaded) {
         uint64_t shortest = atomic_load(&sp_due_shortest);
         uint64_t look = now + (shortest > WAIT_SLICE ? shortest : WAIT_SLICE);
+        if (atomic_load(&sp_due_scanning)) /* it may go to sleep elsewhere with what it finds */
+            look = now + SP_MS;
         if (look < next)
             next = look;
     }

@@ -31,11 +31,15 @@ s.bind(("127.0.0.1", 53))
 print("up", flush=True)
 sys.stdin.read()'; }
 read -r -u "${MUTE[0]}" _
-for port in 443 https; do
+for port in 443 0; do
     "$2" run -p "$1/dns.conf" -- "$3" "$1/ask.py" api.example.com $port
 done
 INSIDE
 
+if ! unshare -mn true 2>/dev/null; then
+    echo "ok - look-ups # SKIP no mount and network namespaces here"
+    exit 0
+fi
 mapfile -t said < <(unshare -mn bash "$work/inside" "$work" "$shearpin" "$python")
 for i in 0 1; do
     like "look-up $((i + 1)) ends with EAI_AGAIN" "${said[i]:-}" '^True'
