@@ -226,5 +226,10 @@ int sp_override_parse(const char *text, const struct sp_policy *policy, struct s
                       size_t max, struct sp_error *error);
 void sp_override_apply(const struct sp_override *overrides, size_t count, const char *destination,
                        struct sp_guards *guards);
+/* The same two for a policy that is only tried: what processes share may change, too. */
+int sp_override_parse_any(const char *text, const struct sp_policy *policy, struct sp_override *out,
+                          size_t max, struct sp_error *error);
+void sp_override_apply_any(const struct sp_override *overrides, size_t count,
+                           const char *destination, struct sp_guards *guards);
 
 #endif

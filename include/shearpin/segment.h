@@ -316,6 +316,11 @@ int sp_segment_attach(struct sp_segment *segment, const char *path, struct sp_er
 int sp_segment_open(struct sp_segment *segment, const char *path, const char *name,
                     const struct sp_policy *policy, bool *created, struct sp_error *error);
 
+/* A segment in memory that no other process sees and that is never given back, with one process in
+ * it: to try a policy in. */
+int sp_segment_private(struct sp_segment *segment, const struct sp_policy *policy,
+                       struct sp_error *error);
+
 void sp_segment_detach(struct sp_segment *segment);
 
 /* Puts a policy in force as the next generation: one store that every process sees at its next

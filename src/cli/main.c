@@ -36,6 +36,12 @@ const struct command command_table[] = {
      events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
      "STATE is closed, open or half-open. Exit 1 when it was not reached in time."},
+    {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
+     "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
+     "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
+     "under\n"
+     "FILE or the policy in force, with -o changing anything, thresholds and caps too: what would\n"
+     "have tripped when, been refused and been cut, beside what did."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "shearpin/guard.h"
+#include "state/layout.h"
 #include "state/process.h"
 #include "state/shared.h"
 
@@ -20,7 +21,7 @@ static uint32_t apply_extent(uint32_t limit)
     return twice < LEASES_LEAST ? LEASES_LEAST : (twice + 7) / 8 * 8;
 }
 
-uint32_t sp_apply_leases(const struct sp_policy *policy)
+static uint32_t apply_leases(const struct sp_policy *policy)
 {
     uint64_t total = 0;
     const struct sp_row *row;
@@ -31,7 +32,7 @@ uint32_t sp_apply_leases(const struct sp_policy *policy)
     return total > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)total;
 }
 
-uint32_t sp_apply_journal(const struct sp_policy *policy)
+static uint32_t apply_journal(const struct sp_policy *policy)
 {
     uint32_t bytes = 0;
     const struct sp_row *row;
@@ -40,6 +41,33 @@ uint32_t sp_apply_journal(const struct sp_policy *policy)
             bytes = row->guards.journal;
     }
     return bytes / sizeof(struct sp_entry);
+}
+
+static uint32_t apply_round(uint64_t n, uint32_t to)
+{
+    return (uint32_t)((n + to - 1) / to * to);
+}
+
+static uint32_t apply_between(uint64_t n, uint32_t least, uint32_t most)
+{
+    return n < least ? least : n > most ? most : (uint32_t)n;
+}
+
+/* Room to grow: half as many destinations again, twice the leases, twice the text. */
+void sp_apply_capacities(struct sp_head *head, const struct sp_policy *policy)
+{
+    uint64_t rows = policy->row_count, leases = 2 * (uint64_t)apply_leases(policy);
+    uint64_t dests = rows <= 12 ? SP_DESTS_LEAST : rows + rows / 2;
+    head->dest_max = apply_round(apply_between(dests, SP_DESTS_LEAST, SP_DESTS_MAX), 16);
+    head->lease_max = apply_round(apply_between(leases, SP_LEASES_LEAST, SP_LEASES_MAX), 8);
+    head->policy_size =
+        apply_round(apply_between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
+    head->journal_max = apply_between(apply_journal(policy), 0, SP_JOURNAL_MAX);
+    head->size =
+        sp_segment_size(head->dest_max, head->lease_max, head->policy_size, head->journal_max);
+    head->layout = SP_LAYOUT;
+    head->created = sp_wall();
+    snprintf(head->version, sizeof head->version, "%s", SP_VERSION);
 }
 
 /* The state of a name: the one that has it, else a free place, else one that no policy names. */
@@ -139,7 +167,7 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                             "the policy needs %u bytes, the segment has room for "
                             "%u; end its programs and `shearpin rm` it",
                             policy->size, segment->policy_size);
-    if (sp_apply_journal(policy) > segment->journal_max)
+    if (apply_journal(policy) > segment->journal_max)
         return sp_error_set(error, ENOSPC,
                             "the segment was made %s of that size; end its programs and "
                             "`shearpin rm` it",

@@ -108,7 +108,7 @@ static int segment_check_head(const char *path, const struct sp_head *head, off_
 
 /* --- mapping --- */
 
-static void segment_point(struct sp_segment *segment, char *at, const struct sp_head *head)
+void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head *head)
 {
     segment->head = (struct sp_head *)(void *)at;
     segment->dest_max = head->dest_max;
@@ -161,7 +161,7 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, str
     if (!at)
         return sp_error_set(error, errno, "%s cannot be mapped: %s", path, strerror(errno));
     memset(segment, 0, sizeof *segment);
-    segment_point(segment, at, &head);
+    sp_segment_point(segment, at, &head);
     segment->size = (size_t)st.st_size;
     segment->device = st.st_dev;
     segment->inode = st.st_ino;
@@ -198,33 +198,6 @@ void sp_segment_detach(struct sp_segment *segment)
 
 /* --- creating --- */
 
-static uint32_t round_up(uint64_t n, uint32_t to)
-{
-    return (uint32_t)((n + to - 1) / to * to);
-}
-
-static uint32_t between(uint64_t n, uint32_t least, uint32_t most)
-{
-    return n < least ? least : n > most ? most : (uint32_t)n;
-}
-
-/* Room to grow: half as many destinations again, twice the leases, twice the text. */
-static void segment_capacities(struct sp_head *head, const struct sp_policy *policy)
-{
-    uint64_t rows = policy->row_count, leases = 2 * (uint64_t)sp_apply_leases(policy);
-    uint64_t dests = rows <= 12 ? SP_DESTS_LEAST : rows + rows / 2;
-    head->dest_max = round_up(between(dests, SP_DESTS_LEAST, SP_DESTS_MAX), 16);
-    head->lease_max = round_up(between(leases, SP_LEASES_LEAST, SP_LEASES_MAX), 8);
-    head->policy_size =
-        round_up(between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
-    head->journal_max = between(sp_apply_journal(policy), 0, SP_JOURNAL_MAX);
-    head->size =
-        sp_segment_size(head->dest_max, head->lease_max, head->policy_size, head->journal_max);
-    head->layout = SP_LAYOUT;
-    head->created = sp_wall();
-    snprintf(head->version, sizeof head->version, "%s", SP_VERSION);
-}
-
 /* A file of ours that nobody sees yet. All pages are allocated here: a full tmpfs must say ENOSPC
  * now and not raise SIGBUS in somebody's program later. */
 static int segment_draft(const char *path, char *draft, size_t size, const char *name,
@@ -232,7 +205,7 @@ static int segment_draft(const char *path, char *draft, size_t size, const char 
 {
     struct sp_head head;
     memset(&head, 0, sizeof head);
-    segment_capacities(&head, policy);
+    sp_apply_capacities(&head, policy);
     snprintf(head.name, sizeof head.name, "%s", name);
     snprintf(draft, size, "%s.%d.%08x", path, (int)getpid(), (unsigned)sp_mix(sp_now()));
     unsigned gid;
