@@ -173,13 +173,15 @@ static bool alarm_foreign(const struct sp_io *io)
 bool sp_alarm_over(struct sp_io *io)
 {
     uint64_t own = alarm_own(io->conn);
-    if (errno == EINTR) /* a timed receive does not restart by itself, a plain one would */
-        return own == 0 && sp_socket_restarts();
+    bool interrupted = errno == EINTR; /* a timed receive does not restart by itself */
+    if (interrupted && (own != 0 || !sp_socket_restarts()))
+        return false;
     if (!alarm_mine(io)) { /* closed by another thread: its number may be a stranger's by now */
         errno = EBADF;
         return false;
     }
-    if (alarm_foreign(io) || !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
+    if ((!interrupted && alarm_foreign(io)) ||
+        !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
         return false;
     io->tried = sp_now();
     uint64_t limit = alarm_limit(io->conn, io->tried);

@@ -108,7 +108,7 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
             sp_count(&shard->sent, bytes);
         if (sp_turn_of(io->word) == SP_TURN_CONNECTING)
             io_sent_pending(io);
-        else if (!io->began && io->conn->response)
+        else if (io->conn->response && (!io->began || bytes >= SP_PUSH_LARGE))
             sp_turn_more(io->conn, io->word, sp_now());
         if (SP_UNLIKELY(io->conn->send != 0))
             sp_turn_pushed(io->conn, true);

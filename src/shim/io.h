@@ -59,10 +59,11 @@ static inline bool sp_push_wanted(const struct sp_io *io, size_t length, int fla
     return SP_UNLIKELY(io->conn->send != 0 || large) && io->blocking &&
            !(flags & (MSG_ZEROCOPY | MSG_FASTOPEN));
 }
-/* As a message it was refused for what it is: as it was given, it gets libc's own answer. */
+/* Refused as a message: as it was given, it gets libc's own answer, and its SIGPIPE. */
 static inline bool sp_push_odd(ssize_t result)
 {
-    return result < 0 && (errno == EINVAL || errno == EMSGSIZE || errno == ENOTSOCK);
+    return result < 0 &&
+           (errno == EINVAL || errno == EMSGSIZE || errno == ENOTSOCK || errno == EPIPE);
 }
 
 /* --- MSG_WAITALL (pull.c) --- */

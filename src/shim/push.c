@@ -87,7 +87,7 @@ ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flag
     const struct msghdr *next = message;
     size_t done = 0;
     uint64_t own = 0;
-    flags |= MSG_DONTWAIT;
+    flags |= MSG_DONTWAIT | MSG_NOSIGNAL; /* what has sent something never raises SIGPIPE */
     for (;;) {
         ssize_t sent = REAL(sendmsg)(io->fd, next, flags);
         if (sent < 0 && errno != EAGAIN)
@@ -106,7 +106,6 @@ ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flag
         if (done > 0) {
             push_rest(message, done, &rest, parts);
             next = &rest;
-            flags |= MSG_NOSIGNAL; /* a call that has sent something never raises SIGPIPE */
         }
     }
 }

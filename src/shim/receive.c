@@ -2,10 +2,14 @@
 #include "shim/io.h"
 
 #include <errno.h>
+#include <limits.h>
+
+/* To receive nothing is to wait for something: a timer must not end that either. */
+#define FLAGS(flags, length) ((flags) | ((length) == 0 ? MSG_WAITALL : 0))
 
 SP_WRAPPER(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
            (fd, buffer, length, flags), fd,
-           SP_RECEIVING(fd, flags, length, result,
+           SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                         sp_pull_wanted(&io, flags) ? sp_pull(&io, buffer, length, flags)
                                                    : REAL(recv)(fd, buffer, length, flags));)
 
@@ -13,7 +17,7 @@ SP_WRAPPER(ssize_t, recvfrom,
            (int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
             socklen_t *from_length),
            (fd, buffer, length, flags, from, from_length), fd,
-           SP_RECEIVING(fd, flags, length, result,
+           SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                         REAL(recvfrom)(fd, buffer, length, flags, from, from_length));)
 
 SP_WRAPPER(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
@@ -44,9 +48,33 @@ static size_t receive_asked(const struct iovec *parts, size_t count)
     return total;
 }
 
+/* Where input is waited for before the call: what the kernel refuses at once must not wait. */
+static bool receive_waits(int fd, int flags)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    return entry && ((flags & MSG_WAITALL) || (sp_conn_flags(sp_conn_at(entry)) & SP_CONN_LOWAT));
+}
+
+static bool receive_vector(const struct iovec *parts, size_t count)
+{
+    return count <= IOV_MAX && (count == 0 || sp_socket_readable(parts, count * sizeof *parts));
+}
+
+static bool receive_header(const struct msghdr *message)
+{
+    return sp_socket_readable(message, sizeof *message) &&
+           receive_vector(message->msg_iov, message->msg_iovlen);
+}
+
+static ssize_t receive_parts(int fd, const struct iovec *parts, int count)
+{
+    SP_RECEIVING(fd, 0, receive_asked(parts, (size_t)count), result, REAL(readv)(fd, parts, count));
+}
+
 SP_WRAPPER(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
-           SP_RECEIVING(fd, 0, receive_asked(parts, (size_t)count), result,
-                        REAL(readv)(fd, parts, count));)
+           if (receive_waits(fd, 0) &&
+               !receive_vector(parts, (size_t)count)) return REAL(readv)(fd, parts, count);
+           return receive_parts(fd, parts, count);)
 
 /* Fds that arrive in a message are new numbers, too. */
 static ssize_t receive_fds(struct msghdr *message, ssize_t result)
@@ -79,6 +107,8 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
 
 SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
+    if (SP_UNLIKELY(receive_waits(fd, flags)) && !receive_header(message))
+        return REAL(recvmsg)(fd, message, flags);
     SP_RECEIVING(fd, flags, receive_asked(message->msg_iov, message->msg_iovlen), result,
                  receive_message(fd, message, flags));
 }
@@ -87,6 +117,9 @@ SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
                        struct timespec *timeout)
 {
     int whole = count > 1 && !(flags & MSG_WAITFORONE) ? MSG_WAITALL : 0;
+    if (SP_UNLIKELY(receive_waits(fd, flags | whole)) &&
+        !(count && sp_socket_readable(messages, sizeof *messages)))
+        return REAL(recvmmsg)(fd, messages, count, flags, timeout);
     SP_RECEIVING(fd, flags | whole, count, sp_io_messages(messages, result),
                  receive_messages(fd, messages, count, flags, timeout));
 }
@@ -95,8 +128,8 @@ SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 static ssize_t splice_in(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
                          unsigned flags)
 {
-    int wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    SP_RECEIVING(from, wait, length, result, REAL(splice)(from, from_at, to, to_at, length, flags));
+    /* SPLICE_F_NONBLOCK is about the pipe: a TCP socket is waited for all the same. */
+    SP_RECEIVING(from, 0, length, result, REAL(splice)(from, from_at, to, to_at, length, flags));
 }
 
 SP_EXPORT ssize_t splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,

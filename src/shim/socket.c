@@ -59,8 +59,8 @@ bool sp_socket_readable(const void *at, size_t size)
 {
     uintptr_t first = (uintptr_t)at, last = first + size - 1;
     int error = errno;
-    bool readable =
-        last >= first && socket_reads(first) && (first / 4096 == last / 4096 || socket_reads(last));
+    bool readable = first >= 4096 && last >= first && socket_reads(first) &&
+                    (first / 4096 == last / 4096 || socket_reads(last));
     errno = error;
     return readable;
 }

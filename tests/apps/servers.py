@@ -4,6 +4,7 @@
     servers.py [CERTIFICATE KEY]
 
 It prints one line `NAME PORT` for each and an empty line, and lives until its stdin ends:
+  echo    sends back what comes
   hang    accepts, reads and never answers
   half    answers with headers and half a body, then nothing
   unread  accepts and reads nothing
@@ -27,6 +28,11 @@ lock = threading.Lock()
 def swallow(connection):
     while connection.recv(65536):
         pass
+
+
+def echo(connection):
+    while more := connection.recv(65536):
+        connection.sendall(more)
 
 
 def half(connection):
@@ -125,6 +131,7 @@ def tls(protocol):
     return context
 
 
+start("echo", echo)
 start("hang", swallow)
 start("half", half)
 start("unread", hold, room=4096)

@@ -1,0 +1,363 @@
+/*
+ * Blocking receives under `deadline response`: on time by every call, however late they begin; a
+ * receive that waits for nothing is left alone; signals and the program's own timeouts as bare.
+ */
+#include "harness.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#define DEADLINE_MS 250
+/* The promise is 20 ms; a busy test machine gets more. */
+#define LATE_MS 150
+
+static void within(const char *said, const char *expected, unsigned long least)
+{
+    char word[32];
+    unsigned long took;
+
+    ck_assert_msg(sscanf(said, "%31s %lu", word, &took) == 2, "said '%s'", said);
+    ck_assert_str_eq(word, expected);
+    ck_assert_msg(took >= least * 1000 && took < (least + LATE_MS) * 1000, "%s after %lu us", word,
+                  took);
+}
+
+static struct server *under_deadline(enum behaviour behaviour)
+{
+    struct server *server = server_start(AF_INET, behaviour);
+
+    world_policy("destination d\n match %s\n deadline response %dms\n", server->text, DEADLINE_MS);
+    return server;
+}
+
+static void say_since(uint64_t start, int error)
+{
+    say("%s %lu", word_of(error), (unsigned long)((sp_now() - start) / SP_US));
+}
+
+/* --- every call --- */
+
+static ssize_t receive_by(int fd, const char *how)
+{
+    static char room[64];
+    struct iovec parts[2] = {{room, 8}, {room + 8, 8}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    struct mmsghdr many[2] = {{.msg_hdr = message}, {.msg_hdr = message}};
+    int ends[2];
+
+    if (!strcmp(how, "recv"))
+        return recv(fd, room, sizeof room, 0);
+    if (!strcmp(how, "peek"))
+        return recv(fd, room, sizeof room, MSG_PEEK);
+    if (!strcmp(how, "waitall"))
+        return recv(fd, room, sizeof room, MSG_WAITALL);
+    if (!strcmp(how, "recvfrom"))
+        return recvfrom(fd, room, sizeof room, 0, NULL, NULL);
+    if (!strcmp(how, "recvmsg"))
+        return recvmsg(fd, &message, 0);
+    if (!strcmp(how, "recvmmsg"))
+        return recvmmsg(fd, many, 2, 0, NULL);
+    if (!strcmp(how, "read"))
+        return read(fd, room, sizeof room);
+    if (!strcmp(how, "readv"))
+        return readv(fd, parts, 2);
+    return pipe(ends) ? -1 : splice(fd, NULL, ends[1], NULL, sizeof room, 0);
+}
+
+/* ask_timed ADDRESS HOW PAUSE: the time counts from the send, the pause is before the receive. */
+VICTIM(ask_timed)
+{
+    int fd = dial(argv[1]);
+    uint64_t start = sp_now();
+
+    if (send(fd, "?", 1, 0) != 1)
+        return 1;
+    usleep((useconds_t)atoi(argv[3]) * 1000);
+    say_since(start, receive_by(fd, argv[2]) < 0 ? errno : 0);
+    return 0;
+}
+
+START_TEST(every_call_is_on_time)
+{
+    static const char *const ways[] = {"recv",     "peek", "waitall", "recvfrom", "recvmsg",
+                                       "recvmmsg", "read", "readv",   "splice"};
+    struct server *server = under_deadline(HANG);
+
+    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+        within(victim_says("ask_timed", server->text, ways[i], "0", NULL), "ETIMEDOUT",
+               DEADLINE_MS);
+        ck_assert_uint_eq(world_figures("d").expired[SP_DEADLINE_RESPONSE], i + 1);
+        ck_assert_uint_eq(world_figures("d").exchanges[SP_OUTCOME_RESPONSE_TIMEOUT], i + 1);
+    }
+}
+END_TEST
+
+/* The kernel's timer counts from the receive: it must not be what decides. */
+START_TEST(however_late_it_begins)
+{
+    struct server *server = under_deadline(HANG);
+
+    within(victim_says("ask_timed", server->text, "recv", "40", NULL), "ETIMEDOUT", DEADLINE_MS);
+    within(victim_says("ask_timed", server->text, "read", "150", NULL), "ETIMEDOUT", DEADLINE_MS);
+    within(victim_says("ask_timed", server->text, "recv", "245", NULL), "ETIMEDOUT", DEADLINE_MS);
+    within(victim_says("ask_timed", server->text, "recv", "400", NULL), "ETIMEDOUT", 400);
+    server_become(server, ECHO);
+    within(victim_says("ask_timed", server->text, "recv", "400", NULL), "ok", 400);
+}
+END_TEST
+
+/* ask_again ADDRESS: short alarms do not outlive the turn that they were set for. */
+VICTIM(ask_again)
+{
+    int fd = dial(argv[1]);
+    char byte;
+
+    send(fd, "?", 1, 0);
+    usleep(200000);
+    if (recv(fd, &byte, 1, 0) != 1)
+        return 1;
+    say("answered");
+    pause_here();
+    uint64_t start = sp_now();
+    send(fd, "?", 1, 0);
+    say_since(start, recv(fd, &byte, 1, 0) < 0 ? errno : 0);
+    return 0;
+}
+
+START_TEST(the_next_exchange_has_its_full_time)
+{
+    struct server *server = under_deadline(ECHO);
+    struct victim *victim = victim_start("ask_again", server->text, NULL);
+
+    ck_assert_str_eq(victim_hear(victim), "answered");
+    server_become(server, HANG);
+    victim_tell(victim);
+    within(victim_hear(victim), "ETIMEDOUT", DEADLINE_MS);
+    ck_assert_int_eq(victim_end(victim), 0);
+}
+END_TEST
+
+/* --- a reader with nothing outstanding --- */
+
+static void *read_one(void *context)
+{
+    char byte;
+
+    return (void *)(intptr_t)(recv(*(int *)context, &byte, 1, 0) == 1 ? 0 : errno);
+}
+
+/* reader ADDRESS: blocks for ten deadlines before anybody asks; then hears the answer. */
+VICTIM(reader)
+{
+    int fd = dial(argv[1]);
+    pthread_t thread;
+    void *result;
+
+    pthread_create(&thread, NULL, read_one, &fd);
+    usleep(10 * DEADLINE_MS * 1000);
+    uint64_t start = sp_now();
+    send(fd, "?", 1, 0);
+    pthread_join(thread, &result);
+    say_since(start, (int)(intptr_t)result);
+    return 0;
+}
+
+START_TEST(a_reader_is_left_alone)
+{
+    within(victim_says("reader", under_deadline(ECHO)->text, NULL), "ok", 0);
+}
+END_TEST
+
+START_TEST(and_is_on_time_when_somebody_asks)
+{
+    within(victim_says("reader", under_deadline(HANG)->text, NULL), "ETIMEDOUT", DEADLINE_MS);
+}
+END_TEST
+
+/* --- the program's own timeout --- */
+
+static long own_timeout(int fd)
+{
+    struct timeval own = {9, 9};
+
+    getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &own, &(socklen_t){sizeof own});
+    return (long)own.tv_sec * 1000 + (long)own.tv_usec / 1000;
+}
+
+static void set_timeout(int fd, int ms)
+{
+    struct timeval own = {ms / 1000, ms % 1000 * 1000};
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &own, sizeof own);
+}
+
+/* own ADDRESS MS WHEN: set before the first receive or after one that has set our alarm. */
+VICTIM(own)
+{
+    int fd = dial(argv[1]), ms = atoi(argv[2]);
+    char byte;
+
+    if (!strcmp(argv[3], "after") && ask(fd) != 0)
+        return 1;
+    long before = own_timeout(fd);
+    set_timeout(fd, ms);
+    long set = own_timeout(fd);
+    say("set");
+    pause_here();
+    uint64_t start = sp_now();
+    send(fd, "?", 1, 0);
+    int error = recv(fd, &byte, 1, 0) < 0 ? errno : 0;
+    say_since(start, error);
+    say("%ld %d %d", before, set == ms, own_timeout(fd) == ms);
+    return 0;
+}
+
+static void owned(const char *ms, const char *when, const char *expected, unsigned long least)
+{
+    struct server *server = under_deadline(ECHO);
+    struct victim *victim = victim_start("own", server->text, ms, when, NULL);
+
+    ck_assert_str_eq(victim_hear(victim), "set");
+    server_become(server, HANG);
+    victim_tell(victim);
+    within(victim_hear(victim), expected, least);
+    ck_assert_str_eq(victim_hear(victim), "0 1 1");
+    ck_assert_int_eq(victim_end(victim), 0);
+    unlink(world_file("policy.conf"));
+}
+
+START_TEST(a_shorter_timeout_of_its_own)
+{
+    owned("100", "before", "EAGAIN", 100);
+}
+END_TEST
+
+START_TEST(a_shorter_one_set_later)
+{
+    owned("100", "after", "EAGAIN", 100);
+}
+END_TEST
+
+START_TEST(a_longer_timeout_of_its_own)
+{
+    owned("2000", "after", "ETIMEDOUT", DEADLINE_MS);
+}
+END_TEST
+
+/* --- signals --- */
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+/* interrupted ADDRESS RESTART OWN: a timer signal every 60 ms while it waits. */
+VICTIM(interrupted)
+{
+    struct itimerval often = {{0, 60000}, {0, 60000}};
+    struct sigaction action = {.sa_handler = nothing, .sa_flags = atoi(argv[2]) ? SA_RESTART : 0};
+    int fd = dial(argv[1]);
+    char byte;
+
+    sigaction(SIGALRM, &action, NULL);
+    if (atoi(argv[3]))
+        set_timeout(fd, atoi(argv[3]));
+    uint64_t start = sp_now();
+    send(fd, "?", 1, 0);
+    setitimer(ITIMER_REAL, &often, NULL);
+    say_since(start, recv(fd, &byte, 1, 0) < 0 ? errno : 0);
+    return 0;
+}
+
+START_TEST(a_restarting_handler_does_not_end_it)
+{
+    within(victim_says("interrupted", under_deadline(HANG)->text, "1", "0", NULL), "ETIMEDOUT",
+           DEADLINE_MS);
+}
+END_TEST
+
+START_TEST(another_handler_does)
+{
+    within(victim_says("interrupted", under_deadline(HANG)->text, "0", "0", NULL), "EINTR", 60);
+}
+END_TEST
+
+/* With a timeout of the program's own the kernel does not restart: man 7 signal. */
+START_TEST(nor_restarts_with_a_timeout)
+{
+    within(victim_says("interrupted", under_deadline(HANG)->text, "1", "5000", NULL), "EINTR", 60);
+}
+END_TEST
+
+static void stop_for(struct victim *victim, unsigned ms)
+{
+    kill(victim->pid, SIGSTOP);
+    usleep(ms * 1000);
+    kill(victim->pid, SIGCONT);
+}
+
+/* await_answer ADDRESS */
+VICTIM(await_answer)
+{
+    int fd = dial(argv[1]);
+    char byte;
+    uint64_t start = sp_now();
+
+    send(fd, "?", 1, 0);
+    say("now");
+    ssize_t got = recv(fd, &byte, 1, 0);
+    say_since(start, got < 0 ? errno : 0);
+    return 0;
+}
+
+START_TEST(stopping_does_not_interrupt)
+{
+    struct victim *victim = victim_start("await_answer", under_deadline(HANG)->text, NULL);
+
+    ck_assert_str_eq(victim_hear(victim), "now");
+    usleep(20000);
+    stop_for(victim, 60);
+    within(victim_hear(victim), "ETIMEDOUT", DEADLINE_MS);
+    ck_assert_int_eq(victim_end(victim), 0);
+}
+END_TEST
+
+/* stopped ADDRESS WAITS: stops itself between question and answer. */
+VICTIM(stopped)
+{
+    int fd = dial(argv[1]);
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    char byte;
+
+    send(fd, "?", 1, 0);
+    raise(SIGSTOP);
+    int ready = atoi(argv[2]) ? poll(&one, 1, -1) : 1;
+    say("%d %s", ready, word_of(recv(fd, &byte, 1, 0) < 0 ? errno : 0));
+    return 0;
+}
+
+/* Stopped beyond the deadline: the answer came meanwhile, and is heard. */
+START_TEST(nor_loses_what_came_meanwhile)
+{
+    struct server *server = under_deadline(ECHO);
+
+    for (int waits = 0; waits < 2; waits++) {
+        struct victim *victim = victim_start("stopped", server->text, waits ? "1" : "0", NULL);
+
+        ck_assert_int_eq(waitid(P_PID, (id_t)victim->pid, &(siginfo_t){0}, WSTOPPED), 0);
+        usleep(2 * DEADLINE_MS * 1000);
+        kill(victim->pid, SIGCONT);
+        ck_assert_str_eq(victim_hear(victim), "1 ok");
+        ck_assert_int_eq(victim_end(victim), 0);
+    }
+}
+END_TEST
+
+SCENARIO(receive_deadline, every_call_is_on_time, however_late_it_begins,
+         the_next_exchange_has_its_full_time, a_reader_is_left_alone,
+         and_is_on_time_when_somebody_asks, a_shorter_timeout_of_its_own, a_shorter_one_set_later,
+         a_longer_timeout_of_its_own, a_restarting_handler_does_not_end_it, another_handler_does,
+         nor_restarts_with_a_timeout, stopping_does_not_interrupt, nor_loses_what_came_meanwhile)

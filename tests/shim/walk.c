@@ -1,0 +1,271 @@
+/* walk.c - the sockets of a random walk, its peers, and what they do while a call blocks. */
+#include "walk.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/time.h>
+
+/* --- chance, and the trace --- */
+
+static uint64_t state;
+static int trace = -1;
+static volatile sig_atomic_t pipes;
+
+uint32_t pick(uint32_t below)
+{
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(state >> 33) % below;
+}
+
+bool chance(uint32_t percent)
+{
+    return pick(100) < percent;
+}
+
+void note(const char *format, ...)
+{
+    char line[200];
+    va_list arguments;
+    int error = errno;
+
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (write(trace, line, (size_t)length) != length)
+        _exit(126);
+    errno = error;
+}
+
+void settle(void)
+{
+    usleep(1500);
+}
+
+/* --- sockets --- */
+
+static int listeners[KINDS];
+static char directory[80];
+
+static const int families[KINDS] = {AF_INET, AF_UNIX, AF_UNIX, AF_UNIX, AF_INET};
+static const int types[KINDS] = {SOCK_STREAM, SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, SOCK_DGRAM};
+
+static int out_of_the_way(int fd)
+{
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+
+    close(fd);
+    return high;
+}
+
+static socklen_t own_address(int kind, struct sockaddr_storage *to)
+{
+    memset(to, 0, sizeof *to);
+    to->ss_family = (sa_family_t)families[kind];
+    if (families[kind] == AF_INET) {
+        ((struct sockaddr_in *)to)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return sizeof(struct sockaddr_in);
+    }
+    struct sockaddr_un *un = (struct sockaddr_un *)to;
+    snprintf(un->sun_path, sizeof un->sun_path, "%s/%d-%d", directory, (int)getpid(), kind);
+    return sizeof *un;
+}
+
+socklen_t walk_address(int kind, struct sockaddr_storage *to)
+{
+    socklen_t length = sizeof *to;
+
+    if (families[kind] == AF_UNIX)
+        return own_address(kind, to);
+    getsockname(listeners[kind], (struct sockaddr *)to, &length);
+    return length;
+}
+
+static void listen_all(void)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct sockaddr_storage to;
+        socklen_t length = own_address(kind, &to);
+
+        listeners[kind] = out_of_the_way(socket(families[kind], types[kind] | SOCK_NONBLOCK, 0));
+        if (bind(listeners[kind], (struct sockaddr *)&to, length) != 0)
+            _exit(125);
+        listen(listeners[kind], 64);
+    }
+}
+
+bool walk_stream(const struct slot *slot)
+{
+    return types[slot->kind] == SOCK_STREAM;
+}
+
+/* The peer of a datagram socket is who all of them are connected to. */
+static int peer_of(int kind)
+{
+    struct pollfd one = {.fd = listeners[kind], .events = POLLIN};
+
+    if (types[kind] == SOCK_DGRAM)
+        return fcntl(listeners[kind], F_DUPFD_CLOEXEC, 100);
+    poll(&one, 1, 2000);
+    return out_of_the_way(accept(listeners[kind], NULL, NULL));
+}
+
+int walk_open(struct slot *slot, int kind, int flags)
+{
+    struct sockaddr_storage to;
+    socklen_t length = walk_address(kind, &to);
+    struct pollfd one;
+
+    if (slot->peer >= 0)
+        close(slot->peer);
+    slot->kind = kind;
+    slot->peer = -1;
+    slot->fd = socket(families[kind], types[kind] | flags, 0);
+    errno = 0;
+    int result = connect(slot->fd, (struct sockaddr *)&to, length), error = errno;
+    one = (struct pollfd){.fd = slot->fd, .events = POLLOUT};
+    if (result == 0 || error == EINPROGRESS) {
+        slot->peer = peer_of(kind);
+        poll(&one, 1, 2000);
+    }
+    if (error == EINPROGRESS && chance(40))
+        note(" SO_ERROR %d", socket_error(slot->fd));
+    errno = error;
+    return result;
+}
+
+void peer_reset(struct slot *slot)
+{
+    struct linger linger = {1, 0};
+
+    setsockopt(slot->peer, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(slot->peer);
+    slot->peer = -1;
+}
+
+/* --- kicks --- */
+
+static struct slot *kicked;
+static enum kick kick_what;
+static int kick_count;
+
+static void kick_drain(int fd)
+{
+    static char room[65536];
+
+    while (recv(fd, room, sizeof room, MSG_DONTWAIT) > 0)
+        ;
+}
+
+static void kick_handler(int number)
+{
+    int error = errno;
+
+    if (++kick_count >= 6) /* enough waited: the next one ends it */
+        sigaction(number, &(struct sigaction){.sa_handler = kick_handler}, NULL);
+    if (kick_what == KICK_DRAINS && kicked->peer >= 0)
+        kick_drain(kicked->peer);
+    if (kick_count == 1 && kick_what == KICK_RESETS && kicked->peer >= 0)
+        peer_reset(kicked);
+    if (kick_count == 1 && kick_what == KICK_ENDS)
+        shutdown(kicked->peer, SHUT_WR);
+    if (kick_count <= 2 && kick_what == (kick_count == 1 ? KICK_SAYS : KICK_SAYS_LATE))
+        send(kicked->peer, "kicking", 7, MSG_NOSIGNAL | MSG_DONTWAIT);
+    errno = error;
+}
+
+void kick_begin(enum kick kick, struct slot *slot)
+{
+    struct sigaction action = {.sa_handler = kick_handler,
+                               .sa_flags = kick == KICK_INTERRUPTS ? 0 : SA_RESTART};
+    struct itimerval soon = {{0, 40000}, {0, 30000}};
+
+    if (kick == KICK_DRAINS)
+        soon.it_interval.tv_usec = soon.it_value.tv_usec = 5000;
+    kicked = slot;
+    kick_what = kick;
+    kick_count = kick == KICK_DRAINS ? -10000 : 0;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+void kick_end(void)
+{
+    struct itimerval none = {{0, 0}, {0, 0}};
+
+    setitimer(ITIMER_REAL, &none, NULL);
+}
+
+static void count_pipe(int number)
+{
+    (void)number;
+    pipes++;
+}
+
+/* --- the walk --- */
+
+#define SLOTS 4
+
+static const struct walk_call *const groups[] = {walk_sends, walk_receives, walk_waits, walk_fds,
+                                                 walk_peers};
+
+static const struct walk_call *any_call(void)
+{
+    const struct walk_call *group = groups[pick(sizeof groups / sizeof *groups)];
+    uint32_t count = 0;
+
+    while (group[count].name)
+        count++;
+    return &group[pick(count)];
+}
+
+/* errno stands at 42 before: a call that succeeds must leave it alone. */
+static void step(int number, struct slot *slot)
+{
+    const struct walk_call *call = any_call();
+    struct slot odd = *slot, *on = slot;
+    static const int strange[] = {-1, 99999, INT32_MAX, 1 << 20, 88};
+
+    if (chance(5)) {
+        odd.fd = strange[pick(5)];
+        odd.peer = -1;
+        on = &odd;
+    }
+    note("%d %s kind %d fd %d", number, call->name, on->kind, on->fd);
+    pipes = 0;
+    if (call->blocks)
+        kick_begin((enum kick)pick(KICKS_AT_RANDOM), slot);
+    errno = 42;
+    long result = call->run(on);
+    int error = errno;
+    kick_end();
+    note(" = %ld %s%s\n", result, error == 42 ? "" : word_of(error), pipes ? " SIGPIPE" : "");
+}
+
+/* walk SEED STEPS DIRECTORY FILE */
+VICTIM(walk)
+{
+    struct slot slots[SLOTS];
+
+    state = strtoull(argv[1], NULL, 10);
+    snprintf(directory, sizeof directory, "%s", argv[3]);
+    trace = out_of_the_way(open(argv[4], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = count_pipe, .sa_flags = SA_RESTART}, NULL);
+    listen_all();
+    for (int i = 0; i < SLOTS; i++)
+        slots[i] = (struct slot){.fd = -1, .peer = -1};
+    for (int i = 0, steps = atoi(argv[2]); i < steps; i++) {
+        struct slot *slot = &slots[pick(SLOTS)];
+        if (slot->fd < 0 || slot->peer < 0 || chance(6)) {
+            if (slot->fd >= 0)
+                close(slot->fd);
+            int kind = chance(60) ? TCP : (int)pick(KINDS), flags = chance(25) ? SOCK_NONBLOCK : 0;
+            note("%d open %d %d", i, kind, flags);
+            note(" = %d", walk_open(slot, kind, flags));
+            note(" %d fd %d\n", errno, slot->fd);
+        }
+        step(i, slot);
+    }
+    say("walked");
+    return 0;
+}
