@@ -114,6 +114,8 @@ struct sp_policy {
     uint32_t strings, strings_size; /* NUL-terminated texts; the last byte is NUL */
     uint32_t path;                  /* offset of the path that was read, in strings */
     uint32_t line_defaults;
+    uint32_t learn; /* endpoints that get a destination of their own; set by `run --observe` */
+    uint32_t spare;
     char segment[SP_NAME_SIZE]; /* `segment NAME`, or "" */
     char group[32];             /* `segment NAME group G`, or "" */
 };

@@ -168,11 +168,7 @@ struct sp_side {
 enum { SP_ORIGIN_NONE, SP_ORIGIN_BUSY, SP_ORIGIN_READY };
 struct sp_origin {
     sp_half state;
-    uint16_t port;
-    uint8_t family; /* of the first address that was seen */
-    uint8_t spare;
-    uint8_t ip[16];
-    char text[232]; /* the name that was looked up, the address, or the path of a unix socket */
+    char text[252]; /* as `match` takes it: by the name that was looked up, else by address */
 };
 
 /* Who steered last, shown first by status until it is reset or over. */
@@ -389,6 +385,9 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
 void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease);
 /* Places held now by living owners of the current epochs. */
 uint32_t sp_lease_held(const struct sp_segment *segment, const sp_word *words, uint32_t limit);
+/* The same for sure: owners are asked, and places of those that are no more are given back. */
+uint32_t sp_lease_living(struct sp_segment *segment, sp_word *words, uint32_t limit,
+                         uint32_t now_ms, sp_alive_fn *alive, void *context);
 /* The words of a destination's cap; NULL and 0 when it never had one. */
 sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, enum sp_cap cap,
                         uint32_t *count);
@@ -476,6 +475,12 @@ void sp_journal_write(struct sp_segment *segment, const struct sp_note *note);
 int sp_journal_read(const struct sp_segment *segment, uint64_t number, struct sp_note *out);
 /* Entries written so far, and the oldest that the ring still has. */
 uint64_t sp_journal_count(const struct sp_segment *segment, uint64_t *oldest);
+
+/* --- endpoints that got a destination of their own: src/state/origin.c --- */
+
+/* The place of the endpoint that is written `text` (api.example.com:443), taken if it has none yet;
+ * its guards are those of `row` as long as the policy `word` is in force. -1: no place is free. */
+int sp_origin_place(struct sp_segment *segment, const char *text, uint32_t row, uint64_t word);
 
 /* --- names for exec: src/state/learnt.c --- */
 

@@ -28,6 +28,11 @@ const struct command command_table[] = {
     {"reload", "Policy", "[FILE]", "put a policy in force", "[FILE]", 0, 1, reload_main,
      "Prints what changes, setting by setting. Running programs follow at their next call. A bad\n"
      "file changes nothing. Without FILE: the file that is in force, read again."},
+    {"suggest", "Policy", "", "draft a policy from what was observed", "", 0, 0, suggest_main,
+     "After `shearpin run --observe -- COMMAND` without a policy, which gives every endpoint "
+     "figures\n"
+     "of its own (64 at least): deadlines from percentiles, caps from peaks, each line with the\n"
+     "evidence. What it prints is a policy: shearpin suggest >policy.conf"},
     {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
      status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"

@@ -17,6 +17,21 @@ static sp_word *cap_words(const struct sp_call *call, enum sp_cap cap, uint32_t 
     return words;
 }
 
+/* The most at once so far, where endpoints are learnt. Places of killed processes stand until
+ * somebody asks, so only a new peak is looked at closely. */
+static void cap_peak(const struct sp_call *call, sp_word *words, uint32_t limit)
+{
+    sp_half *peak = &call->dest->peak;
+    uint32_t seen = atomic_load(peak), held = sp_lease_held(call->segment, words, limit);
+    if (held <= seen)
+        return;
+    if (call->alive)
+        held = sp_lease_living(call->segment, words, limit, (uint32_t)(call->now / SP_MS),
+                               call->alive, call->alive_context);
+    while (held > seen && !atomic_compare_exchange_weak(peak, &seen, held))
+        ;
+}
+
 uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease)
 {
     const struct sp_self *self = &call->segment->self;
@@ -25,8 +40,12 @@ uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *leas
     *lease = sp_lease_word(self->slot, self->epoch, call->conn);
     if (!words || self->slot >= SP_PROCESSES) /* nobody could tell that its owner has died */
         return SP_NO_LEASE;
-    return sp_lease_take(call->segment, words, limit, *lease, (uint32_t)(call->now / SP_MS),
-                         call->alive ? call->alive : cap_anybody, call->alive_context);
+    uint32_t index =
+        sp_lease_take(call->segment, words, limit, *lease, (uint32_t)(call->now / SP_MS),
+                      call->alive ? call->alive : cap_anybody, call->alive_context);
+    if (atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) == SP_ORIGIN_READY)
+        cap_peak(call, words, limit);
+    return index;
 }
 
 void sp_cap_give(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease)

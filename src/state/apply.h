@@ -4,6 +4,8 @@
 
 #include "shearpin/segment.h"
 
+/* Words of the pool that a cap of `limit` gets. */
+uint32_t sp_apply_extent(uint32_t limit);
 /* What a segment that is made under a policy has room for, and its size. */
 void sp_apply_capacities(struct sp_head *head, const struct sp_policy *policy);
 /* Where the parts are, once `head` is known to be sound (segment.c). */
