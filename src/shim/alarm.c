@@ -109,7 +109,7 @@ static int alarm_poll(const struct sp_io *io, uint64_t until)
         int ready = REAL(ppoll)(&one, 1, until == SP_NEVER ? NULL : &rest, NULL);
         if (ready >= 0)
             return ready;
-        if (io->begun || errno != EINTR || !sp_socket_restarts()) {
+        if (io->brittle || errno != EINTR || !sp_socket_restarts()) {
             errno = EINTR;
             return -1;
         }
@@ -180,6 +180,7 @@ bool sp_alarm_over(struct sp_io *io)
         errno = EBADF;
         return false;
     }
+    io->brittle = own != 0;
     if ((!interrupted && alarm_foreign(io)) ||
         !alarm_wait(io, own ? io->started + own : SP_NEVER, true))
         return false;
@@ -200,6 +201,7 @@ bool sp_alarm_whole(struct sp_io *io)
     sp_alarm_lift(io->fd, io->conn);
     REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
     uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    io->brittle = io->brittle || limit;
     return alarm_wait(io, limit ? sp_now() + limit : SP_NEVER, false);
 }
 

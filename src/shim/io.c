@@ -19,7 +19,7 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     io->entry = entry;
     io->fd = fd;
     io->began = io->started = 0;
-    io->begun = false;
+    io->brittle = false;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
     uint32_t kept = sp_conn_flags(io->conn);
     /* The latter two never wait; but unix sockets know no error queue and take it for plain. */

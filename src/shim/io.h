@@ -15,7 +15,7 @@ struct sp_io {
     uint64_t tried;   /* the last of its real calls */
     int fd;
     bool blocking;
-    bool begun; /* a part of what was asked has been received already */
+    bool brittle; /* any signal ends it: a part came already, or the program has set a timer */
 };
 
 /* Before a send. False: refused or cut, errno is set and the call must not be made. */
@@ -133,7 +133,6 @@ static inline bool sp_io_on(int fd, uint64_t entry)
         result = call;                                \
     if (result >= 0)                                  \
         errno = error;                                \
-    errno = result < 0 ? errno : error;               \
     return sp_io_sent(&io, result, (size_t)result)
 
 #define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \

@@ -2,11 +2,14 @@
  * and until it returns nobody knows that the answer has begun: so it is made of pieces. */
 #include "shim/io.h"
 
-/* What failed behind the first bytes is told by the next call, as the kernel does. */
-static bool pull_failed(int fd)
+/* What failed behind the first bytes is told by the next call, as the kernel does, which does not
+ * go on over urgent data either. */
+static bool pull_ends(int fd)
 {
     struct pollfd one = {.fd = fd, .events = POLLIN};
-    return REAL(poll)(&one, 1, 0) > 0 && (one.revents & (POLLERR | POLLNVAL));
+    int mark = 0;
+    REAL(ioctl)(fd, SIOCATMARK, &mark);
+    return mark || (REAL(poll)(&one, 1, 0) > 0 && (one.revents & (POLLERR | POLLNVAL)));
 }
 
 ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags)
@@ -23,9 +26,11 @@ ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags)
             return (ssize_t)done;
         if (got > 0) {
             sp_io_heard(io);
-            io->begun = true;
+            io->brittle = true;
         }
-        if (!sp_alarm_whole(io) || (done > 0 && pull_failed(io->fd)))
+        if (done > 0 && pull_ends(io->fd))
+            return (ssize_t)done;
+        if (!sp_alarm_whole(io))
             return done > 0 ? (ssize_t)done : -1;
     }
 }

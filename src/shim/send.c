@@ -3,6 +3,7 @@
 #include "shim/io.h"
 
 #include <errno.h>
+#include <limits.h>
 
 /* A message of several parts, as sendmsg() takes it. */
 #define PARTS(parts, count)                                                          \
@@ -39,8 +40,21 @@ SP_WRAPPER(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buf
            SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0),
                       REAL(write)(fd, buffer, length));)
 
+/* Alone among the sends, writev() of no bytes never reaches the socket. */
+static bool send_nothing(const struct iovec *parts, int count)
+{
+    size_t whole = 0;
+    if (count > IOV_MAX || (count > 0 && !sp_socket_readable(parts, (size_t)count * sizeof *parts)))
+        return true;
+    for (int i = 0; i < count; i++)
+        whole += parts[i].iov_len;
+    return whole == 0;
+}
+
 SP_WRAPPER(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
-           SP_PUSHING(fd, 0, 0, sp_push_message(&io, PARTS(parts, count), 0),
+           SP_PUSHING(fd, 0, 0,
+                      send_nothing(parts, count) ? REAL(writev)(fd, parts, count)
+                                                 : sp_push_message(&io, PARTS(parts, count), 0),
                       REAL(writev)(fd, parts, count));)
 
 SP_WRAPPER(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t length),

@@ -2,6 +2,7 @@
 #include "walk.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/time.h>
@@ -242,6 +243,17 @@ static void step(int number, struct slot *slot)
     note(" = %ld %s%s\n", result, error == 42 ? "" : word_of(error), pipes ? " SIGPIPE" : "");
 }
 
+static void *sleep_on(void *nothing)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    for (;;)
+        poll(nothing, 0, -1);
+    return NULL;
+}
+
 /* walk SEED STEPS DIRECTORY FILE */
 VICTIM(walk)
 {
@@ -252,6 +264,8 @@ VICTIM(walk)
     trace = out_of_the_way(open(argv[4], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = count_pipe, .sa_flags = SA_RESTART}, NULL);
     listen_all();
+    if (state % 3 == 0) /* with a second thread, waits are sliced */
+        pthread_create(&(pthread_t){0}, NULL, sleep_on, NULL);
     for (int i = 0; i < SLOTS; i++)
         slots[i] = (struct slot){.fd = -1, .peer = -1};
     for (int i = 0, steps = atoi(argv[2]); i < steps; i++) {
