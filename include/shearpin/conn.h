@@ -183,7 +183,13 @@ void sp_conn_adopt(struct sp_conn *conn);
 
 /* What is left of `guards` on this connection: under `enforce N%` its side is drawn once, and an
  * observed one has no deadlines. Called wherever something begins on it. */
-void sp_conn_side(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards);
+void sp_conn_side_of(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards);
+static inline void sp_conn_side(struct sp_conn *conn, const struct sp_call *call,
+                                struct sp_guards *guards)
+{
+    if (guards->mode != SP_MODE_ENFORCE || guards->share != 0)
+        sp_conn_side_of(conn, call, guards);
+}
 
 static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void sp_conn_side(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards)
+void sp_conn_side_of(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards)
 {
     if (guards->mode == SP_MODE_ENFORCE && guards->share != 0) {
         if (conn->drawn == 0)

@@ -245,8 +245,8 @@ expect 'status: its two sides' 0 \
     'watched .*enforced 10% .*0 calls, 0 refused, 0 cut.*observed 90% .*would have been refused' \
     pin status
 expect 'and in depth' 0 'enforced 10% .*mode +enforce 10% ' pin status watched
-is 'and for machines' "$(json '[j["destinations"][0][k] for k in ("enforced_share",)],
-    j["destinations"][0]["observed"]["would_refuse"]' status --json watched)" '([0.1], 0)'
+two='j["destinations"][0]["enforced_share"], j["destinations"][0]["observed"]["would_refuse"]'
+is 'and for machines' "$(json "$two" status --json watched)" '(0.1, 0)'
 expect 'match: a share' 0 'mode +enforce 10%' pin match -p share.conf 10.9.8.7:5432
 expect 'match -o: all of it' 0 'mode +enforce +-o' \
     pin match -p share.conf -o watched.mode=enforce 10.9.8.7:5432
