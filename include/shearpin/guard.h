@@ -55,10 +55,10 @@ enum sp_permit_kind {
 /* What was taken for a call; settles or gives back. Fits one word: sp_permit_pack. */
 struct sp_permit {
     uint8_t kind;
-    uint8_t probe : 7;    /* index of the probe lease */
-    uint8_t observed : 1; /* whatever was decided, the call goes on */
-    uint16_t epoch;       /* the breaker's, when it was given */
-    uint32_t since;       /* ms at which a probe began: part of its lease */
+    uint8_t probe : 6; /* index of the probe lease */
+    uint8_t side : 2;  /* enum sp_side_of; OBSERVED: whatever was decided, the call goes on */
+    uint16_t epoch;    /* the breaker's, when it was given */
+    uint32_t since;    /* ms at which a probe began: part of its lease */
 };
 
 /* One question to the guards. */

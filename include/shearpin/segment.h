@@ -154,14 +154,15 @@ struct sp_shard {
     sp_word pad[6];
 };
 
-/* What became of the calls that were only observed: with `enforce 10%`, of the other 90 %. The
- * enforced are all calls but these. */
+/* The calls of one side while `enforce N%` is in force, so that the two can be compared. */
+enum sp_side_of { SP_SIDE_NONE, SP_SIDE_ENFORCED, SP_SIDE_OBSERVED };
+#define SP_SIDE_SHARDS 4u
 struct sp_side {
     sp_word connects[SP_OUTCOME_COUNT];
     sp_word exchanges[SP_OUTCOME_COUNT];
-    sp_word late[SP_DEADLINE_COUNT]; /* would have been cut */
+    sp_word late[SP_DEADLINE_COUNT]; /* were cut, or would have been; by `mode observe` too */
+    sp_word refused[3];              /* or would have been */
     sp_word answer_time[SP_BINS];
-    sp_word pad[3];
 };
 
 /* The endpoint of a destination that was learnt while programs ran, for `suggest`. */
@@ -212,7 +213,7 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) struct sp_origin origin;
 
     _Alignas(SP_CACHELINE) struct sp_shard shards[SP_SHARDS];
-    _Alignas(SP_CACHELINE) struct sp_side observed[SP_SHARDS];
+    _Alignas(SP_CACHELINE) struct sp_side sides[2][SP_SIDE_SHARDS];
 };
 
 _Static_assert(sizeof(struct sp_head) == 384, "layout");
@@ -407,12 +408,13 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t injected[8];
     uint64_t sent, received;
     uint64_t connect_time[SP_BINS], answer_time[SP_BINS];
-    struct sp_figures_side { /* of these, only observed */
+    struct sp_figures_side { /* of `enforce N%` */
         uint64_t connects[SP_OUTCOME_COUNT];
         uint64_t exchanges[SP_OUTCOME_COUNT];
         uint64_t late[SP_DEADLINE_COUNT];
+        uint64_t refused[3];
         uint64_t answer_time[SP_BINS];
-    } observed;
+    } enforced, observed;
 };
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 

@@ -119,18 +119,13 @@ static void look_calls(const struct sp_figures *f, const struct sp_guards *guard
 }
 
 /* The calls of one side, as figures of their own. */
-static void look_part(struct sp_figures *part, const struct sp_figures *all, int side)
+static const struct sp_figures_side *look_part(struct sp_figures *part,
+                                               const struct sp_figures *all, int side)
 {
-    const struct sp_figures_side *o = &all->observed;
-    bool observed = side == LOOK_OBSERVED;
-    *part = *all;
-    for (unsigned i = 0; i < SP_OUTCOME_COUNT; i++) {
-        part->connects[i] = observed ? o->connects[i] : all->connects[i] - o->connects[i];
-        part->exchanges[i] = observed ? o->exchanges[i] : all->exchanges[i] - o->exchanges[i];
-    }
-    for (unsigned i = 0; i < SP_BINS; i++)
-        part->answer_time[i] =
-            observed ? o->answer_time[i] : all->answer_time[i] - o->answer_time[i];
+    const struct sp_figures_side *from = side == LOOK_OBSERVED ? &all->observed : &all->enforced;
+    memcpy(part->connects, from->connects, sizeof part->connects);
+    memcpy(part->exchanges, from->exchanges, sizeof part->exchanges);
+    return from;
 }
 
 static void look_side(struct look_dest *d, const struct sp_figures *delta, double seconds, int side)
@@ -140,13 +135,12 @@ static void look_side(struct look_dest *d, const struct sp_figures *delta, doubl
     look_part(part, delta, side);
     look_calls(part, &d->guards, &s->calls, &s->errors);
     s->calls_per_s = (double)s->calls / seconds;
-    look_part(part, &d->shown, side);
+    const struct sp_figures_side *from = look_part(part, &d->shown, side);
     look_calls(part, &d->guards, &s->calls, &s->errors);
-    s->p50 = sp_bin_quantile(part->answer_time, 0.50);
-    s->p99 = sp_bin_quantile(part->answer_time, 0.99);
-    bool observed = side == LOOK_OBSERVED;
-    s->refused = look_sum(observed ? part->detected : part->rejected, 3);
-    s->cut = look_sum(observed ? part->observed.late : part->expired, SP_DEADLINE_COUNT);
+    s->p50 = sp_bin_quantile(from->answer_time, 0.50);
+    s->p99 = sp_bin_quantile(from->answer_time, 0.99);
+    s->refused = look_sum(from->refused, 3);
+    s->cut = look_sum(from->late, SP_DEADLINE_COUNT);
     free(part);
 }
 

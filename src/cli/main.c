@@ -46,7 +46,9 @@ const struct command command_table[] = {
      "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
      "under\n"
      "FILE or the policy in force, with -o changing anything, thresholds and caps too: what would\n"
-     "have tripped when, been refused and been cut, beside what did."},
+     "have tripped when, been refused and been cut, beside what did. What operators did by hand "
+     "is\n"
+     "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"

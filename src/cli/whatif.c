@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "cli/event.h"
@@ -199,9 +200,17 @@ static void whatif_row(const struct whatif *w, uint32_t index)
 
 static void whatif_change(const struct replay_change *change)
 {
-    struct sp_event event = change->event;
-    event.wall = whatif_wall(change->at);
-    event_print(&event);
+    const struct sp_event *e = &change->event;
+    char clock[32] = "", reason[160], name[4 * SP_NAME_SIZE + 1], states[32];
+    uint64_t wall = whatif_wall(change->at);
+    time_t at = (time_t)(wall / SP_SECOND);
+    struct tm t = {0};
+    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&at, &t));
+    snprintf(states, sizeof states, "%s -> %s", sp_state_words[e->from % SP_STATE_COUNT],
+             sp_state_words[e->to % SP_STATE_COUNT]);
+    event_reason(e, reason, sizeof reason);
+    printf("%s.%03u  %s  %-14s   %s\n", clock, (unsigned)(wall % SP_SECOND / SP_MS),
+           say_safe(name, sizeof name, e->destination, SP_NAME_SIZE), states, reason);
 }
 
 static void whatif_print(struct whatif *w)

@@ -7,9 +7,18 @@ static struct sp_shard *order_shard(const struct sp_call *call)
     return &call->dest->shards[call->segment->self.shard % SP_SHARDS];
 }
 
-static struct sp_side *order_side(const struct sp_call *call)
+static unsigned order_side_of(const struct sp_call *call)
 {
-    return &call->dest->observed[call->segment->self.shard % SP_SHARDS];
+    const struct sp_guards *g = call->guards;
+    return g->mode == SP_MODE_OBSERVE ? SP_SIDE_OBSERVED
+           : g->share != 0            ? SP_SIDE_ENFORCED
+                                      : SP_SIDE_NONE;
+}
+
+/* `side` is not NONE. */
+static struct sp_side *order_side(const struct sp_call *call, unsigned side)
+{
+    return &call->dest->sides[side == SP_SIDE_OBSERVED][call->segment->self.shard % SP_SIDE_SHARDS];
 }
 
 static void order_write(const struct sp_call *call, unsigned outcome, uint64_t duration,
@@ -32,7 +41,7 @@ static void order_note(const struct sp_call *call, const struct sp_permit *permi
     if (call->guards->journal)
         order_write(call, outcome, duration,
                     (struct sp_note){.kind = connecting ? SP_ENTRY_CONNECT : SP_ENTRY_EXCHANGE,
-                                     .observed = permit->observed});
+                                     .observed = permit->side == SP_SIDE_OBSERVED});
 }
 
 void sp_order_closed(const struct sp_call *call, uint64_t stood)
@@ -50,8 +59,11 @@ static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
     bool again = admission->permit.kind == SP_PERMIT_SHADOW;
     struct sp_shard *shard = order_shard(call);
     sp_breaker_return(call, &admission->permit);
-    admission->permit = (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE,
-                                           .observed = observed};
+    unsigned side = order_side_of(call);
+    admission->permit =
+        (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE, .side = side & 3};
+    if (!again && call->guards->share != 0)
+        sp_count(&order_side(call, side)->refused[verdict - 1], 1);
     if (!again && call->guards->journal && !observed)
         order_write(call, SP_OUTCOME_REJECTED_BREAKER + (verdict - SP_REFUSED_BREAKER), 0,
                     (struct sp_note){.kind = connecting ? SP_ENTRY_CONNECT : SP_ENTRY_EXCHANGE});
@@ -67,7 +79,7 @@ enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting,
     if (call->guards->mode == SP_MODE_OFF)
         return SP_PASS;
     enum sp_verdict verdict = sp_breaker_admit(call, &admission->permit);
-    admission->permit.observed = call->guards->mode == SP_MODE_OBSERVE;
+    admission->permit.side = order_side_of(call) & 3;
     if (verdict != SP_PASS) {
         if (!connecting && call->guards->breaker.established == SP_ESTABLISHED_PASS) {
             admission->permit.kind = SP_PERMIT_SHADOW;
@@ -97,12 +109,14 @@ static void order_count(const struct sp_call *call, const struct sp_permit *perm
         sp_count(connecting ? &shard->connect_time[sp_bin_of(duration)]
                             : &shard->answer_time[sp_bin_of(duration)],
                  1);
-    if (!permit->observed)
+    if (permit->side == SP_SIDE_NONE || call->guards->share == 0)
         return;
-    struct sp_side *side = order_side(call);
+    struct sp_side *side = order_side(call, permit->side);
     sp_count(connecting ? &side->connects[outcome] : &side->exchanges[outcome], 1);
     if (outcome == SP_OUTCOME_OK && !connecting)
         sp_count(&side->answer_time[sp_bin_of(duration)], 1);
+    if (permit->side == SP_SIDE_ENFORCED && outcome == SP_OUTCOME_RESPONSE_TIMEOUT)
+        sp_count(&side->late[SP_DEADLINE_RESPONSE], 1);
 }
 
 /* What the breaker is told: a deadline would have ended it, had it been enforced. */
@@ -111,9 +125,9 @@ static enum sp_outcome order_judge(const struct sp_call *call, const struct sp_p
 {
     enum sp_deadline which = connecting ? SP_DEADLINE_CONNECT : SP_DEADLINE_RESPONSE;
     uint64_t limit = call->guards->deadline[which];
-    if (!permit->observed || limit == 0 || duration <= limit)
+    if (permit->side != SP_SIDE_OBSERVED || limit == 0 || duration <= limit)
         return outcome;
-    sp_count(&order_side(call)->late[which], 1);
+    sp_count(&order_side(call, SP_SIDE_OBSERVED)->late[which], 1);
     return connecting ? SP_OUTCOME_CONNECT_TIMEOUT : SP_OUTCOME_RESPONSE_TIMEOUT;
 }
 

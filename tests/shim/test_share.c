@@ -91,6 +91,7 @@ START_TEST(a_connection_keeps_its_side)
     struct sp_figures figures = world_figures("d");
     ck_assert_uint_eq(figures.exchanges[SP_OUTCOME_OK], 100);
     ck_assert_uint_eq(figures.observed.exchanges[SP_OUTCOME_OK], 50);
+    ck_assert_uint_eq(figures.enforced.exchanges[SP_OUTCOME_OK], 50);
     hold_open("d");
     victim_tell(victim);
     ck_assert_str_eq(victim_hear(victim), "50 50");

@@ -50,6 +50,7 @@ START_TEST(the_observed_are_counted_on_their_side)
     struct sp_admission admission;
     struct sp_figures figures;
     fx.guards.mode = SP_MODE_OBSERVE;
+    fx.guards.share = 1000;
     fx.guards.deadline[SP_DEADLINE_RESPONSE] = 100 * SP_MS;
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(sp_order_admit(&fx.call, false, &admission), SP_PASS);
@@ -62,6 +63,8 @@ START_TEST(the_observed_are_counted_on_their_side)
     ck_assert_uint_eq(figures.observed.exchanges[SP_OUTCOME_OK], 3);
     ck_assert_uint_eq(figures.observed.late[SP_DEADLINE_RESPONSE], 3);
     ck_assert_uint_eq(figures.rejected[0], 1);
+    ck_assert_uint_eq(figures.enforced.refused[0], 1);
+    ck_assert_uint_eq(figures.observed.refused[0], 0);
 }
 END_TEST
 
