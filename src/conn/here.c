@@ -38,7 +38,8 @@ int sp_here_start(uint32_t fd_max)
 
 void sp_here_after_fork(void)
 {
-    *sp_here.alive = 1;
+    if (__atomic_exchange_n(sp_here.alive, 1, __ATOMIC_ACQ_REL))
+        return; /* a thread that was started meanwhile was faster */
     sp_here.pid = (uint32_t)getpid();
     uint32_t high = atomic_load(&sp_here.conn_high);
     for (uint32_t i = 0; i < high; i++) {

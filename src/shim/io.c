@@ -110,6 +110,8 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
             io_sent_pending(io);
         else if (io->conn->response && (!io->began || bytes >= SP_PUSH_LARGE))
             sp_turn_more(io->conn, io->word, sp_now());
+        if (io->began)
+            sp_tls_began(io);
         if (SP_UNLIKELY(io->conn->send != 0))
             sp_turn_pushed(io->conn, true);
         errno = error;

@@ -82,6 +82,8 @@ void sp_io_heard(struct sp_io *io);
 
 /* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
 bool sp_tls_keeps(const struct sp_io *io);
+/* This send began an exchange; inside of a handshake it may be its last flight. */
+void sp_tls_began(const struct sp_io *io);
 
 /* When the shim was switched off, what it has set in the kernel goes first. */
 static inline bool sp_io_on(int fd, uint64_t entry)

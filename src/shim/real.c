@@ -48,8 +48,7 @@ void *sp_real_find(enum sp_symbol symbol)
 /* A library that may come later, by dlopen: it must not be taken for missing now. */
 static bool real_later(enum sp_symbol symbol)
 {
-    return symbol == SP_SYMBOL_SSL_read || symbol == SP_SYMBOL_SSL_read_ex ||
-           symbol == SP_SYMBOL_gnutls_record_recv;
+    return symbol >= SP_SYMBOL_SSL_read && symbol <= SP_SYMBOL_gnutls_handshake;
 }
 
 void sp_real_start(void)

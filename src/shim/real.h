@@ -39,6 +39,8 @@ struct ssl_st;
 struct gnutls_session_int;
 int SSL_read(struct ssl_st *session, void *buffer, int length);
 int SSL_read_ex(struct ssl_st *session, void *buffer, size_t length, size_t *got);
+int SSL_do_handshake(struct ssl_st *session);
+int gnutls_handshake(struct gnutls_session_int *session);
 ssize_t gnutls_record_recv(struct gnutls_session_int *session, void *buffer, size_t length);
 
 /* vfork and syscall are stubs in assembly: they need their own entries by symbol. */

@@ -75,13 +75,21 @@ bool sp_socket_connected(int fd)
     return connected;
 }
 
+/* Handlers of crashes do not count: they seldom ask for a restart, and nobody sleeps through one.
+ */
+static bool socket_crashes(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+           number == SIGABRT || number == SIGTRAP || number == SIGSYS;
+}
+
 bool sp_socket_restarts(void)
 {
     int error = errno;
     bool restarts = true;
     for (int number = 1; number < NSIG && restarts; number++) {
         struct sigaction action;
-        if (sigaction(number, NULL, &action) != 0)
+        if (socket_crashes(number) || sigaction(number, NULL, &action) != 0)
             continue;
         bool handler = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
         restarts = !handler || (action.sa_flags & SA_RESTART);

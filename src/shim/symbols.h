@@ -90,6 +90,8 @@
     X(SSL_read)                                            \
     X(SSL_read_ex)                                         \
     X(gnutls_record_recv)                                  \
+    X(SSL_do_handshake)                                    \
+    X(gnutls_handshake)                                    \
     /* processes */                                        \
     X(fork)                                                \
     X(vfork)                                               \

@@ -1,5 +1,6 @@
 /* tls.c - under TLS, bytes need not be an answer: tickets and key updates come as they like. Where
- * libssl or gnutls are used, they say when the program got something.
+ * libssl or gnutls are used, they say when the program got something. Nor need they be a question:
+ * the last flight of a handshake asks for nothing, and a connection may rest after it.
  *
  * Which connection a TLS session uses is seen, not asked: it is the one that this thread received
  * from while it was inside of SSL_read. */
@@ -16,6 +17,8 @@ static _Thread_local struct {
     uint64_t entry;
     int fd;
     int depth;
+    int handshakes; /* depth of those */
+    uint64_t began; /* the exchange that stands for the handshake's last flight */
 } tls;
 
 bool sp_tls_keeps(const struct sp_io *io)
@@ -25,6 +28,15 @@ bool sp_tls_keeps(const struct sp_io *io)
     tls.entry = io->entry;
     tls.fd = io->fd;
     return true;
+}
+
+void sp_tls_began(const struct sp_io *io)
+{
+    if (SP_LIKELY(tls.handshakes == 0))
+        return;
+    tls.began = io->began;
+    tls.entry = io->entry;
+    tls.fd = io->fd;
 }
 
 static void tls_enter(const void *session)
@@ -50,7 +62,30 @@ static void tls_leave(bool got)
     errno = error;
 }
 
+static void tls_shake(void)
+{
+    if (tls.handshakes++ == 0)
+        tls.began = 0;
+}
+
+/* An answer to it would have ended the exchange: then there is nothing to take back. */
+static void tls_shaken(bool done)
+{
+    if (--tls.handshakes > 0 || !done || tls.began == 0 || !sp_shim_on() ||
+        sp_conn_entry(tls.fd) != tls.entry)
+        return;
+    int error = errno;
+    sp_turn_unsend(sp_conn_at(tls.entry), tls.began);
+    errno = error;
+}
+
 /* --- which library's function? --- */
+
+static const void *tls_base(void)
+{
+    Dl_info info;
+    return dladdr((const void *)&tls_base, &info) ? info.dli_fbase : NULL;
+}
 
 /* A process may have two TLS libraries, and plugins bring theirs without showing it to us: the
  * right function is the one that the caller's own object would have found. */
@@ -59,7 +94,9 @@ static void *tls_look(enum sp_symbol symbol, const char *name, const void *calle
     Dl_info info;
     struct link_map *object = NULL;
     void *found = NULL;
-    if (dladdr1(caller, &info, (void **)(void *)&object, RTLD_DL_LINKMAP) && object &&
+    /* Called from ourselves: by the last jump of a function that we had called. */
+    bool own = dladdr(caller, &info) && info.dli_fbase == tls_base();
+    if (!own && dladdr1(caller, &info, (void **)(void *)&object, RTLD_DL_LINKMAP) && object &&
         object->l_name[0]) {
         void *library = dlopen(object->l_name, RTLD_LAZY | RTLD_NOLOAD);
         found = library ? dlsym(library, name) : NULL;
@@ -69,7 +106,14 @@ static void *tls_look(enum sp_symbol symbol, const char *name, const void *calle
     return found ? found : sp_real_try(symbol);
 }
 
-enum tls_call { TLS_READ, TLS_READ_EX, TLS_RECORD_RECV, TLS_CALLS };
+enum tls_call {
+    TLS_READ,
+    TLS_READ_EX,
+    TLS_RECORD_RECV,
+    TLS_DO_HANDSHAKE,
+    TLS_HANDSHAKE,
+    TLS_CALLS
+};
 
 static void *tls_find(enum tls_call call, enum sp_symbol symbol, const char *name,
                       const void *caller)
@@ -123,5 +167,28 @@ SP_EXPORT ssize_t gnutls_record_recv(struct gnutls_session_int *session, void *b
     tls_enter(session);
     ssize_t result = real(session, buffer, length);
     tls_leave(result > 0);
+    return result;
+}
+
+/* SSL_connect() goes through here, too. */
+SP_EXPORT int SSL_do_handshake(struct ssl_st *session)
+{
+    __typeof__(SSL_do_handshake) *real = TLS(TLS_DO_HANDSHAKE, SSL_do_handshake);
+    if (!real)
+        return -1;
+    tls_shake();
+    int result = real(session);
+    tls_shaken(result == 1);
+    return result;
+}
+
+SP_EXPORT int gnutls_handshake(struct gnutls_session_int *session)
+{
+    __typeof__(gnutls_handshake) *real = TLS(TLS_HANDSHAKE, gnutls_handshake);
+    if (!real)
+        return -1;
+    tls_shake();
+    int result = real(session);
+    tls_shaken(result == 0);
     return result;
 }

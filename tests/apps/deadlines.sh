@@ -26,7 +26,7 @@ while read -r -u "${SERVERS[0]}" name number && [ -n "$name" ]; do port_of[$name
 
 at() { echo "127.0.0.1:${port_of[$1]}"; }
 base="destination hang
-    match $(at hang) $(at tls)
+    match $(at hang) $(at tls) $(at tlsrest)
     deadline response ${D}ms
 destination half
     match $(at half) $(at tlshalf) $(at h2)
@@ -283,6 +283,17 @@ use=base
 row 'curl https' 'http/2, idle' quiet "$late" "${curl[@]}" -k --http2 "$h2"
 row 'node http2' 'http/2, idle' quiet "$late" node -e "$node_h2" "$h2"
 row 'java HttpClient' 'http/2, idle' quiet "$late|no bytes" "${java[@]}" httpclient "$h2"
+
+# The last flight of a handshake asks for nothing: a connection may rest after it. A thread that waits
+# for something else is who would find it due.
+py 'import os, select, socket, ssl, sys, threading, time
+threading.Thread(target=select.select, args=([os.pipe()[0]], [], []), daemon=True).start()
+s = ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+time.sleep(3 * int(sys.argv[2]) / 1000)
+s.sendall(b"still there")
+print(s.recv(100))' "${port_of[tlsrest]}" "$D"
+stamped "${row_command[@]}"
+is 'a TLS connection rests after its handshake' "$(cat "$work/out")" "b'still there'"
 
 # --- 4. headers and half a body, then nothing ---
 

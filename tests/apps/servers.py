@@ -12,6 +12,7 @@ It prints one line `NAME PORT` for each and an empty line, and lives until its s
   sink    reads all that comes; a connection that begins with COUNT is told how many lines that was
 and with a certificate:
   tls     TLS 1.3 with its tickets, then as hang
+  tlsrest TLS 1.3 without tickets, then as echo
   tlshalf TLS 1.3, then as half
   h2      TLS 1.3 and HTTP/2: SETTINGS and its acknowledgement, then nothing
 """
@@ -123,10 +124,11 @@ def deaf():
     print("deaf", listener.getsockname()[1])
 
 
-def tls(protocol):
+def tls(protocol, tickets=2):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(*sys.argv[1:3])
+    context.num_tickets = tickets
     context.set_alpn_protocols([protocol])
     return context
 
@@ -139,6 +141,7 @@ start("sink", sink)
 deaf()
 if len(sys.argv) > 2:
     start("tls", swallow, tls("http/1.1"))
+    start("tlsrest", echo, tls("http/1.1", 0))
     start("tlshalf", half, tls("http/1.1"))
     start("h2", h2, tls("h2"))
 print(flush=True)

@@ -45,7 +45,7 @@ same() { # NAME N COMMAND...
     bare=$(grows bare "$@")
     guarded=$(grows guarded "$@")
     printf '# %s, %d more exchanges: %s\n' "$name" "$1" "$(tr '\n' ' ' <<<"$guarded")"
-    printf '# %s, to start and connect: %s\n' "$name" "$(join "$work/once.bare" "$work/once.guarded" |
+    printf '# %s, to start and connect: %s\n' "$name" "$(join -a1 -a2 -e0 -o 0,1.2,2.2 "$work/once.bare" "$work/once.guarded" |
         awk '$2 != $3 { printf "%s %d -> %d  ", $1, $2, $3 }')"
     is "$name: $1 more exchanges cost the same bare and guarded" "$guarded" "$bare"
 }
@@ -65,7 +65,7 @@ for how in bare guarded; do
     preloads $how
     counts redis-benchmark -s "$socket" -c 1 -n 4000 -t get -q >"$work/redis.$how"
 done
-printf '# redis-benchmark, 4000 exchanges: %s\n' "$(join "$work/redis.bare" "$work/redis.guarded" |
+printf '# redis-benchmark, 4000 exchanges: %s\n' "$(join -a1 -a2 -e0 -o 0,1.2,2.2 "$work/redis.bare" "$work/redis.guarded" |
     awk '{ printf "%s %d/%d  ", $1, $2, $3 }')"
 number() { awk -v name="$2" '$1 == name { print $2 }' "$work/redis.$1"; }
 for name in sendto recvfrom epoll_wait; do

@@ -352,19 +352,29 @@ static void sets_fill(fd_set *sets, const struct slot *s)
             FD_SET(s->fd, &sets[i]);
     }
 }
+/* More fds may be named than the set holds: the kernel knows that there are none, and what stands
+ * behind the set is not touched. */
 CALL(call_select)
 {
+    union {
+        fd_set set;
+        unsigned char room[1024];
+    } in, kept;
     fd_set sets[3];
     struct timeval time = {0, ANY(0, 5000, 60000, 100000)};
-    bool out = chance(20);
 
     sets_fill(sets, s);
-    /* More fds than the set holds: the kernel knows that there are none. */
-    long result = select(ANY(s->fd + 1, FD_SETSIZE, 8000), &sets[0], out ? &sets[1] : NULL,
-                         chance(50) ? &sets[2] : NULL, &time);
+    memset(&in, 0xa5, sizeof in);
+    in.set = sets[0];
+    kept = in;
+    int count = ANY(s->fd == INT_MAX ? 0 : s->fd + 1, FD_SETSIZE, 8000);
+    bool out = chance(20) && count <= FD_SETSIZE;
+    long result = select(count, &in.set, out ? &sets[1] : NULL, NULL, &time);
+    bool whole =
+        !memcmp(&in.room[sizeof(fd_set)], &kept.room[sizeof(fd_set)], sizeof in - sizeof(fd_set));
     if (s->fd >= 0 && s->fd < FD_SETSIZE)
-        note(" saw %d%d left %d", FD_ISSET(s->fd, &sets[0]) != 0, FD_ISSET(s->fd, &sets[1]) != 0,
-             time.tv_usec != 0);
+        note(" saw %d%d left %d whole %d", FD_ISSET(s->fd, &in.set) != 0,
+             FD_ISSET(s->fd, &sets[1]) != 0, time.tv_usec != 0, whole);
     return result;
 }
 CALL(call_select_wild)
@@ -381,7 +391,8 @@ CALL(call_pselect)
 
     sigemptyset(&none);
     sets_fill(sets, s);
-    return pselect(s->fd + 1, &sets[0], NULL, &sets[2], &time, chance(50) ? &none : NULL);
+    return pselect(s->fd == INT_MAX ? 0 : s->fd + 1, &sets[0], NULL, &sets[2], &time,
+                   chance(50) ? &none : NULL);
 }
 CALL(call_epoll)
 {
