@@ -90,7 +90,8 @@ struct sp_conn {
     uint32_t total;      /* what was left of `deadline total` as the exchange began, 0: no limit */
     sp_half below;       /* while it is free: the next free one, index + 1 */
     uint32_t claim;      /* the place that the turn holds if its permit says so; claim.c */
-    uint32_t spare[4];
+    uint32_t drawn;      /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
+    uint32_t spare[3];
 };
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
@@ -182,6 +183,16 @@ void sp_conn_free(struct sp_conn *conn);
 /* The first use of a connection that came from the parent: from now on it is ours too, with a lease
  * of its own. A full cap is not its fault: it then goes without. */
 void sp_conn_adopt(struct sp_conn *conn);
+
+/* What is left of `guards` on this connection: under `enforce N%` its side is drawn once, and an
+ * observed one has no deadlines. Called wherever something begins on it. */
+void sp_conn_side_of(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards);
+static inline void sp_conn_side(struct sp_conn *conn, const struct sp_call *call,
+                                struct sp_guards *guards)
+{
+    if (guards->mode != SP_MODE_ENFORCE || guards->share != 0)
+        sp_conn_side_of(conn, call, guards);
+}
 
 static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
 {

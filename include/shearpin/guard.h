@@ -56,8 +56,9 @@ enum sp_permit_kind {
 /* What was taken for a call; settles or gives back. Fits one word: sp_permit_pack. */
 struct sp_permit {
     uint8_t kind;
-    uint8_t probe : 7;  /* index of the probe lease */
+    uint8_t probe : 5;  /* index of the probe lease */
     uint8_t leased : 1; /* the turn holds a place of a cap: struct sp_conn says which */
+    uint8_t side : 2;   /* enum sp_side_of; OBSERVED: whatever was decided, the call goes on */
     uint16_t epoch;     /* the breaker's, when it was given */
     uint32_t since;     /* ms at which a probe began: part of its lease */
 };
@@ -129,6 +130,14 @@ enum sp_verdict sp_rate_admit(const struct sp_call *call, struct sp_wait *wait);
 /* Nothing came of the call that took it. */
 void sp_rate_give(const struct sp_call *call);
 
+/* Share (src/guard/share.c): which connections `enforce N%` is for. Each draws a number once, in
+ * the order of the destination's connections: of 100 in a row exactly N are below the share. */
+uint32_t sp_share_draw(struct sp_dest *dest);
+static inline bool sp_share_enforces(uint32_t drawn, uint32_t share)
+{
+    return share == 0 || drawn < share;
+}
+
 /* Cap (src/guard/cap.c): returns the lease index, or SP_NO_LEASE when full. */
 uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease);
 /* Gives it back, and rings for those who wait. */
@@ -178,11 +187,14 @@ enum sp_verdict sp_order_first(const struct sp_call *call, struct sp_wait *wait,
 /* A caller gives up waiting: a signal came, or its connection is gone. */
 void sp_order_leave(const struct sp_call *call, bool connecting, struct sp_wait *wait);
 /* Counts the outcome of a connect attempt (`connecting`) or of an exchange, and settles the permit.
- * False: a connect that succeeded is no verdict, the permit lives on until the first answer. */
+ * What was only observed and took longer than its deadline is a timeout for the breaker. False: a
+ * connect that succeeded is no verdict, the permit lives on until the first answer. */
 bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
                      enum sp_outcome outcome, uint64_t duration);
 /* Nothing was sent: the permit and the token go back as if it had never been asked. */
 void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit);
+/* The end of a connection that `stood` that long: a line of the journal, nothing else. */
+void sp_order_closed(const struct sp_call *call, uint64_t stood);
 /* Nothing came of it: gives the permit back without a verdict. */
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
 

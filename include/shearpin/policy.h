@@ -40,11 +40,11 @@ enum sp_established { SP_ESTABLISHED_FAIL, SP_ESTABLISHED_PASS, SP_ESTABLISHED_C
 extern const char *const sp_established_words[SP_ESTABLISHED_COUNT]; /* fail pass */
 
 struct sp_guards {
-    uint8_t mode;     /* enum sp_mode */
-    uint8_t exchange; /* enum sp_exchange */
-    uint8_t success;  /* enum sp_success */
-    uint8_t pass;     /* 1: the breaker only reports, and refuses nothing */
-    uint32_t spare1;
+    uint8_t mode;                         /* enum sp_mode */
+    uint8_t exchange;                     /* enum sp_exchange */
+    uint8_t success;                      /* enum sp_success */
+    uint8_t pass;                         /* 1: the breaker only reports, and refuses nothing */
+    uint32_t share;                       /* of the connections that are enforced; 0 = all */
     uint64_t deadline[SP_DEADLINE_COUNT]; /* ns; 0 = off */
     struct sp_breaker_policy breaker;
     uint32_t cap[SP_CAP_COUNT]; /* 0 = off */
@@ -52,7 +52,15 @@ struct sp_guards {
     uint64_t cap_wait;          /* ns; 0 = refuse at once */
     uint64_t limit_rate;        /* sp_rate_word(); 0 = off */
     uint64_t limit_wait;        /* ns; 0 = refuse at once */
+    uint32_t journal;           /* bytes of the segment's journal; 0 = calls are not written down */
+    uint32_t spare;
 };
+
+/* `mode` as one value: the word in the low byte, the share above it. */
+static inline uint64_t sp_mode_value(const struct sp_guards *guards)
+{
+    return guards->mode | (uint64_t)guards->share << 8;
+}
 
 /* `100/s` in one number, so that it is shown as it was written. */
 enum sp_rate_unit { SP_RATE_SECOND, SP_RATE_MINUTE, SP_RATE_HOUR, SP_RATE_UNITS };
@@ -129,6 +137,8 @@ struct sp_policy {
     uint32_t strings, strings_size; /* NUL-terminated texts; the last byte is NUL */
     uint32_t path;                  /* offset of the path that was read, in strings */
     uint32_t line_defaults;
+    uint32_t learn; /* endpoints that get a destination of their own; set by `run --observe` */
+    uint32_t spare;
     char segment[SP_NAME_SIZE]; /* `segment NAME`, or "" */
     char group[32];             /* `segment NAME group G`, or "" */
 };
@@ -201,7 +211,9 @@ enum sp_key_type {
     SP_KEY_WORD_U32,
     SP_KEY_OUTCOMES, /* uint32_t mask */
     SP_KEY_FLAG,     /* uint8_t: the bare word, or the word and `off` */
-    SP_KEY_RATE      /* uint64_t: 100/s, 10/m */
+    SP_KEY_RATE,     /* uint64_t: 100/s, 10/m */
+    SP_KEY_MODE,     /* sp_mode_value: a word, and a share behind `enforce` */
+    SP_KEY_SIZE      /* uint32_t bytes */
 };
 
 struct sp_key {
@@ -241,5 +253,10 @@ int sp_override_parse(const char *text, const struct sp_policy *policy, struct s
                       size_t max, struct sp_error *error);
 void sp_override_apply(const struct sp_override *overrides, size_t count, const char *destination,
                        struct sp_guards *guards);
+/* The same two for a policy that is only tried: what processes share may change, too. */
+int sp_override_parse_any(const char *text, const struct sp_policy *policy, struct sp_override *out,
+                          size_t max, struct sp_error *error);
+void sp_override_apply_any(const struct sp_override *overrides, size_t count,
+                           const char *destination, struct sp_guards *guards);
 
 #endif

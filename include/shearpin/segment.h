@@ -3,10 +3,11 @@
  *
  * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so
  * every shared word is atomic and right after each single store. Readers trust nothing: all offsets
- * are computed from three capacities and compared with the head once, indices are bounded at each
+ * are computed from four capacities and compared with the head once, indices are bounded at each
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
- * Parts, in file order:  head | processes | events | names | policy 0 | policy 1 | leases | dests
+ * Parts, in file order:
+ *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -42,14 +43,15 @@ typedef _Atomic uint32_t sp_half;
 struct sp_head {
     uint64_t magic; /* written last at creation */
     uint32_t layout;
-    uint32_t dest_max;    /* capacities: everything below follows from these three */
+    uint32_t dest_max;    /* capacities: everything below follows from these four */
     uint32_t lease_max;   /* words in the lease pool */
     uint32_t policy_size; /* bytes of each policy area */
     uint64_t size;        /* of the whole file */
     uint64_t created;     /* wall, ns */
     char name[SP_NAME_SIZE];
-    char version[16]; /* of the library that created it */
-    char spare0[24];
+    char version[16];     /* of the library that created it */
+    uint32_t journal_max; /* entries of the journal; 0: none */
+    char spare0[20];
 
     /* its own cache lines: what changes while programs run */
     _Alignas(
@@ -63,6 +65,7 @@ struct sp_head {
     sp_word unmatched; /* connects that no destination took */
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
+    _Alignas(SP_CACHELINE) sp_word journal_next;
 };
 
 /* A process. The slot belongs to whoever holds the life lock: an OFD lock on one byte of the file
@@ -153,6 +156,24 @@ struct sp_shard {
     sp_word pad[6];
 };
 
+/* The calls of one side while `enforce N%` is in force, so that the two can be compared. */
+enum sp_side_of { SP_SIDE_NONE, SP_SIDE_ENFORCED, SP_SIDE_OBSERVED };
+#define SP_SIDE_SHARDS 4u
+struct sp_side {
+    sp_word connects[SP_OUTCOME_COUNT];
+    sp_word exchanges[SP_OUTCOME_COUNT];
+    sp_word late[SP_DEADLINE_COUNT]; /* were cut, or would have been; by `mode observe` too */
+    sp_word refused[3];              /* or would have been */
+    sp_word answer_time[SP_BINS];
+};
+
+/* The endpoint of a destination that was learnt while programs ran, for `suggest`. */
+enum { SP_ORIGIN_NONE, SP_ORIGIN_BUSY, SP_ORIGIN_READY };
+struct sp_origin {
+    sp_half state;
+    char text[252]; /* as `match` takes it: by the name that was looked up, else by address */
+};
+
 /* Who steered last, shown first by status until it is reset or over. */
 struct sp_steer {
     sp_half sequence; /* odd while it is being written */
@@ -194,7 +215,7 @@ struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
     sp_half row[2];          /* its row in either policy area, SP_NO_ROW: not in it */
     sp_half disabled;        /* 1: straight to libc */
-    uint32_t spare0;
+    sp_half peak;            /* most connections at once, where it was learnt */
 
     _Alignas(SP_CACHELINE) sp_word breaker; /* guard.h says what the bits are */
     sp_word hold_until;                     /* monotonic ns; 0: until reset */
@@ -213,19 +234,24 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) struct sp_steer steer;
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
+    sp_word drawn;                          /* connections that drew their side of `enforce N%` */
     _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
+    _Alignas(SP_CACHELINE) struct sp_origin origin;
 
     _Alignas(SP_CACHELINE) struct sp_shard shards[SP_SHARDS];
+    _Alignas(SP_CACHELINE) struct sp_side sides[2][SP_SIDE_SHARDS];
 };
 
-_Static_assert(sizeof(struct sp_head) == 320, "layout");
+_Static_assert(sizeof(struct sp_head) == 384, "layout");
 _Static_assert(offsetof(struct sp_head, policy) == 128, "layout");
 _Static_assert(sizeof(struct sp_process) == 64, "layout");
 _Static_assert(sizeof(struct sp_event) == 192, "layout");
 _Static_assert(sizeof(struct sp_learnt) == 256, "layout");
 _Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
+_Static_assert(sizeof(struct sp_side) % SP_CACHELINE == 0, "layout");
+_Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(offsetof(struct sp_dest, breaker) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
 _Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
@@ -282,6 +308,8 @@ struct sp_segment {
     uint32_t dest_max;
     uint32_t lease_max;
     uint32_t policy_size;
+    uint32_t journal_max;
+    struct sp_entry *journal;
     size_t size;
     void *life; /* the page that keeps the life lock */
     dev_t device;
@@ -314,6 +342,11 @@ int sp_segment_attach(struct sp_segment *segment, const char *path, struct sp_er
 int sp_segment_open(struct sp_segment *segment, const char *path, const char *name,
                     const struct sp_policy *policy, bool *created, struct sp_error *error);
 
+/* A segment in memory that no other process sees and that is never given back, with one process in
+ * it: to try a policy in. */
+int sp_segment_private(struct sp_segment *segment, const struct sp_policy *policy,
+                       struct sp_error *error);
+
 void sp_segment_detach(struct sp_segment *segment);
 
 /* Puts a policy in force as the next generation: one store that every process sees at its next
@@ -323,7 +356,8 @@ int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
                      struct sp_error *error);
 
 /* Bytes of a segment with these capacities. */
-size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size);
+size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size,
+                       uint32_t journal_max);
 
 /* --- the policy in force --- */
 
@@ -382,6 +416,9 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
 void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease);
 /* Places held now by living owners of the current epochs. */
 uint32_t sp_lease_held(const struct sp_segment *segment, const sp_word *words, uint32_t limit);
+/* The same for sure: owners are asked, and places of those that are no more are given back. */
+uint32_t sp_lease_living(struct sp_segment *segment, sp_word *words, uint32_t limit,
+                         uint32_t now_ms, sp_alive_fn *alive, void *context);
 /* The words of a destination's cap; NULL and 0 when it never had one. */
 sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, enum sp_cap cap,
                         uint32_t *count);
@@ -401,7 +438,14 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t injected[8];
     uint64_t sent, received;
     uint64_t connect_time[SP_BINS], answer_time[SP_BINS], wait_time[SP_BINS];
-    uint64_t last_success; /* monotonic ns; 0: never */
+    uint64_t last_success;   /* monotonic ns; 0: never */
+    struct sp_figures_side { /* of `enforce N%` */
+        uint64_t connects[SP_OUTCOME_COUNT];
+        uint64_t exchanges[SP_OUTCOME_COUNT];
+        uint64_t late[SP_DEADLINE_COUNT];
+        uint64_t refused[3];
+        uint64_t answer_time[SP_BINS];
+    } enforced, observed;
 };
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 
@@ -431,6 +475,45 @@ uint64_t sp_event_last(const struct sp_segment *segment); /* highest sequence, 0
 /* The note of the last steering, copied; kind 0 when there is none. */
 void sp_steer_read(const struct sp_dest *dest, struct sp_steer *out);
 void sp_steer_write(struct sp_dest *dest, const struct sp_steer *note);
+
+/* --- the journal: src/state/journal.c --- */
+
+/* One settled call. Two words, each with the lap of the ring in it: only an entry whose laps agree
+ * is whole.
+ *   time        us of the monotonic clock:48 lap:16
+ *   what        lap:16 dest:10 outcome:4 kind:2 class:9 slot:11 conn:11, observed:1 */
+struct sp_entry {
+    sp_word time;
+    sp_word what;
+};
+enum sp_entry_kind {
+    SP_ENTRY_CONNECT,
+    SP_ENTRY_EXCHANGE,
+    SP_ENTRY_CLOSED /* the end of a connection; class: how long it stood */
+};
+struct sp_note {   /* an entry unpacked */
+    uint64_t time; /* ns, at its end */
+    uint32_t dest;
+    uint8_t outcome; /* enum sp_outcome; REJECTED_*: refused, nothing was sent */
+    uint8_t kind;
+    bool observed;
+    uint16_t duration; /* bin: sp_bin_low */
+    uint16_t slot;     /* of the process, SP_PROCESSES: of none */
+    uint16_t conn;     /* low bits of its number there */
+};
+#define SP_JOURNAL_CONN_MASK 0x7ffu
+
+void sp_journal_write(struct sp_segment *segment, const struct sp_note *note);
+/* 1: copied. 0: not written yet. -1: overwritten or never written whole; go on behind it. */
+int sp_journal_read(const struct sp_segment *segment, uint64_t number, struct sp_note *out);
+/* Entries written so far, and the oldest that the ring still has. */
+uint64_t sp_journal_count(const struct sp_segment *segment, uint64_t *oldest);
+
+/* --- endpoints that got a destination of their own: src/state/origin.c --- */
+
+/* The place of the endpoint that is written `text` (api.example.com:443), taken if it has none yet;
+ * its guards are those of `row` as long as the policy `word` is in force. -1: no place is free. */
+int sp_origin_place(struct sp_segment *segment, const char *text, uint32_t row, uint64_t word);
 
 /* --- names for exec: src/state/learnt.c --- */
 

@@ -118,6 +118,32 @@ static void look_calls(const struct sp_figures *f, const struct sp_guards *guard
     }
 }
 
+/* The calls of one side, as figures of their own. */
+static const struct sp_figures_side *look_part(struct sp_figures *part,
+                                               const struct sp_figures *all, int side)
+{
+    const struct sp_figures_side *from = side == LOOK_OBSERVED ? &all->observed : &all->enforced;
+    memcpy(part->connects, from->connects, sizeof part->connects);
+    memcpy(part->exchanges, from->exchanges, sizeof part->exchanges);
+    return from;
+}
+
+static void look_side(struct look_dest *d, const struct sp_figures *delta, double seconds, int side)
+{
+    struct sp_figures *part = look_room(1, sizeof *part);
+    struct look_side *s = &d->side[side];
+    look_part(part, delta, side);
+    look_calls(part, &d->guards, &s->calls, &s->errors);
+    s->calls_per_s = (double)s->calls / seconds;
+    const struct sp_figures_side *from = look_part(part, &d->shown, side);
+    look_calls(part, &d->guards, &s->calls, &s->errors);
+    s->p50 = sp_bin_quantile(from->answer_time, 0.50);
+    s->p99 = sp_bin_quantile(from->answer_time, 0.99);
+    s->refused = look_sum(from->refused, 3);
+    s->cut = look_sum(from->late, SP_DEADLINE_COUNT);
+    free(part);
+}
+
 static void look_rates(struct look_dest *d, const struct sp_figures *before, uint64_t interval,
                        bool over_interval)
 {
@@ -130,6 +156,8 @@ static void look_rates(struct look_dest *d, const struct sp_figures *before, uin
     d->calls_per_s = (double)calls / seconds;
     d->refused_per_min = (double)look_sum(delta->rejected, 3) * 60 / seconds;
     d->shown = over_interval ? *delta : d->life;
+    for (int side = 0; side < LOOK_SIDES; side++)
+        look_side(d, delta, seconds, side);
     free(delta);
     look_calls(&d->shown, &d->guards, &d->calls, &d->errors);
     bool answers = look_sum(d->shown.answer_time, SP_BINS) > 0;

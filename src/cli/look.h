@@ -8,6 +8,16 @@
 
 #define LOOK_INTERVAL (200 * SP_MS)
 
+/* With `enforce 10%`: one of the two parts of a destination's calls. */
+enum { LOOK_ENFORCED, LOOK_OBSERVED, LOOK_SIDES };
+struct look_side {
+    double calls_per_s;
+    uint64_t calls, errors;
+    uint64_t p50, p99; /* of answers, ns */
+    uint64_t refused;  /* or would have been */
+    uint64_t cut;      /* by a deadline; or would have been */
+};
+
 struct look_dest {
     uint32_t index;
     uint32_t rank;           /* its row in the policy */
@@ -29,6 +39,7 @@ struct look_dest {
     double calls_per_s, refused_per_min;
     uint64_t calls, errors; /* of `shown` */
     uint64_t p50, p99;      /* ns; 0: nothing to tell from */
+    struct look_side side[LOOK_SIDES];
 
     bool capped;
     enum sp_cap cap; /* the first that the policy sets */

@@ -28,6 +28,11 @@ const struct command command_table[] = {
     {"reload", "Policy", "[FILE]", "put a policy in force", "[FILE]", 0, 1, reload_main,
      "Prints what changes, setting by setting. Running programs follow at their next call. A bad\n"
      "file changes nothing. Without FILE: the file that is in force, read again."},
+    {"suggest", "Policy", "", "draft a policy from what was observed", "", 0, 0, suggest_main,
+     "After `shearpin run --observe -- COMMAND` without a policy, which gives every endpoint "
+     "figures\n"
+     "of its own (64 at least): deadlines from percentiles, caps from peaks, each line with the\n"
+     "evidence. What it prints is a policy: shearpin suggest >policy.conf"},
     {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
      status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
@@ -36,6 +41,14 @@ const struct command command_table[] = {
      events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
      "STATE is closed, open or half-open. Exit 1 when it was not reached in time."},
+    {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
+     "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
+     "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
+     "under\n"
+     "FILE or the policy in force, with -o changing anything, thresholds and caps too: what would\n"
+     "have tripped when, been refused and been cut, beside what did. What operators did by hand "
+     "is\n"
+     "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"

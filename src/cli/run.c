@@ -25,7 +25,9 @@
 #define RUN_OBSERVE_NAME "(built in)"
 static const char run_observe[] = "destination everything\n"
                                   "    match *\n"
-                                  "    mode observe\n";
+                                  "    mode observe\n"
+                                  "    cap 1024\n"; /* so that connections are counted */
+#define RUN_OBSERVE_LEARN 64u /* endpoints with figures of their own, for `suggest` */
 
 #define RUN_FAULT_MAX 400 /* the library reads settings of less than 512 characters */
 _Static_assert(CLI_INJECTS <= SP_FAULTS_MAX, "the library takes as many faults as we do");
@@ -61,6 +63,7 @@ static int run_policy(struct run *run)
     }
     if (!rules_named(cli)) {
         rules_read_text(&run->rules, RUN_OBSERVE_NAME, run_observe, stderr);
+        ((struct sp_policy *)(uintptr_t)run->rules.policy)->learn = RUN_OBSERVE_LEARN;
         return CLI_OK;
     }
     run->path = rules_path(cli, NULL);

@@ -25,8 +25,10 @@ static void status_text(const struct cli *cli, const struct look *look, const bo
         status_head(look);
     status_table_head();
     for (uint32_t i = 0; i < look->count; i++) {
-        if (chosen[i])
-            status_row(look, &look->dests[i]);
+        if (!chosen[i])
+            continue;
+        status_row(look, &look->dests[i]);
+        status_sides(&look->dests[i]);
     }
     if (cli->count == 0)
         status_other(look);

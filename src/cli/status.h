@@ -12,6 +12,8 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
 void status_head(const struct look *look);
 void status_table_head(void);
 void status_row(const struct look *look, const struct look_dest *d);
+/* With `enforce 10%`: its two sides, one below the other. */
+void status_sides(const struct look_dest *d);
 void status_other(const struct look *look);
 void status_depth(const struct look *look, const struct look_dest *d);
 /* `chosen` tells which destinations are wanted; all of look->count. */

@@ -200,6 +200,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     static const char *const guards[] = {"breaker", "cap", "rate"};
     status_table_head();
     status_row(look, d);
+    status_sides(d);
     putchar('\n');
     depth_breaker(look, d);
     depth_windows(look, d);
@@ -208,6 +209,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_counts("exchanges", NULL, d->life.exchanges, SP_OUTCOME_COUNT);
     depth_counts("refused", guards, d->life.rejected, 3);
     depth_counts("would refuse", guards, d->life.detected, 3);
+    depth_counts("would cut", sp_deadline_words, d->life.observed.late, SP_DEADLINE_COUNT);
     depth_counts("expired", sp_deadline_words, d->life.expired, SP_DEADLINE_COUNT);
     depth_bytes(d);
     depth_times("connect time", d->life.connect_time);

@@ -84,6 +84,30 @@ static void status_json_age(struct json *json, const char *key, uint64_t now, ui
     json_number(json, key, known ? (double)(now - then) / (double)SP_SECOND : NAN);
 }
 
+/* What was enforced and what was only observed, side by side. */
+static void status_json_sides(struct json *json, const struct look_dest *d)
+{
+    static const char *const words[LOOK_SIDES] = {"enforced", "observed"};
+    bool enforcing = d->named && d->guards.mode == SP_MODE_ENFORCE;
+    json_number(json, "enforced_share",
+                !enforcing        ? 0
+                : d->guards.share ? (double)d->guards.share / SP_SHARE_ALL
+                                  : 1);
+    for (int i = 0; i < LOOK_SIDES; i++) {
+        const struct look_side *s = &d->side[i];
+        json_open(json, words[i], '{');
+        json_count(json, "calls", s->calls);
+        json_number(json, "calls_per_s", s->calls_per_s);
+        json_count(json, "errors", s->errors);
+        json_number(json, "errors_ratio", s->calls ? (double)s->errors / (double)s->calls : NAN);
+        status_json_seconds(json, "p50_s", s->p50);
+        status_json_seconds(json, "p99_s", s->p99);
+        json_count(json, i == LOOK_OBSERVED ? "would_refuse" : "refused", s->refused);
+        json_count(json, i == LOOK_OBSERVED ? "would_cut" : "cut", s->cut);
+        json_close(json, '}');
+    }
+}
+
 static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
 {
     static const char *const holds[SP_HOLD_COUNT] = {NULL, "open", "closed"};
@@ -120,6 +144,7 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     json_count(json, "probes", d->view.probes);
     json_number(json, "refused_per_min", d->refused_per_min);
     status_json_counters(json, d);
+    status_json_sides(json, d);
     json_close(json, '}');
 }
 

@@ -83,6 +83,7 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
 {
     struct sp_text_out text = sp_text_out(out, size);
     uint64_t detected = look_sum(d->shown.detected, 3);
+    uint64_t late = look_sum(d->shown.observed.late, SP_DEADLINE_COUNT);
     status_operator(look, d, &text);
     status_breaker(d, &text);
     const char *sep = text.length ? "; " : "";
@@ -91,6 +92,9 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
     sep = text.length ? "; " : "";
     if (!d->named)
         sp_text_put(&text, "%sthe policy does not name it any more", sep);
+    else if (d->guards.mode == SP_MODE_OBSERVE && late)
+        sp_text_put(&text, "%sonly observed: %llu would have been refused, %llu cut", sep,
+                    (unsigned long long)detected, (unsigned long long)late);
     else if (d->guards.mode == SP_MODE_OBSERVE && detected)
         sp_text_put(&text, "%sonly observed: %llu would have been refused", sep,
                     (unsigned long long)detected);
@@ -189,6 +193,29 @@ void status_row(const struct look *look, const struct look_dest *d)
     status_put_state(state);
     status_cells(d);
     printf("%s%s\n", *why ? "  " : "", why);
+}
+
+static void status_side(const struct look_side *s, const char *name, uint32_t share, bool observed)
+{
+    char title[40], percent[16], errors[24] = "-", why[120] = "";
+    struct sp_text_out text = sp_text_out(why, sizeof why);
+    sp_text_format_share(share, percent, sizeof percent);
+    snprintf(title, sizeof title, "%s %s", name, percent);
+    if (s->calls > 0)
+        snprintf(errors, sizeof errors, "%.1f%%", 100.0 * (double)s->errors / (double)s->calls);
+    sp_text_put(&text, "%s, %llu %srefused, %llu cut", SAY_COUNT(s->calls, "call"),
+                (unsigned long long)s->refused, observed ? "would have been " : "",
+                (unsigned long long)s->cut);
+    printf("  %-27s %7.0f%8s%7s%7s%8s%13s  %s\n", title, s->calls_per_s, errors,
+           s->p50 ? SAY_TOOK(s->p50) : "-", s->p99 ? SAY_TOOK(s->p99) : "-", "", "", why);
+}
+
+void status_sides(const struct look_dest *d)
+{
+    if (!d->named || d->guards.mode != SP_MODE_ENFORCE || d->guards.share == 0)
+        return;
+    status_side(&d->side[LOOK_ENFORCED], "enforced", d->guards.share, false);
+    status_side(&d->side[LOOK_OBSERVED], "observed", SP_SHARE_ALL - d->guards.share, true);
 }
 
 void status_other(const struct look *look)

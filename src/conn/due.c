@@ -31,7 +31,7 @@ void sp_due_learn(void)
     for (size_t i = 0; policy && (row = sp_policy_row(policy, i)); i++) {
         struct sp_guards guards = row->guards;
         sp_override_apply(sp_here.overrides, sp_here.override_count, row->name, &guards);
-        for (int d = 0; d < SP_DEADLINE_LOOKUP; d++) {
+        for (int d = 0; guards.mode == SP_MODE_ENFORCE && d < SP_DEADLINE_LOOKUP; d++) {
             uint64_t first = d == SP_DEADLINE_SEND ? guards.deadline[d] / 2 : guards.deadline[d];
             if (first)
                 due_lower(&sp_due_shortest, first);

@@ -4,8 +4,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "conn/names.h"
 
 static sp_half asleep = 1;
@@ -92,6 +94,18 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }
 
+/* Under `run --observe` without a policy every endpoint is a destination of its own. */
+static int here_learn(const struct sp_addr *address, const char *name, uint32_t row, uint64_t word)
+{
+    char text[SP_NAMES_TEXT + SP_ADDR_TEXT_SIZE];
+    struct sp_text_out out = sp_text_out(text, sizeof text);
+    if (name)
+        sp_text_put(&out, "%s:%u", name, address->port);
+    else
+        sp_addr_format(address, text, sizeof text);
+    return sp_origin_place(&sp_here.segment, text, row, word);
+}
+
 /* Matches under the policy in force; a reload meanwhile makes it look again. With no address, what
  * is asked about is the first name, before it is looked up. */
 static int here_match(const struct sp_addr *address, const char *const *names, size_t count,
@@ -105,9 +119,13 @@ static int here_match(const struct sp_addr *address, const char *const *names, s
         int index = address ? sp_policy_match(policy, address, names, count, NULL)
                             : sp_policy_match_name(policy, names[0], port);
         const struct sp_row *row = index < 0 ? NULL : sp_policy_row(policy, (size_t)index);
-        int state = row ? row->state : -1;
-        if (sp_segment_steady(&sp_here.segment, word))
-            return state;
+        int state = row ? row->state : -1, own = -1;
+        bool learns = row && address && policy->learn != 0;
+        if (!sp_segment_steady(&sp_here.segment, word))
+            continue;
+        if (learns)
+            own = here_learn(address, count > 0 ? names[0] : NULL, (uint32_t)index, word);
+        return own >= 0 ? own : state;
     }
     return -1;
 }

@@ -64,7 +64,8 @@ struct sp_conn *sp_conn_new(void)
     conn->cookie = 0;
     conn->lease = SP_NO_LEASE;
     conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
-    conn->response = conn->total = 0;
+    conn->response = conn->total = conn->drawn = 0;
+    conn->began = 0;
     atomic_store(&conn->blocked, 0);
     atomic_store(&conn->queued, 0);
     atomic_store(&conn->alarm, 0);

@@ -74,9 +74,11 @@ static void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
 {
     conn->idle = turn_units(guards->deadline[SP_DEADLINE_IDLE]);
     conn->send = turn_units(guards->deadline[SP_DEADLINE_SEND]);
-    conn->least = turn_least(turn_units(guards->deadline[SP_DEADLINE_RESPONSE]),
-                             turn_units(guards->deadline[SP_DEADLINE_TOTAL]));
-    conn->least = turn_least(conn->least, conn->idle);
+    uint32_t least = turn_least(turn_units(guards->deadline[SP_DEADLINE_RESPONSE]),
+                                turn_units(guards->deadline[SP_DEADLINE_TOTAL]));
+    least = turn_least(least, conn->idle);
+    /* An alarm that was set under deadlines that are no more stays, and must be known as ours. */
+    conn->least = least || !conn->least ? least : UINT32_MAX;
 }
 
 /* What is left of `total` when that ends before `limit` does. Both are kept for sp_turn_more. */
@@ -118,7 +120,10 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
     struct sp_guards guards;
     struct sp_call call;
     sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
+    struct sp_guards mine = guards;
     bool ok = outcome == SP_OUTCOME_OK;
+    if (call.dest)
+        sp_conn_side(conn, &call, &mine);
     /* Before the word: who sees the connection idle must see that its first exchange is admitted.
      */
     if (ok && guards.success != SP_SUCCESS_CONNECT)
@@ -126,13 +131,13 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
     uint64_t to =
         ok && guards.exchange == SP_EXCHANGE_GREETING ? sp_turn_word(SP_TURN_EXCHANGE, now) : 0;
     if (to) {
-        conn->limit = conn->response = turn_units(guards.deadline[SP_DEADLINE_RESPONSE]);
+        conn->limit = conn->response = turn_units(mine.deadline[SP_DEADLINE_RESPONSE]);
         conn->total = 0;
     }
     if (!turn_swap(conn, word, to))
         return false;
     if (to && conn->limit)
-        sp_due_arm(sp_due_of(conn, to), guards.deadline[SP_DEADLINE_RESPONSE]);
+        sp_due_arm(sp_due_of(conn, to), mine.deadline[SP_DEADLINE_RESPONSE]);
     if (call.dest)
         sp_order_settle(&call, &permit, true, outcome, turn_lasted(word, now));
     if (!to)
@@ -188,6 +193,8 @@ static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, struct sp_
     struct sp_admission admission;
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
     bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    if (tracked)
+        sp_conn_side(conn, &call, &guards);
     enum sp_verdict verdict = !tracked ? SP_PASS
                               : fresh  ? sp_order_first(&call, wait, &admission)
                                        : sp_order_admit(&call, false, wait, &admission);
@@ -243,12 +250,12 @@ void sp_turn_unsend(struct sp_conn *conn, uint64_t began)
         sp_order_undo(&call, &permit);
 }
 
-static void turn_settle(uint32_t dest, const struct sp_permit *permit, uint64_t word,
-                        enum sp_outcome outcome, uint64_t now)
+static void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
+                        uint64_t word, enum sp_outcome outcome, uint64_t now)
 {
     struct sp_guards guards;
     struct sp_call call;
-    sp_here_call(&call, dest, 0, now, &guards);
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
     if (call.dest)
         sp_order_settle(&call, permit, sp_turn_of(word) == SP_TURN_CONNECTING, outcome,
                         turn_lasted(word, now));
@@ -278,7 +285,7 @@ bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, u
               ? turn_stand(conn, word, sp_turn_word(SP_TURN_QUIET, now), conn->idle * SP_LIMIT_UNIT)
               : turn_swap(conn, word, 0)))
         return false;
-    turn_settle(dest, &permit, word, outcome, now);
+    turn_settle(conn, dest, &permit, word, outcome, now);
     sp_claim_end(conn, dest, claim);
     return true;
 }
@@ -353,7 +360,7 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
     if (!blames && fresh && outcome >= SP_OUTCOME_REJECTED_BREAKER)
         turn_return(conn, dest, &permit, now);
     else if (blames || fresh)
-        turn_settle(dest, &permit, word, blames ? outcome : SP_OUTCOME_ABANDONED, now);
+        turn_settle(conn, dest, &permit, word, blames ? outcome : SP_OUTCOME_ABANDONED, now);
     return true;
 }
 
@@ -364,6 +371,18 @@ static void turn_give_lease(struct sp_conn *conn)
     if (conn->lease != SP_NO_LEASE)
         sp_claim_give(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease);
     conn->lease = SP_NO_LEASE;
+}
+
+/* The journal of the segment wants to know how long connections stand. */
+static void turn_note(const struct sp_conn *conn, uint64_t now)
+{
+    struct sp_guards guards;
+    struct sp_call call;
+    if (sp_here.segment.journal_max == 0 || conn->began == 0 || now < conn->began ||
+        (sp_conn_flags(conn) & SP_CONN_INHERITED))
+        return;
+    if (sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards))
+        sp_order_closed(&call, now - conn->began);
 }
 
 void sp_turn_over(struct sp_conn *conn, uint64_t now)
@@ -379,12 +398,13 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
     enum sp_turn turn = sp_turn_of(word);
     if (turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE) {
         if (turn_swap(conn, word, 0)) {
-            turn_settle(conn->dest, &permit, word, SP_OUTCOME_ABANDONED, now);
+            turn_settle(conn, conn->dest, &permit, word, SP_OUTCOME_ABANDONED, now);
             sp_claim_end(conn, conn->dest, claim);
         }
     } else if (sp_conn_flags(conn) & SP_CONN_FRESH) {
         turn_return(conn, conn->dest, &permit, now);
     }
+    turn_note(conn, now);
     turn_give_lease(conn);
     sp_conn_free(conn);
 }

@@ -17,6 +17,21 @@ static sp_word *cap_words(const struct sp_call *call, enum sp_cap cap, uint32_t 
     return words;
 }
 
+/* The most at once so far, where endpoints are learnt. Places of killed processes stand until
+ * somebody asks, so only a new peak is looked at closely. */
+static void cap_peak(const struct sp_call *call, sp_word *words, uint32_t limit)
+{
+    sp_half *peak = &call->dest->peak;
+    uint32_t seen = atomic_load(peak), held = sp_lease_held(call->segment, words, limit);
+    if (held <= seen)
+        return;
+    if (call->alive)
+        held = sp_lease_living(call->segment, words, limit, (uint32_t)(call->now / SP_MS),
+                               call->alive, call->alive_context);
+    while (held > seen && !atomic_compare_exchange_weak(peak, &seen, held))
+        ;
+}
+
 static uint64_t cap_lease(const struct sp_call *call)
 {
     return sp_lease_word(call->segment->self.slot, call->segment->self.epoch, call->conn);
@@ -30,8 +45,13 @@ static uint32_t cap_take(const struct sp_call *call, enum sp_cap cap, bool reap)
     if (!words || call->segment->self.slot >= SP_PROCESSES) /* nobody could tell that it has died */
         return SP_NO_LEASE;
     sp_alive_fn *alive = call->alive ? call->alive : cap_anybody;
-    return sp_lease_take(call->segment, words, limit, cap_lease(call),
-                         (uint32_t)(call->now / SP_MS), reap ? alive : NULL, call->alive_context);
+    uint32_t index =
+        sp_lease_take(call->segment, words, limit, cap_lease(call), (uint32_t)(call->now / SP_MS),
+                      reap ? alive : NULL, call->alive_context);
+    if (cap == SP_CAP_CONNECTIONS &&
+        atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) == SP_ORIGIN_READY)
+        cap_peak(call, words, limit);
+    return index;
 }
 
 uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease)

@@ -12,16 +12,66 @@ static bool order_observes(const struct sp_call *call)
     return call->guards->mode == SP_MODE_OBSERVE;
 }
 
+static unsigned order_side_of(const struct sp_call *call)
+{
+    const struct sp_guards *g = call->guards;
+    return g->mode == SP_MODE_OBSERVE ? SP_SIDE_OBSERVED
+           : g->share != 0            ? SP_SIDE_ENFORCED
+                                      : SP_SIDE_NONE;
+}
+
+/* `side` is not NONE. */
+static struct sp_side *order_side(const struct sp_call *call, unsigned side)
+{
+    return &call->dest->sides[side == SP_SIDE_OBSERVED][call->segment->self.shard % SP_SIDE_SHARDS];
+}
+
+static void order_write(const struct sp_call *call, unsigned outcome, uint64_t duration,
+                        struct sp_note note)
+{
+    note.time = call->now;
+    note.dest = call->index;
+    note.outcome = (uint8_t)outcome;
+    note.duration = (uint16_t)sp_bin_of(duration);
+    note.slot = (uint16_t)(call->segment->self.slot < SP_PROCESSES ? call->segment->self.slot
+                                                                   : SP_PROCESSES);
+    note.conn = (uint16_t)(call->conn & SP_JOURNAL_CONN_MASK);
+    sp_journal_write(call->segment, &note);
+}
+
+/* A line in the journal, where there is one. */
+static void order_note(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
+                       enum sp_outcome outcome, uint64_t duration)
+{
+    if (call->guards->journal)
+        order_write(call, outcome, duration,
+                    (struct sp_note){.kind = connecting ? SP_ENTRY_CONNECT : SP_ENTRY_EXCHANGE,
+                                     .observed = permit->side == SP_SIDE_OBSERVED});
+}
+
+void sp_order_closed(const struct sp_call *call, uint64_t stood)
+{
+    if (call->guards->journal)
+        order_write(call, SP_OUTCOME_OK, stood, (struct sp_note){.kind = SP_ENTRY_CLOSED});
+}
+
 /* In observe mode the call goes on in the shadow: without a vote, and counted as detected by the
  * first guard that would have stopped it. */
-static enum sp_verdict order_refuse(const struct sp_call *call, enum sp_verdict verdict,
-                                    struct sp_admission *admission)
+static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
+                                    enum sp_verdict verdict, struct sp_admission *admission)
 {
     bool observed = order_observes(call);
     bool again = observed && admission->permit.kind == SP_PERMIT_SHADOW;
     struct sp_shard *shard = order_shard(call);
     sp_breaker_return(call, &admission->permit);
-    admission->permit = (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE};
+    unsigned side = order_side_of(call);
+    admission->permit =
+        (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE, .side = side & 3};
+    if (!again && call->guards->share != 0)
+        sp_count(&order_side(call, side)->refused[verdict - 1], 1);
+    if (!again && call->guards->journal && !observed)
+        order_write(call, SP_OUTCOME_REJECTED_BREAKER + (verdict - SP_REFUSED_BREAKER), 0,
+                    (struct sp_note){.kind = connecting ? SP_ENTRY_CONNECT : SP_ENTRY_EXCHANGE});
     if (!again)
         sp_count(observed ? &shard->detected[verdict - 1] : &shard->rejected[verdict - 1], 1);
     return observed ? SP_PASS : verdict;
@@ -33,28 +83,32 @@ static enum sp_verdict order_breaker(const struct sp_call *call, bool connecting
                                      struct sp_admission *admission)
 {
     bool established = call->guards->breaker.established == SP_ESTABLISHED_PASS && !connecting;
-    if (sp_breaker_admit(call, &admission->permit) == SP_PASS)
+    enum sp_verdict verdict = sp_breaker_admit(call, &admission->permit);
+    admission->permit.side = order_side_of(call) & 3;
+    if (verdict == SP_PASS)
         return SP_PASS;
     if (!call->guards->pass && !established)
-        return order_refuse(call, SP_REFUSED_BREAKER, admission);
+        return order_refuse(call, connecting, SP_REFUSED_BREAKER, admission);
     if (call->guards->pass) /* it only reports */
         sp_count(&order_shard(call)->detected[SP_REFUSED_BREAKER - 1], 1);
-    admission->permit = (struct sp_permit){.kind = SP_PERMIT_SHADOW};
+    admission->permit =
+        (struct sp_permit){.kind = SP_PERMIT_SHADOW, .side = order_side_of(call) & 3};
     return SP_PASS;
 }
 
-static enum sp_verdict order_rate(const struct sp_call *call, struct sp_wait *wait,
+static enum sp_verdict order_rate(const struct sp_call *call, bool connecting, struct sp_wait *wait,
                                   struct sp_admission *admission)
 {
     enum sp_verdict verdict = sp_rate_admit(call, wait);
-    return verdict == SP_REFUSED_RATE ? order_refuse(call, verdict, admission) : verdict;
+    return verdict == SP_REFUSED_RATE ? order_refuse(call, connecting, verdict, admission)
+                                      : verdict;
 }
 
 static enum sp_verdict order_cap(const struct sp_call *call, bool connecting, struct sp_wait *wait,
                                  struct sp_admission *admission)
 {
     enum sp_verdict verdict = sp_cap_admit(call, connecting, wait, admission);
-    return verdict == SP_REFUSED_CAP ? order_refuse(call, verdict, admission) : verdict;
+    return verdict == SP_REFUSED_CAP ? order_refuse(call, connecting, verdict, admission) : verdict;
 }
 
 /* --- admission --- */
@@ -106,7 +160,7 @@ enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting, stru
     struct sp_wait *may = order_observes(call) ? NULL : wait;
     enum sp_verdict verdict = order_breaker(call, connecting, admission);
     if (verdict == SP_PASS && call->guards->limit_rate)
-        verdict = order_rate(call, may, admission);
+        verdict = order_rate(call, connecting, may, admission);
     if (verdict == SP_PASS)
         verdict = order_cap(call, connecting, may, admission);
     return order_end(call, connecting, wait, admission, verdict);
@@ -131,8 +185,8 @@ void sp_order_leave(const struct sp_call *call, bool connecting, struct sp_wait 
 
 /* --- the end of what was admitted --- */
 
-bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
-                     enum sp_outcome outcome, uint64_t duration)
+static void order_count(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
+                        enum sp_outcome outcome, uint64_t duration)
 {
     struct sp_shard *shard = order_shard(call);
     sp_count(connecting ? &shard->connects[outcome] : &shard->exchanges[outcome], 1);
@@ -140,11 +194,39 @@ bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit,
         sp_count(connecting ? &shard->connect_time[sp_bin_of(duration)]
                             : &shard->answer_time[sp_bin_of(duration)],
                  1);
+    if (permit->side == SP_SIDE_NONE || call->guards->share == 0)
+        return;
+    struct sp_side *side = order_side(call, permit->side);
+    sp_count(connecting ? &side->connects[outcome] : &side->exchanges[outcome], 1);
+    if (outcome == SP_OUTCOME_OK && !connecting)
+        sp_count(&side->answer_time[sp_bin_of(duration)], 1);
+    if (permit->side == SP_SIDE_ENFORCED && outcome == SP_OUTCOME_RESPONSE_TIMEOUT)
+        sp_count(&side->late[SP_DEADLINE_RESPONSE], 1);
+}
+
+/* What the breaker is told: a deadline would have ended it, had it been enforced. */
+static enum sp_outcome order_judge(const struct sp_call *call, const struct sp_permit *permit,
+                                   bool connecting, enum sp_outcome outcome, uint64_t duration)
+{
+    enum sp_deadline which = connecting ? SP_DEADLINE_CONNECT : SP_DEADLINE_RESPONSE;
+    uint64_t limit = call->guards->deadline[which];
+    if (permit->side != SP_SIDE_OBSERVED || limit == 0 || duration <= limit)
+        return outcome;
+    sp_count(&order_side(call, SP_SIDE_OBSERVED)->late[which], 1);
+    return connecting ? SP_OUTCOME_CONNECT_TIMEOUT : SP_OUTCOME_RESPONSE_TIMEOUT;
+}
+
+bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
+                     enum sp_outcome outcome, uint64_t duration)
+{
+    enum sp_outcome judged = order_judge(call, permit, connecting, outcome, duration);
+    order_count(call, permit, connecting, outcome, duration);
+    order_note(call, permit, connecting, outcome, duration);
     if (connecting && outcome == SP_OUTCOME_OK && call->guards->success != SP_SUCCESS_CONNECT)
-        return false;
+        return false; /* the first exchange settles it, and tells if it came too late */
     if (outcome == SP_OUTCOME_OK)
-        atomic_store_explicit(&shard->last_success, call->now, memory_order_relaxed);
-    sp_breaker_settle(call, permit, outcome, duration);
+        atomic_store_explicit(&order_shard(call)->last_success, call->now, memory_order_relaxed);
+    sp_breaker_settle(call, permit, judged, duration);
     return true;
 }
 

@@ -34,8 +34,10 @@ static_assert(sizeof sp_rate_units == SP_RATE_UNITS + 1, "all");
 /* directive, word, type, offset, shared, low, high, initial, words, help. What is initially 0 and
  * has a range above 0 may be `off`. */
 const struct sp_key sp_keys[] = {
-    [KEY_MODE] = {"mode", "", SP_KEY_WORD_U8, AT(mode), 0, 0, SP_MODE_COUNT - 1, SP_MODE_ENFORCE,
-                  keys_modes, "enforce the guards, only observe what they would do, or off"},
+    [KEY_MODE] = {"mode", "", SP_KEY_MODE, AT(mode), 0, 0, SP_MODE_COUNT - 1, SP_MODE_ENFORCE,
+                  keys_modes,
+                  "enforce the guards (enforce 10%: for that share of the connections), only "
+                  "observe what they would do, or off"},
     [KEY_EXCHANGE] = {"exchange", "", SP_KEY_WORD_U8, AT(exchange), 0, 0, SP_EXCHANGE_COUNT - 1,
                       SP_EXCHANGE_ANSWER, keys_exchanges,
                       "what follows a request: an answer, none, or the peer speaks first"},
@@ -107,11 +109,15 @@ const struct sp_key sp_keys[] = {
                    "calls that may come at once; off: as many as the number of the rate"},
     [KEY_LIMIT_WAIT] = {"limit", "wait", SP_KEY_TIME, AT(limit_wait), 0, SP_MS, HOUR, 0, NULL,
                         "longest wait of a blocking call until the rate allows it"},
+
+    [KEY_JOURNAL] = {"journal", "", SP_KEY_SIZE, AT(journal), 1, 4096, 256 << 20, 0, NULL,
+                     "writes down how calls came out, 16 bytes each, for whatif; of all sizes the "
+                     "largest is the segment's"},
 };
 const size_t sp_key_total = KEY_COUNT;
 
 static_assert(sizeof sp_keys / sizeof *sp_keys == KEY_COUNT, "a row for every id");
-static_assert(sizeof(struct sp_guards) == 176, "no hidden padding: the digest reads it as bytes");
+static_assert(sizeof(struct sp_guards) == 184, "no hidden padding: the digest reads it as bytes");
 
 static const struct keys_form keys_forms[] = {
     {KEY_RATE,
@@ -201,8 +207,11 @@ uint64_t keys_get(const struct sp_key *key, const struct sp_guards *guards)
     case SP_KEY_WORD_U8:
     case SP_KEY_FLAG:
         return *(const uint8_t *)at;
+    case SP_KEY_MODE:
+        return sp_mode_value(guards);
     case SP_KEY_COUNT_U32:
     case SP_KEY_SHARE:
+    case SP_KEY_SIZE:
     case SP_KEY_WORD_U32:
     case SP_KEY_OUTCOMES:
         value = *(const uint32_t *)at;
@@ -226,8 +235,13 @@ void keys_set(const struct sp_key *key, struct sp_guards *guards, uint64_t value
     case SP_KEY_FLAG:
         *(uint8_t *)at = (uint8_t)value;
         break;
+    case SP_KEY_MODE:
+        guards->mode = (uint8_t)value;
+        guards->share = (uint32_t)(value >> 8);
+        break;
     case SP_KEY_COUNT_U32:
     case SP_KEY_SHARE:
+    case SP_KEY_SIZE:
     case SP_KEY_WORD_U32:
     case SP_KEY_OUTCOMES:
         *(uint32_t *)at = (uint32_t)value;
@@ -238,6 +252,8 @@ bool keys_allowed(size_t key, uint64_t value)
 {
     if (value == 0 && keys_off(key))
         return true;
+    if (sp_keys[key].type == SP_KEY_MODE && (uint8_t)value == SP_MODE_ENFORCE)
+        return value >> 8 < SP_SHARE_ALL;
     return value >= sp_keys[key].low && value <= sp_keys[key].high;
 }
 

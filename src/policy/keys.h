@@ -40,6 +40,7 @@ enum keys_id {
     KEY_LIMIT,
     KEY_BURST,
     KEY_LIMIT_WAIT,
+    KEY_JOURNAL,
     KEY_COUNT
 };
 

@@ -100,13 +100,13 @@ static int override_destination(const struct override_text *part, const struct s
                         near.best != NULL ? near.best : "", near.best != NULL ? "'?" : "");
 }
 
-static int override_value(const struct override_text *part, struct sp_override *out,
+static int override_value(const struct override_text *part, bool any, struct sp_override *out,
                           struct sp_error *error)
 {
     struct value_fault fault;
     char example[100];
 
-    if (sp_keys[out->key].shared)
+    if (sp_keys[out->key].shared && !any)
         return sp_error_set(error, 0,
                             "'%.*s' cannot be changed for one program: all processes of the"
                             " segment share it; change the policy and reload",
@@ -131,7 +131,7 @@ static void override_trim(const char **text, size_t *length)
         --*length;
 }
 
-static int override_one(const char *text, size_t length, const struct sp_policy *policy,
+static int override_one(const char *text, size_t length, const struct sp_policy *policy, bool any,
                         struct sp_override *out, struct sp_error *error)
 {
     const char *equals = memchr(text, '=', length);
@@ -152,11 +152,11 @@ static int override_one(const char *text, size_t length, const struct sp_policy 
     out->key = (uint16_t)key;
     if (override_destination(&part, policy, out, error) != 0)
         return -1;
-    return override_value(&part, out, error);
+    return override_value(&part, any, out, error);
 }
 
-int sp_override_parse(const char *text, const struct sp_policy *policy, struct sp_override *out,
-                      size_t max, struct sp_error *error)
+static int override_list(const char *text, const struct sp_policy *policy, bool any,
+                         struct sp_override *out, size_t max, struct sp_error *error)
 {
     size_t count = 0;
 
@@ -167,7 +167,7 @@ int sp_override_parse(const char *text, const struct sp_policy *policy, struct s
         override_trim(&setting, &length);
         if (length > 0 && count == max)
             return sp_error_set(error, 0, "more than %zu settings", max);
-        if (length > 0 && override_one(setting, length, policy, &out[count++], error) != 0)
+        if (length > 0 && override_one(setting, length, policy, any, &out[count++], error) != 0)
             return -1;
         text += whole;
         if (*text++ == '\0')
@@ -175,16 +175,40 @@ int sp_override_parse(const char *text, const struct sp_policy *policy, struct s
     }
 }
 
-void sp_override_apply(const struct sp_override *overrides, size_t count, const char *destination,
-                       struct sp_guards *guards)
+int sp_override_parse(const char *text, const struct sp_policy *policy, struct sp_override *out,
+                      size_t max, struct sp_error *error)
+{
+    return override_list(text, policy, false, out, max, error);
+}
+
+int sp_override_parse_any(const char *text, const struct sp_policy *policy, struct sp_override *out,
+                          size_t max, struct sp_error *error)
+{
+    return override_list(text, policy, true, out, max, error);
+}
+
+static void override_set(const struct sp_override *overrides, size_t count, const char *destination,
+                         bool any, struct sp_guards *guards)
 {
     for (size_t i = 0; i < count; i++) {
         const struct sp_override *one = &overrides[i];
 
-        if (one->key >= KEY_COUNT || sp_keys[one->key].shared ||
+        if (one->key >= KEY_COUNT || (sp_keys[one->key].shared && !any) ||
             !keys_allowed(one->key, one->value))
             continue;
         if (strcmp(one->destination, "*") == 0 || strcmp(one->destination, destination) == 0)
             keys_set(&sp_keys[one->key], guards, one->value);
     }
+}
+
+void sp_override_apply(const struct sp_override *overrides, size_t count, const char *destination,
+                       struct sp_guards *guards)
+{
+    override_set(overrides, count, destination, false, guards);
+}
+
+void sp_override_apply_any(const struct sp_override *overrides, size_t count,
+                           const char *destination, struct sp_guards *guards)
+{
+    override_set(overrides, count, destination, true, guards);
 }

@@ -14,8 +14,8 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"retry", ""}, {"fallback", ""}, {"lookup", ""},       {"split", ""},
-    {"slo", ""},   {"journal", ""},  {"breaker", "scope"}, {"breaker", "eject"},
+    {"retry", ""}, {"fallback", ""},     {"lookup", ""},       {"split", ""},
+    {"slo", ""},   {"breaker", "scope"}, {"breaker", "eject"},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 
@@ -232,6 +232,11 @@ static const char *parse_example(const char *directive)
                                                : "cap 64";
 }
 
+static bool parse_number(const struct scan_word *word)
+{
+    return word->length > 0 && word->text[0] >= '0' && word->text[0] <= '9';
+}
+
 static void parse_group(struct reader *reader, const char *directive)
 {
     struct scan_word *words = reader->line.word;
@@ -255,28 +260,31 @@ static void parse_group(struct reader *reader, const char *directive)
         at = parse_word(reader, directive, words, at, count);
 }
 
+/* `enforce 10%` is one value. */
+static void parse_join(struct scan_word *first, const struct scan_word *second)
+{
+    first->length = (size_t)(second->text - first->text) + second->length;
+    first->width = second->column + second->width - first->column;
+}
+
 static void parse_single(struct reader *reader, size_t key)
 {
     struct scan_word *words = reader->line.word;
-    size_t count = reader->line.count;
-    uint32_t share;
+    size_t count = reader->line.count, used = 2;
 
     if (count == 1) {
         parse_missing(reader, key, &words[0]);
         return;
     }
-    if (key == KEY_MODE && count > 2 &&
-        sp_text_parse_share(words[2].text, words[2].length, &share) == SP_TEXT_OK) {
-        report_at(reader, &words[2], "remove the share",
-                  "'mode %.*s' with a share is not supported by shearpin " SP_VERSION " yet",
-                  SHOWN(&words[1]));
-        return;
+    if (sp_keys[key].type == SP_KEY_MODE && count > 2 && parse_number(&words[2])) {
+        parse_join(&words[1], &words[2]);
+        used = 3;
     }
     if (!parse_again(reader, key, &words[0]))
         parse_key(reader, key, &words[1], count - 1);
-    if (count > 2)
-        report_at(reader, &words[2], NULL, "unexpected '%.*s': '%s' has one value",
-                  SHOWN(&words[2]), sp_keys[key].directive);
+    if (count > used)
+        report_at(reader, &words[used], NULL, "unexpected '%.*s': '%s' has one value",
+                  SHOWN(&words[used]), sp_keys[key].directive);
 }
 
 static const char *const parse_sections[] = {"defaults", "destination", "syntax",

@@ -45,6 +45,7 @@ static void show_outcomes(struct sp_text_out *text, uint64_t mask)
 size_t keys_format(const struct sp_key *key, uint64_t value, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
+    char share[16];
 
     if (value == 0 && keys_off((size_t)(key - sp_keys))) {
         sp_text_put(&text, "off");
@@ -61,6 +62,15 @@ size_t keys_format(const struct sp_key *key, uint64_t value, char *out, size_t s
     case SP_KEY_RATE:
         sp_text_put(&text, "%llu/%c", (unsigned long long)sp_rate_count(value),
                     (value & 3) < SP_RATE_UNITS ? sp_rate_units[value & 3] : '?');
+        break;
+    case SP_KEY_SIZE:
+        return sp_text_format_size(value, out, size);
+    case SP_KEY_MODE:
+        sp_text_put(&text, "%s", (value & 0xff) <= key->high ? key->words[value & 0xff] : "?");
+        if (value >> 8 != 0) {
+            sp_text_format_share((uint32_t)(value >> 8), share, sizeof share);
+            sp_text_put(&text, " %s", share);
+        }
         break;
     case SP_KEY_WORD_U8:
     case SP_KEY_WORD_U32:

@@ -23,6 +23,7 @@ void value_example(size_t key, char *out, size_t size)
         [SP_KEY_TIME] = "a time: 250ms, 5s, 2m",         [SP_KEY_COUNT_U16] = "a whole number: 5",
         [SP_KEY_COUNT_U32] = "a whole number: 5",        [SP_KEY_SHARE] = "a share: 50%, 0.5%",
         [SP_KEY_OUTCOMES] = "outcomes: refused,timeout", [SP_KEY_RATE] = "a rate: 100/s, 10/m",
+        [SP_KEY_SIZE] = "a size: 64KiB, 1MiB",
     };
     const struct keys_form *form = keys_form_of(key);
     struct sp_text_out text = sp_text_out(out, size);
@@ -83,6 +84,12 @@ static bool value_number_fault(size_t key, enum sp_text status, const char *text
                                             : "a number and a percent sign: 50%, 0.5%");
         return false;
     }
+    if (sp_keys[key].type == SP_KEY_SIZE) {
+        snprintf(fault->text, sizeof fault->text, "'%.*s' is not a size", VALUE_SHOWN(length),
+                 text);
+        snprintf(fault->cure, sizeof fault->cure, "a number and KiB or MiB: 64KiB, 1MiB");
+        return false;
+    }
     snprintf(fault->text, sizeof fault->text, "'%.*s' is not a whole number", VALUE_SHOWN(length),
              text);
     return false;
@@ -99,6 +106,8 @@ static bool value_number(size_t key, const char *text, size_t length, uint64_t *
     } else if (sp_keys[key].type == SP_KEY_SHARE) {
         status = sp_text_parse_share(text, length, &share);
         *value = share;
+    } else if (sp_keys[key].type == SP_KEY_SIZE) {
+        status = sp_text_parse_size(text, length, value);
     } else {
         status = sp_text_parse_count(text, length, value);
     }
@@ -150,6 +159,40 @@ static bool value_word(size_t key, const char *text, size_t length, uint64_t *va
     else
         value_words(key, &cure);
     return false;
+}
+
+/* `enforce 10%`: a share stands only behind `enforce`, and all of it is plain `enforce`. */
+static bool value_mode(size_t key, const char *text, size_t length, uint64_t *value,
+                       struct value_fault *fault)
+{
+    size_t word = 0, at;
+    uint32_t share;
+
+    while (word < length && text[word] != ' ' && text[word] != '\t')
+        word++;
+    for (at = word; at < length && (text[at] == ' ' || text[at] == '\t');)
+        at++;
+    if (at == length || text[at] < '0' || text[at] > '9')
+        return value_word(key, text, length, value, fault);
+    fault->length = word;
+    if (!value_word(key, text, word, value, fault))
+        return false;
+    fault->offset = at;
+    fault->length = length - at;
+    if (*value != SP_MODE_ENFORCE) {
+        snprintf(fault->text, sizeof fault->text, "only 'enforce' has a share, '%s' is for all",
+                 sp_mode_words[*value]);
+        return false;
+    }
+    if (sp_text_parse_share(text + at, length - at, &share) != SP_TEXT_OK || share == 0 ||
+        share > SP_SHARE_ALL) {
+        snprintf(fault->text, sizeof fault->text, "'%.*s' is no share of the connections",
+                 VALUE_SHOWN(length - at), text + at);
+        snprintf(fault->cure, sizeof fault->cure, "0.01%% to 100%%: enforce 10%%");
+        return false;
+    }
+    *value |= (uint64_t)(share % SP_SHARE_ALL) << 8;
+    return true;
 }
 
 /* Our own rejections are never failures, and `ok` is none. */
@@ -215,6 +258,8 @@ bool value_parse(size_t key, const char *text, size_t length, uint64_t *value,
     fault->offset = 0;
     fault->length = length;
     *value = 0;
+    if (sp_keys[key].type == SP_KEY_MODE)
+        return value_mode(key, text, length, value, fault);
     if (sp_keys[key].words != NULL)
         return value_word(key, text, length, value, fault);
     if (sp_text_is(text, length, "off")) {

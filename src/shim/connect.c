@@ -19,6 +19,7 @@ struct attempt {
     uint64_t entry; /* of the fd */
     uint64_t word;  /* the turn */
     uint64_t due;   /* SP_NEVER: no deadline */
+    uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
     uint64_t delay; /* injected: the result is not to be seen earlier */
     bool local;     /* a unix socket */
 };
@@ -246,6 +247,9 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
         return false;
     }
     sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
+    a->conn->drawn = a->drawn; /* it keeps its side over a wait */
+    sp_conn_side(a->conn, call, guards);
+    a->drawn = a->conn->drawn;
     return true;
 }
 

@@ -103,8 +103,20 @@ static bool cut_needed(struct sp_conn *conn, uint64_t word, int fd, uint64_t now
     return due && !cut_visible(conn, word, fd, now);
 }
 
+/* `shearpin disable` is the panic switch: it ends deadlines that run already. */
+static bool cut_disabled(const struct sp_conn *conn)
+{
+    const struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);
+    return !sp_here_awake() || (dest && atomic_load(&dest->disabled));
+}
+
 static void cut_due(struct sp_conn *conn, uint64_t word)
 {
+    if (cut_disabled(conn)) {
+        conn->limit = 0;
+        sp_turn_pushed(conn, false);
+        return;
+    }
     int fd = (int)atomic_load(&conn->fd);
     uint64_t now = sp_now();
     if (!sp_socket_is(fd, conn)) {

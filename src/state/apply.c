@@ -7,12 +7,13 @@
 
 #include "base/clock.h"
 #include "shearpin/guard.h"
+#include "state/layout.h"
 #include "state/process.h"
 #include "state/shared.h"
 
 #define LEASES_LEAST 64u /* a cap may be raised this far without a new segment */
 
-static uint32_t apply_extent(uint32_t limit)
+uint32_t sp_apply_extent(uint32_t limit)
 {
     if (limit == 0)
         return 0;
@@ -20,15 +21,54 @@ static uint32_t apply_extent(uint32_t limit)
     return twice < LEASES_LEAST ? LEASES_LEAST : (twice + 7) / 8 * 8;
 }
 
-uint32_t sp_apply_leases(const struct sp_policy *policy)
+static uint32_t apply_leases(const struct sp_policy *policy)
 {
     uint64_t total = 0;
     const struct sp_row *row;
     for (size_t i = 0; (row = sp_policy_row(policy, i)); i++) {
         for (int cap = 0; cap < SP_CAP_COUNT; cap++)
-            total += apply_extent(row->guards.cap[cap]);
+            total += sp_apply_extent(row->guards.cap[cap]) * (1ull + policy->learn);
     }
     return total > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)total;
+}
+
+static uint32_t apply_journal(const struct sp_policy *policy)
+{
+    uint32_t bytes = 0;
+    const struct sp_row *row;
+    for (size_t i = 0; (row = sp_policy_row(policy, i)); i++) {
+        if (row->guards.journal > bytes)
+            bytes = row->guards.journal;
+    }
+    return bytes / sizeof(struct sp_entry);
+}
+
+static uint32_t apply_round(uint64_t n, uint32_t to)
+{
+    return (uint32_t)((n + to - 1) / to * to);
+}
+
+static uint32_t apply_between(uint64_t n, uint32_t least, uint32_t most)
+{
+    return n < least ? least : n > most ? most : (uint32_t)n;
+}
+
+/* Room to grow: half as many destinations again, twice the leases, twice the text. */
+void sp_apply_capacities(struct sp_head *head, const struct sp_policy *policy)
+{
+    uint64_t rows = policy->row_count,
+             leases = (policy->learn ? 1 : 2) * (uint64_t)apply_leases(policy);
+    uint64_t dests = (rows <= 12 ? SP_DESTS_LEAST : rows + rows / 2) + policy->learn;
+    head->dest_max = apply_round(apply_between(dests, SP_DESTS_LEAST, SP_DESTS_MAX), 16);
+    head->lease_max = apply_round(apply_between(leases, SP_LEASES_LEAST, SP_LEASES_MAX), 8);
+    head->policy_size =
+        apply_round(apply_between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
+    head->journal_max = apply_between(apply_journal(policy), 0, SP_JOURNAL_MAX);
+    head->size =
+        sp_segment_size(head->dest_max, head->lease_max, head->policy_size, head->journal_max);
+    head->layout = SP_LAYOUT;
+    head->created = sp_wall();
+    snprintf(head->version, sizeof head->version, "%s", SP_VERSION);
 }
 
 /* The state of a name: the one that has it, else a free place, else one that no policy names. */
@@ -72,7 +112,7 @@ static int apply_plan(const struct sp_segment *segment, const struct sp_policy *
             uint32_t limit = row->guards.cap[cap];
             uint32_t have = atomic_load(&segment->dests[place[i]].caps[cap].count);
             if (have == 0)
-                wanted += apply_extent(limit);
+                wanted += sp_apply_extent(limit);
             if ((have && limit > have) || wanted > segment->lease_max)
                 return sp_error_set(error, ENOSPC,
                                     "the segment has no room for the cap of %u of "
@@ -87,7 +127,7 @@ static void apply_caps(struct sp_segment *segment, struct sp_dest *dest,
                        const struct sp_guards *guards)
 {
     for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
-        uint32_t want = apply_extent(guards->cap[cap]);
+        uint32_t want = sp_apply_extent(guards->cap[cap]);
         if (want == 0 || atomic_load(&dest->caps[cap].count) != 0)
             continue;
         atomic_store(&dest->caps[cap].offset, atomic_fetch_add(&segment->head->lease_used, want));
@@ -111,6 +151,7 @@ static void apply_rename(struct sp_dest *dest, const char *name)
         struct sp_breaker fresh = {.epoch = (uint16_t)(old.epoch + 1)};
         atomic_store(&dest->breaker, sp_breaker_pack(fresh));
         atomic_store(&dest->disabled, 0);
+        atomic_store(&dest->peak, 0);
     }
     snprintf(dest->name, sizeof dest->name, "%s", name);
 }
@@ -128,6 +169,11 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                             "the policy needs %u bytes, the segment has room for "
                             "%u; end its programs and `shearpin rm` it",
                             policy->size, segment->policy_size);
+    if (apply_journal(policy) > segment->journal_max)
+        return sp_error_set(error, ENOSPC,
+                            "the segment was made %s of that size; end its programs and "
+                            "`shearpin rm` it",
+                            segment->journal_max ? "with a journal, but not" : "without a journal");
     if (apply_plan(segment, policy, place, error) != 0)
         return -1;
 

@@ -6,6 +6,15 @@
     for (size_t i = 0; i < (n); i++) \
     out->field[i] += atomic_load_explicit(&shard->field[i], memory_order_relaxed)
 
+static void count_side(const struct sp_side *shard, struct sp_figures_side *out)
+{
+    SUM(connects, SP_OUTCOME_COUNT);
+    SUM(exchanges, SP_OUTCOME_COUNT);
+    SUM(late, SP_DEADLINE_COUNT);
+    SUM(refused, 3);
+    SUM(answer_time, SP_BINS);
+}
+
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
 {
     memset(out, 0, sizeof *out);
@@ -25,6 +34,10 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         uint64_t succeeded = atomic_load_explicit(&shard->last_success, memory_order_relaxed);
         out->last_success = succeeded > out->last_success ? succeeded : out->last_success;
         out->received += atomic_load_explicit(&shard->received, memory_order_relaxed);
+    }
+    for (size_t s = 0; s < SP_SIDE_SHARDS; s++) {
+        count_side(&dest->sides[SP_SIDE_ENFORCED - 1][s], &out->enforced);
+        count_side(&dest->sides[SP_SIDE_OBSERVED - 1][s], &out->observed);
     }
 }
 

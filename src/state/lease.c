@@ -89,6 +89,23 @@ uint32_t sp_lease_held(const struct sp_segment *segment, const sp_word *words, u
     return held;
 }
 
+uint32_t sp_lease_living(struct sp_segment *segment, sp_word *words, uint32_t limit,
+                         uint32_t now_ms, sp_alive_fn *alive, void *context)
+{
+    struct lease_census census = {.alive = alive, .context = context, .now_ms = now_ms};
+    uint32_t living = 0;
+    for (uint32_t i = 0; i < limit; i++) {
+        uint64_t seen = atomic_load(&words[i]);
+        if (seen == 0 || (seen & SP_LEASE_DEAD))
+            continue;
+        enum sp_life life = lease_owner(segment, seen, &census);
+        living += life == SP_LIFE_ALIVE;
+        if (life == SP_LIFE_GONE)
+            atomic_compare_exchange_strong(&words[i], &seen, 0);
+    }
+    return living;
+}
+
 sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, enum sp_cap cap,
                         uint32_t *count)
 {

@@ -16,9 +16,10 @@
 #include "state/layout.h"
 #include "state/shared.h"
 
-size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size)
+size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size,
+                       uint32_t journal_max)
 {
-    return SP_AT_END(dest_max, lease_max, policy_size);
+    return SP_AT_END(dest_max, lease_max, policy_size, journal_max);
 }
 
 /* --- may this file be believed at all? --- */
@@ -94,10 +95,11 @@ static int segment_check_head(const char *path, const struct sp_head *head, off_
     else if (head->dest_max == 0 || head->dest_max > SP_DESTS_MAX ||
              head->lease_max > SP_LEASES_MAX || head->lease_max % 8 ||
              head->policy_size > SP_POLICY_SIZE_MAX || head->policy_size % SP_CACHELINE ||
-             head->policy_size < sizeof(struct sp_policy))
+             head->policy_size < sizeof(struct sp_policy) || head->journal_max > SP_JOURNAL_MAX)
         why = "is damaged: its capacities are out of range";
     else if (head->size != (uint64_t)size ||
-             sp_segment_size(head->dest_max, head->lease_max, head->policy_size) != head->size)
+             sp_segment_size(head->dest_max, head->lease_max, head->policy_size,
+                             head->journal_max) != head->size)
         why = "is damaged: its size is not what its head says";
     if (!why)
         return 0;
@@ -106,7 +108,7 @@ static int segment_check_head(const char *path, const struct sp_head *head, off_
 
 /* --- mapping --- */
 
-static void segment_point(struct sp_segment *segment, char *at, const struct sp_head *head)
+void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head *head)
 {
     segment->head = (struct sp_head *)(void *)at;
     segment->dest_max = head->dest_max;
@@ -118,8 +120,10 @@ static void segment_point(struct sp_segment *segment, char *at, const struct sp_
     segment->policy[0] = (struct sp_policy *)(void *)(at + SP_AT_POLICY);
     segment->policy[1] = (struct sp_policy *)(void *)(at + SP_AT_POLICY + head->policy_size);
     segment->leases = (sp_word *)(void *)(at + SP_AT_LEASES(head->policy_size));
-    segment->dests =
-        (struct sp_dest *)(void *)(at + SP_AT_DESTS(head->lease_max, head->policy_size));
+    at += SP_AT_DESTS(head->lease_max, head->policy_size);
+    segment->dests = (struct sp_dest *)(void *)at;
+    segment->journal_max = head->journal_max;
+    segment->journal = (struct sp_entry *)(void *)(segment->dests + head->dest_max);
 }
 
 static size_t segment_span(size_t size)
@@ -157,7 +161,7 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, str
     if (!at)
         return sp_error_set(error, errno, "%s cannot be mapped: %s", path, strerror(errno));
     memset(segment, 0, sizeof *segment);
-    segment_point(segment, at, &head);
+    sp_segment_point(segment, at, &head);
     segment->size = (size_t)st.st_size;
     segment->device = st.st_dev;
     segment->inode = st.st_ino;
@@ -194,31 +198,6 @@ void sp_segment_detach(struct sp_segment *segment)
 
 /* --- creating --- */
 
-static uint32_t round_up(uint64_t n, uint32_t to)
-{
-    return (uint32_t)((n + to - 1) / to * to);
-}
-
-static uint32_t between(uint64_t n, uint32_t least, uint32_t most)
-{
-    return n < least ? least : n > most ? most : (uint32_t)n;
-}
-
-/* Room to grow: half as many destinations again, twice the leases, twice the text. */
-static void segment_capacities(struct sp_head *head, const struct sp_policy *policy)
-{
-    uint64_t rows = policy->row_count, leases = 2 * (uint64_t)sp_apply_leases(policy);
-    uint64_t dests = rows <= 12 ? SP_DESTS_LEAST : rows + rows / 2;
-    head->dest_max = round_up(between(dests, SP_DESTS_LEAST, SP_DESTS_MAX), 16);
-    head->lease_max = round_up(between(leases, SP_LEASES_LEAST, SP_LEASES_MAX), 8);
-    head->policy_size =
-        round_up(between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
-    head->size = sp_segment_size(head->dest_max, head->lease_max, head->policy_size);
-    head->layout = SP_LAYOUT;
-    head->created = sp_wall();
-    snprintf(head->version, sizeof head->version, "%s", SP_VERSION);
-}
-
 /* A file of ours that nobody sees yet. All pages are allocated here: a full tmpfs must say ENOSPC
  * now and not raise SIGBUS in somebody's program later. */
 static int segment_draft(const char *path, char *draft, size_t size, const char *name,
@@ -226,7 +205,7 @@ static int segment_draft(const char *path, char *draft, size_t size, const char 
 {
     struct sp_head head;
     memset(&head, 0, sizeof head);
-    segment_capacities(&head, policy);
+    sp_apply_capacities(&head, policy);
     snprintf(head.name, sizeof head.name, "%s", name);
     snprintf(draft, size, "%s.%d.%08x", path, (int)getpid(), (unsigned)sp_mix(sp_now()));
     unsigned gid;
@@ -235,10 +214,9 @@ static int segment_draft(const char *path, char *draft, size_t size, const char 
     if (fd < 0)
         return sp_error_set(error, errno, "%s cannot be created: %s", path, strerror(errno));
     head.magic = SP_MAGIC;
-    int full;
-    do
+    int full = EINTR;
+    while (full == EINTR)
         full = posix_fallocate(fd, 0, (off_t)head.size);
-    while (full == EINTR);
     if (full == 0 && (fchmod(fd, mode) != 0 || pwrite(fd, &head, sizeof head, 0) < 0))
         full = errno;
     if (full == 0)

@@ -72,8 +72,8 @@ sed 's/250ms/300ms/' good.conf >next.conf
 
 # --- help ---
 expect 'the page' 0 'Start here:  shearpin run --observe -- COMMAND' pin
-for command in run check show match reload status events wait segments rm trip hold reset enable \
-    disable version help; do
+for command in run check show match reload suggest status events wait whatif segments rm trip hold \
+    reset enable disable version help; do
     expect "help $command" 0 "^usage: shearpin $command" pin help "$command"
     expect "$command -h is the same" 0 "^usage: shearpin $command" pin "$command" -h
 done
@@ -238,6 +238,22 @@ import json, sys
 print([json.loads(line)["kind"] for line in sys.stdin][:4])')" "['trip', 'hold', 'hold', 'trip']"
 expect 'ASCII where the locale has no UTF-8' 0 '\* closed' env LC_ALL=C "$shearpin" status
 
+# a share of the connections
+sed 's/mode      observe/mode      enforce 10%/' good.conf >share.conf
+expect 'reload: a share' 0 'watched.mode +observe -> enforce 10%' pin reload share.conf
+expect 'status: its two sides' 0 \
+    'watched .*enforced 10% .*0 calls, 0 refused, 0 cut.*observed 90% .*would have been refused' \
+    pin status
+expect 'and in depth' 0 'enforced 10% .*mode +enforce 10% ' pin status watched
+two='j["destinations"][0]["enforced_share"], j["destinations"][0]["observed"]["would_refuse"]'
+is 'and for machines' "$(json "$two" status --json watched)" '(0.1, 0)'
+expect 'match: a share' 0 'mode +enforce 10%' pin match -p share.conf 10.9.8.7:5432
+expect 'match -o: all of it' 0 'mode +enforce +-o' \
+    pin match -p share.conf -o watched.mode=enforce 10.9.8.7:5432
+expect 'match -o: a share' 0 'mode +enforce 2.5% +-o' \
+    pin match -p share.conf -o 'watched.mode=enforce 2.5%' 10.9.8.7:5432
+expect 'reload: back' 0 'watched.mode +enforce 10% -> observe' pin reload good.conf
+
 # events -f shows what comes, and ends with 0 when interrupted
 coproc FOLLOW { exec "$shearpin" events -f; }
 follow=$FOLLOW_PID out=${FOLLOW[0]}
@@ -255,15 +271,15 @@ pin reset -q payments
 
 # --- a policy in force ---
 expect 'run: the file differs' 0 \
-    'next.conf differs from generation 1 in force in segment cli; .shearpin reload next.conf. or .run --reload.' \
+    'next.conf differs from generation 3 in force in segment cli; .shearpin reload next.conf. or .run --reload.' \
     pin run -p next.conf -- true
-expect 'reload: the difference' 0 'payments.deadline.connect +250ms -> 300ms.*generation 2 in force' \
+expect 'reload: the difference' 0 'payments.deadline.connect +250ms -> 300ms.*generation 4 in force' \
     pin reload next.conf
 expect 'reload: nothing changes' 0 'nothing changes' pin reload
-expect 'reload: a bad file' 1 'generation 2 stays in force' pin reload bad.conf
+expect 'reload: a bad file' 1 'generation 4 stays in force' pin reload bad.conf
 is 'reload: failures are counted' "$(json 'j["policy"]["failures"]' status --json)" 1
 expect 'run --reload' 0 '^$' pin run -p good.conf --reload -- true
-is 'and it is in force' "$(json 'j["policy"]["generation"]' status --json)" 3
+is 'and it is in force' "$(json 'j["policy"]["generation"]' status --json)" 5
 
 # --- segments ---
 coproc LIVING { run -- sh -c 'echo here; read -r line'; }
