@@ -73,7 +73,7 @@ static void help_row(const char *heading, size_t *at)
 void help_page(void)
 {
     const char *heading = "";
-    puts("shearpin - breakers, deadlines and caps for programs you cannot change\n");
+    puts("shearpin - breakers, deadlines, caps and rate limits for programs you cannot change\n");
     for (size_t i = help_next(0); i < command_total;) {
         bool same = strcmp(command_table[i].group, heading) == 0;
         heading = command_table[i].group;
@@ -107,7 +107,7 @@ static const char help_environment[] =
     "SHEARPIN_SEGMENT   the name of the segment, where -s does not say one\n"
     "SHEARPIN_DIR       the directory of segments, where /dev/shm will not do\n"
     "SHEARPIN_SET       words changed for this process tree: payments.deadline.connect=1s;...\n"
-    "                   `run -o` writes it; what is shared (caps, breaker thresholds) stays\n"
+    "                   `run -o` writes it; what is shared (caps, rates, thresholds) stays\n"
     "SHEARPIN_DEADLINE  when this process tree must be done, in ns of CLOCK_MONOTONIC\n"
     "SHEARPIN_LOG       a file for what the library has to say; it never writes to fds 0 to 2\n"
     "SHEARPIN=off       the panic switch: the library forwards every call untouched\n"

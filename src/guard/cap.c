@@ -149,10 +149,7 @@ static enum sp_verdict cap_sleep(const struct sp_call *call, struct sp_queue *qu
 enum sp_verdict sp_cap_admit(const struct sp_call *call, bool connecting, struct sp_wait *wait,
                              struct sp_admission *admission)
 {
-    bool wanted = cap_wants(call, SP_CAP_CONNECTIONS, connecting) ||
-                  cap_wants(call, SP_CAP_CONNECTING, connecting) ||
-                  cap_wants(call, SP_CAP_INFLIGHT, connecting);
-    if (!wanted || call->segment->self.slot >= SP_PROCESSES)
+    if (call->segment->self.slot >= SP_PROCESSES) /* nobody could tell that it has died */
         return SP_PASS;
     struct sp_queue *queue = cap_queue(call, connecting);
     bool stands = wait && wait->since, waits = wait && call->guards->cap_wait;

@@ -113,12 +113,19 @@ static enum sp_verdict order_cap(const struct sp_call *call, bool connecting, st
 
 /* --- admission --- */
 
-static struct sp_admission order_nothing(const struct sp_call *call, const struct sp_wait *wait)
+static void order_nothing(const struct sp_call *call, const struct sp_wait *wait,
+                          struct sp_admission *admission)
 {
-    return (struct sp_admission){
-        .began = wait && wait->began ? wait->began : call->now,
-        .places = {SP_NO_LEASE, SP_NO_LEASE, SP_NO_LEASE},
-    };
+    admission->permit = (struct sp_permit){.kind = SP_PERMIT_NONE};
+    admission->began = wait && wait->began ? wait->began : call->now;
+    for (int cap = 0; cap < SP_CAP_COUNT; cap++)
+        admission->places[cap] = SP_NO_LEASE;
+}
+
+static bool order_capped(const struct sp_guards *guards, bool connecting)
+{
+    return connecting ? (guards->cap[SP_CAP_CONNECTIONS] | guards->cap[SP_CAP_CONNECTING]) != 0
+                      : guards->cap[SP_CAP_INFLIGHT] != 0;
 }
 
 /* A caller that has waited goes, admitted or not: its turn is the next one's, and with `undone` its
@@ -154,24 +161,28 @@ static enum sp_verdict order_end(const struct sp_call *call, bool connecting, st
 enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting, struct sp_wait *wait,
                                struct sp_admission *admission)
 {
-    *admission = order_nothing(call, wait);
+    order_nothing(call, wait, admission);
     if (call->guards->mode == SP_MODE_OFF)
         return order_end(call, connecting, wait, admission, SP_PASS);
     struct sp_wait *may = order_observes(call) ? NULL : wait;
     enum sp_verdict verdict = order_breaker(call, connecting, admission);
     if (verdict == SP_PASS && call->guards->limit_rate)
         verdict = order_rate(call, connecting, may, admission);
-    if (verdict == SP_PASS)
+    if (verdict == SP_PASS && order_capped(call->guards, connecting))
         verdict = order_cap(call, connecting, may, admission);
+    if (verdict == SP_PASS && !(wait && (wait->began || wait->token)))
+        return SP_PASS;
     return order_end(call, connecting, wait, admission, verdict);
 }
 
 enum sp_verdict sp_order_first(const struct sp_call *call, struct sp_wait *wait,
                                struct sp_admission *admission)
 {
-    *admission = order_nothing(call, wait);
+    order_nothing(call, wait, admission);
     struct sp_wait *may = order_observes(call) ? NULL : wait;
-    enum sp_verdict verdict = order_cap(call, false, may, admission);
+    enum sp_verdict verdict = SP_PASS;
+    if (order_capped(call->guards, false))
+        verdict = order_cap(call, false, may, admission);
     if (verdict != SP_WAIT && wait && wait->began)
         order_end_wait(call, false, wait, false);
     return verdict;
