@@ -67,8 +67,8 @@ static ssize_t receive_by(int fd, const char *how)
     return pipe(ends) ? -1 : splice(fd, NULL, ends[1], NULL, sizeof room, 0);
 }
 
-/* ask_timed ADDRESS HOW PAUSE: the time counts from the send, the pause is before the receive. */
-VICTIM(ask_timed)
+/* ask_by ADDRESS HOW PAUSE: the time counts from the send, the pause is before the receive. */
+VICTIM(ask_by)
 {
     int fd = dial(argv[1]);
     uint64_t start = sp_now();
@@ -87,8 +87,7 @@ START_TEST(every_call_is_on_time)
     struct server *server = under_deadline(HANG);
 
     for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
-        within(victim_says("ask_timed", server->text, ways[i], "0", NULL), "ETIMEDOUT",
-               DEADLINE_MS);
+        within(victim_says("ask_by", server->text, ways[i], "0", NULL), "ETIMEDOUT", DEADLINE_MS);
         ck_assert_uint_eq(world_figures("d").expired[SP_DEADLINE_RESPONSE], i + 1);
         ck_assert_uint_eq(world_figures("d").exchanges[SP_OUTCOME_RESPONSE_TIMEOUT], i + 1);
     }
@@ -100,12 +99,12 @@ START_TEST(however_late_it_begins)
 {
     struct server *server = under_deadline(HANG);
 
-    within(victim_says("ask_timed", server->text, "recv", "40", NULL), "ETIMEDOUT", DEADLINE_MS);
-    within(victim_says("ask_timed", server->text, "read", "150", NULL), "ETIMEDOUT", DEADLINE_MS);
-    within(victim_says("ask_timed", server->text, "recv", "245", NULL), "ETIMEDOUT", DEADLINE_MS);
-    within(victim_says("ask_timed", server->text, "recv", "400", NULL), "ETIMEDOUT", 400);
+    within(victim_says("ask_by", server->text, "recv", "40", NULL), "ETIMEDOUT", DEADLINE_MS);
+    within(victim_says("ask_by", server->text, "read", "150", NULL), "ETIMEDOUT", DEADLINE_MS);
+    within(victim_says("ask_by", server->text, "recv", "245", NULL), "ETIMEDOUT", DEADLINE_MS);
+    within(victim_says("ask_by", server->text, "recv", "400", NULL), "ETIMEDOUT", 400);
     server_become(server, ECHO);
-    within(victim_says("ask_timed", server->text, "recv", "400", NULL), "ok", 400);
+    within(victim_says("ask_by", server->text, "recv", "400", NULL), "ok", 400);
 }
 END_TEST
 
