@@ -106,4 +106,5 @@ START_TEST(a_deadline_that_runs_already)
 }
 END_TEST
 
-SCENARIO(disable, a_deadline_that_runs_already, the_whole_segment, one_destination, asleep_by_the_environment)
+SCENARIO(disable, a_deadline_that_runs_already, the_whole_segment, one_destination,
+         asleep_by_the_environment)

@@ -8,8 +8,8 @@
 #define PROCESSES 8
 #define DIALS     1250
 
-/* dial_often ADDRESS N: how many of N connects were refused. */
-VICTIM(dial_often)
+/* dial_many ADDRESS N: how many of N connects were refused. */
+VICTIM(dial_many)
 {
     int refused = 0;
 
@@ -68,7 +68,7 @@ START_TEST(ten_percent_of_ten_thousand_are_a_thousand)
     ck_assert_str_eq(victim_says("dial", server->text, NULL), "ok");
     hold_open("d");
     for (int i = 0; i < PROCESSES; i++)
-        victims[i] = victim_start("dial_often", server->text, "1250", NULL);
+        victims[i] = victim_start("dial_many", server->text, "1250", NULL);
     for (int i = 0; i < PROCESSES; i++) {
         refused += atoi(victim_hear(victims[i]));
         ck_assert_int_eq(victim_end(victims[i]), 0);
@@ -108,10 +108,10 @@ START_TEST(the_observed_feed_the_real_breaker)
 
     world_policy("destination d\n match %s\n mode enforce 1%%\n breaker streak 3  open 60s\n",
                  server->text);
-    ck_assert_str_eq(victim_says("dial_often", server->text, "4", NULL), "4");
+    ck_assert_str_eq(victim_says("dial_many", server->text, "4", NULL), "4");
     ck_assert_int_eq(world_breaker("d").state, SP_STATE_OPEN);
     server_become(server, ECHO);
-    ck_assert_str_eq(victim_says("dial_often", server->text, "100", NULL), "1");
+    ck_assert_str_eq(victim_says("dial_many", server->text, "100", NULL), "1");
 }
 END_TEST
 
