@@ -43,7 +43,7 @@ uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *leas
     uint32_t index =
         sp_lease_take(call->segment, words, limit, *lease, (uint32_t)(call->now / SP_MS),
                       call->alive ? call->alive : cap_anybody, call->alive_context);
-    if (atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) == SP_ORIGIN_READY)
+    if (atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) & SP_ORIGIN_READY)
         cap_peak(call, words, limit);
     return index;
 }
