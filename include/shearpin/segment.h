@@ -168,9 +168,9 @@ struct sp_side {
 };
 
 /* The endpoint of a destination that was learnt while programs ran, for `suggest`. */
-enum { SP_ORIGIN_NONE, SP_ORIGIN_BUSY, SP_ORIGIN_READY };
+#define SP_ORIGIN_READY 1u
 struct sp_origin {
-    sp_half state;
+    sp_half state;  /* 0: free, else a hash of the text in the upper bits, and READY */
     char text[252]; /* as `match` takes it: by the name that was looked up, else by address */
 };
 

@@ -110,7 +110,7 @@ static void suggest_match(const struct suggest *s, const struct sp_policy *polic
 {
     char safe[4 * 64], words[4 * 64 + 16];
     const struct sp_row *row;
-    if (atomic_load(&s->dest->origin.state) == SP_ORIGIN_READY) {
+    if (atomic_load(&s->dest->origin.state) & SP_ORIGIN_READY) {
         const char *text = s->dest->origin.text;
         snprintf(words, sizeof words, "match     %s", say_safe(safe, sizeof safe, text, 252 / 4));
         printf("    %s\n", words);
@@ -135,7 +135,7 @@ static void suggest_one(const struct look *look, const struct look_dest *d)
     s.answers = d->life.exchanges[SP_OUTCOME_OK];
     s.silent = s.connects > 0 && d->life.sent > 0 && d->life.received == 0 && s.answers == 0;
     bool rest = look->policy && look->policy->learn && /* what found no place of its own */
-                atomic_load(&s.dest->origin.state) != SP_ORIGIN_READY;
+                !(atomic_load(&s.dest->origin.state) & SP_ORIGIN_READY);
     if (rest && s.connects + d->calls > 0)
         printf("\n# %s went to endpoints that found no place of their own\n",
                SAY_COUNT(s.connects + d->calls, "call"));

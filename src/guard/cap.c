@@ -49,7 +49,7 @@ static uint32_t cap_take(const struct sp_call *call, enum sp_cap cap, bool reap)
         sp_lease_take(call->segment, words, limit, cap_lease(call), (uint32_t)(call->now / SP_MS),
                       reap ? alive : NULL, call->alive_context);
     if (cap == SP_CAP_CONNECTIONS &&
-        atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) == SP_ORIGIN_READY)
+        atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) & SP_ORIGIN_READY)
         cap_peak(call, words, limit);
     return index;
 }

@@ -42,54 +42,63 @@ static void origin_caps(struct sp_segment *segment, struct sp_dest *dest, uint32
     atomic_store(&dest->caps[SP_CAP_CONNECTIONS].count, want);
 }
 
-/* False: another was faster, or a policy has the place. */
-static bool origin_take(struct sp_segment *segment, struct sp_dest *dest, const char *text,
+static void origin_fill(struct sp_segment *segment, struct sp_dest *dest, const char *text,
                         uint32_t row, uint64_t word)
 {
     struct sp_guards guards;
     char name[SP_NAME_SIZE];
-    uint32_t none = SP_ORIGIN_NONE;
-    if (dest->name[0] != 0 || !sp_segment_steady(segment, word) ||
-        !atomic_compare_exchange_strong(&dest->origin.state, &none, SP_ORIGIN_BUSY))
-        return false;
     snprintf(dest->origin.text, sizeof dest->origin.text, "%s", text);
     origin_name(segment, text, name);
     atomic_store(&dest->row[word & 1], row);
     memcpy(dest->name, name, sizeof name);
-    uint32_t index = (uint32_t)(dest - segment->dests);
-    if (sp_segment_guards(segment, index, &guards))
+    if (sp_segment_guards(segment, (uint32_t)(dest - segment->dests), &guards))
         origin_caps(segment, dest, guards.cap[SP_CAP_CONNECTIONS]);
-    atomic_store(&dest->origin.state, SP_ORIGIN_READY);
-    return true;
+    atomic_fetch_or(&dest->origin.state, SP_ORIGIN_READY);
 }
 
-/* Whoever takes a place needs a microsecond for it, unless it died there. */
-static uint32_t origin_settled(const struct sp_dest *dest)
+/* Another process or thread is filling it for the same endpoint. That takes a microsecond, unless
+ * it sleeps or died there: then the place is good for counting all the same. */
+static void origin_filled(struct sp_dest *dest, uint32_t row, uint64_t word)
 {
-    uint32_t state = atomic_load(&dest->origin.state);
-    for (int i = 0; i < 100000 && state == SP_ORIGIN_BUSY; i++)
-        state = atomic_load(&dest->origin.state);
-    return state;
+    for (int i = 0; i < 1000000; i++) {
+        if (atomic_load_explicit(&dest->origin.state, memory_order_acquire) & SP_ORIGIN_READY)
+            return;
+    }
+    atomic_store(&dest->row[word & 1], row);
+}
+
+/* Whose place it is: a free one becomes ours with the hash of our text in one step, so that one
+ * endpoint never gets two. */
+static bool origin_ours(struct sp_segment *segment, struct sp_dest *dest, const char *text,
+                        uint32_t tag, uint32_t row, uint64_t word)
+{
+    uint32_t seen = atomic_load(&dest->origin.state);
+    if (seen == 0) {
+        if (dest->name[0] != 0 || !sp_segment_steady(segment, word))
+            return false;
+        if (atomic_compare_exchange_strong(&dest->origin.state, &seen, tag)) {
+            origin_fill(segment, dest, text, row, word);
+            return true;
+        }
+    }
+    if ((seen & ~SP_ORIGIN_READY) != tag)
+        return false;
+    origin_filled(dest, row, word);
+    return !(atomic_load(&dest->origin.state) & SP_ORIGIN_READY) ||
+           strncmp(dest->origin.text, text, sizeof dest->origin.text) == 0;
 }
 
 int sp_origin_place(struct sp_segment *segment, const char *text, uint32_t row, uint64_t word)
 {
     size_t length = strlen(text);
+    uint64_t hash = sp_hash(text, length);
+    uint32_t tag = (uint32_t)hash << 1 ? (uint32_t)hash << 1 : 2;
     if (length >= sizeof segment->dests->origin.text)
         return -1;
-    uint32_t home = (uint32_t)(sp_hash(text, length) % segment->dest_max);
     for (uint32_t i = 0; i < segment->dest_max; i++) {
-        uint32_t at = (home + i) % segment->dest_max;
-        struct sp_dest *dest = &segment->dests[at];
-        if (atomic_load(&dest->origin.state) == SP_ORIGIN_READY) {
-            if (strncmp(dest->origin.text, text, sizeof dest->origin.text) == 0)
-                return (int)at;
-            continue;
-        }
-        if (origin_take(segment, dest, text, row, word))
+        uint32_t at = (uint32_t)(((hash >> 32) + i) % segment->dest_max);
+        if (origin_ours(segment, &segment->dests[at], text, tag, row, word))
             return (int)at;
-        if (origin_settled(dest) == SP_ORIGIN_READY)
-            i--; /* another has taken it, perhaps for the same endpoint: look again */
     }
     return -1;
 }
