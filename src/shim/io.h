@@ -72,6 +72,7 @@ static inline bool sp_push_odd(ssize_t result)
 ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags);
 static inline bool sp_pull_wanted(const struct sp_io *io, int flags)
 {
+    /* cppcheck-suppress uninitvar ; it is filled by sp_io_receive, through a pointer */
     return SP_UNLIKELY(flags & MSG_WAITALL) && io->blocking && io->conn->least != 0 &&
            !(flags & MSG_PEEK);
 }

@@ -13,7 +13,7 @@
 
 struct fixture fx;
 
-static void *kept[16];
+static void *kept[64];
 
 const struct sp_policy *fixture_policy(const char *text)
 {
