@@ -156,16 +156,22 @@ static bool alarm_wait(struct sp_io *io, uint64_t own_due, bool alarmed)
     }
 }
 
-/* EAGAIN came at once: O_NONBLOCK was set behind our back, or the other side of a splice said it.
- */
-static bool alarm_foreign(const struct sp_io *io)
+/* O_NONBLOCK may have been set behind our back, by a raw system call or through a duplicate. */
+static bool alarm_nonblocking(const struct sp_io *io)
 {
-    uint64_t set = atomic_load(&io->conn->alarm) * SP_LIMIT_UNIT, own = alarm_own(io->conn);
-    uint64_t timer = own && own < set ? own : set;
     int flags = REAL(fcntl)(io->fd, F_GETFL);
     bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
     if (nonblocking)
         sp_conn_mark(io->conn, SP_CONN_NONBLOCK, true);
+    return nonblocking;
+}
+
+/* EAGAIN came at once: for that reason, or the other side of a splice said it. */
+static bool alarm_foreign(const struct sp_io *io)
+{
+    uint64_t set = atomic_load(&io->conn->alarm) * SP_LIMIT_UNIT, own = alarm_own(io->conn);
+    uint64_t timer = own && own < set ? own : set;
+    bool nonblocking = alarm_nonblocking(io);
     errno = EAGAIN;
     return nonblocking || (timer >= 20 * SP_MS && sp_now() - io->tried < timer / 2);
 }
@@ -198,6 +204,10 @@ bool sp_alarm_whole(struct sp_io *io)
     socklen_t length = sizeof own;
     if (!alarm_mine(io))
         return true;
+    if (alarm_nonblocking(io)) {
+        errno = EAGAIN;
+        return false;
+    }
     sp_alarm_lift(io->fd, io->conn);
     REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
     uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
