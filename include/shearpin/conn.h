@@ -244,17 +244,28 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now);
 
 /* --- the place that a turn holds: src/conn/claim.c --- */
 
+#define SP_CLAIM_INDEX 0xffffffu /* of a claim: the place; above it: which cap */
+
 /* Before the turn stands: notes the place of `cap` in the connection and its permit. */
-void sp_claim_keep(struct sp_conn *conn, struct sp_permit *permit, enum sp_cap cap,
-                   const struct sp_admission *admission);
+static inline void sp_claim_keep(struct sp_conn *conn, struct sp_permit *permit, enum sp_cap cap,
+                                 const struct sp_admission *admission)
+{
+    permit->leased = admission->places[cap] != SP_NO_LEASE;
+    if (permit->leased)
+        conn->claim = (uint32_t)cap << 24 | (admission->places[cap] & SP_CLAIM_INDEX);
+}
 /* To be read before the turn ends, with its permit, and given back by whoever ended it. */
 static inline uint32_t sp_claim_of(const struct sp_conn *conn, const struct sp_permit *permit)
 {
     return permit->leased ? conn->claim : SP_NO_LEASE;
 }
-void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint32_t claim);
-/* A place that is the connection's own and no turn's. */
+/* Of a turn, or the connection's own. */
 void sp_claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index);
+static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint32_t claim)
+{
+    if (claim != SP_NO_LEASE)
+        sp_claim_give(conn, dest, (enum sp_cap)(claim >> 24), claim & SP_CLAIM_INDEX);
+}
 
 /* --- deadlines: src/conn/due.c --- */
 

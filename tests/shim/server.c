@@ -26,10 +26,18 @@ static socklen_t bind_to(struct server *server, struct sockaddr_storage *address
     return sizeof *local;
 }
 
-static void end_with_reset(int fd)
+/* A victim that was forked but has not yet reached its exec keeps the file open, and its events
+ * with it: they would name a number that means something else by then. */
+static void end(int queue, int fd)
+{
+    epoll_ctl(queue, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
+}
+
+static void end_with_reset(int queue, int fd)
 {
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
-    close(fd);
+    end(queue, fd);
 }
 
 static void answer(struct server *server, int queue, int fd)
@@ -41,16 +49,16 @@ static void answer(struct server *server, int queue, int fd)
         epoll_ctl(queue, EPOLL_CTL_DEL, fd, NULL);
         return;
     case RESET:
-        end_with_reset(fd);
+        end_with_reset(queue, fd);
         return;
     default:
         break;
     }
     ssize_t got = recv(fd, buffer, sizeof buffer, 0);
     if (got <= 0 || server->behaviour == EOF_EARLY)
-        close(fd);
+        end(queue, fd);
     else if (send(fd, buffer, (size_t)got, MSG_NOSIGNAL) < 0)
-        close(fd);
+        end(queue, fd);
 }
 
 static void welcome(struct server *server, int queue)

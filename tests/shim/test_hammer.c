@@ -81,6 +81,7 @@ START_TEST(exactly_the_cap)
     for (int i = 0; i < PROCESSES; i++)
         ck_assert_int_eq(victim_end(hammers[i]), 0);
     double held = overlap_average(stamps, from, to);
+    fprintf(stderr, "# exactly_the_cap: %.2f of %d places were held\n", held, CAP);
     ck_assert_int_eq(overlap_deepest(stamps), CAP);
     ck_assert_msg(held >= CAP - 0.5, "%.2f of %d places were held", held, CAP);
     ck_assert_uint_eq(world_leases("d"), 0);

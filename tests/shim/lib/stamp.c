@@ -75,10 +75,10 @@ __attribute__((visibility("default"))) int close(int fd)
 
     if (!next_close)
         prepare();
+    if (stamp)
+        open_stamp[fd] = NULL; /* before another thread gets the number */
     int result = next_close(fd);
-    if (stamp) {
+    if (stamp)
         stamp->end = now();
-        open_stamp[fd] = NULL;
-    }
     return result;
 }
