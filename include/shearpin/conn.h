@@ -238,6 +238,9 @@ void sp_turn_later(struct sp_conn *conn, uint64_t word, uint64_t now, uint64_t n
 /* Bytes went (`moved`), or found no room: from here on the peer has `deadline send` to take some.
  */
 void sp_turn_pushed(struct sp_conn *conn, bool moved);
+/* How a conversation came out that nobody saw: through a FILE, its end is all that is known.
+ * Settles what the connect was admitted with. */
+void sp_turn_unseen(struct sp_conn *conn, enum sp_outcome outcome, uint64_t now);
 /* The last reference is gone and the real close is done: what is outstanding was abandoned, permit
  * and lease go back, the connection is free. */
 void sp_turn_over(struct sp_conn *conn, uint64_t now);

@@ -195,6 +195,9 @@ bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit,
 void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit);
 /* The end of a connection that `stood` that long: a line of the journal, nothing else. */
 void sp_order_closed(const struct sp_call *call, uint64_t stood);
+/* An exchange came out so, but nobody knows how long it took: no figure of time. */
+void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
+                   enum sp_outcome outcome);
 /* Nothing came of it: gives the permit back without a verdict. */
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
 

@@ -364,6 +364,19 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
     return true;
 }
 
+void sp_turn_unseen(struct sp_conn *conn, enum sp_outcome outcome, uint64_t now)
+{
+    struct sp_permit permit = turn_permit(conn);
+    struct sp_guards guards;
+    struct sp_call call;
+    if (!(sp_conn_flags(conn) & SP_CONN_FRESH) || atomic_load(&conn->word) != 0)
+        return;
+    sp_conn_mark(conn, SP_CONN_FRESH, false);
+    sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    if (call.dest)
+        sp_order_told(&call, &permit, outcome);
+}
+
 /* --- the end --- */
 
 static void turn_give_lease(struct sp_conn *conn)

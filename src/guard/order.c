@@ -248,6 +248,13 @@ void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit)
         sp_rate_give(call);
 }
 
+void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
+                   enum sp_outcome outcome)
+{
+    sp_count(&order_shard(call)->exchanges[outcome], 1);
+    sp_breaker_settle(call, permit, outcome, 0);
+}
+
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit)
 {
     sp_breaker_return(call, permit);

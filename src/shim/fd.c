@@ -61,39 +61,6 @@ SP_EXPORT int close(int fd)
     return result;
 }
 
-/* What has failed is for the last flush to find: SO_ERROR would take it away. */
-static struct sp_conn *fd_leave_file(int fd, uint64_t entry)
-{
-    struct sp_conn *conn = sp_conn_at(entry);
-    if (sp_turn_of(atomic_load(&conn->word)) == SP_TURN_CONNECTING && sp_socket_connected(fd))
-        sp_connect_learnt(fd, entry, 0);
-    return sp_conn_remove(fd, entry) ? conn : NULL;
-}
-
-SP_EXPORT int fclose(FILE *file)
-{
-    int error = errno, fd = sp_here.fd_max ? fileno_unlocked(file) : -1;
-    errno = error; /* a FILE need not have one */
-    uint64_t entry = sp_conn_entry(fd);
-    if (SP_LIKELY(entry == 0) || sp_process_foreign())
-        return REAL(fclose)(file);
-    struct sp_conn *conn = fd_leave_file(fd, entry);
-    int result = REAL(fclose)(file);
-    if (conn)
-        sp_fd_left(conn);
-    return result;
-}
-
-/* Behind a FILE the kernel's own timers must do: the full limit, less precise. */
-SP_EXPORT FILE *fdopen(int fd, const char *mode)
-{
-    FILE *file = REAL(fdopen)(fd, mode);
-    uint64_t entry = file ? sp_conn_entry(fd) : 0;
-    if (SP_UNLIKELY(entry != 0) && sp_shim_on())
-        sp_alarm_stdio(fd, sp_conn_at(entry));
-    return file;
-}
-
 static void fd_forget_range(unsigned first, unsigned last, void (*what)(int, uint64_t))
 {
     uint32_t high = atomic_load(&sp_here.fd_high);

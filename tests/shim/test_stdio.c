@@ -70,6 +70,7 @@ START_TEST(an_answer_is_read)
     ck_assert_str_eq(victim_hear(victim), "hello 1 eof 0 error 0");
     victim_hear(victim);
     end_of(victim);
+    ck_assert_uint_eq(world_figures("d").exchanges[SP_OUTCOME_OK], 1);
 }
 END_TEST
 
@@ -83,6 +84,7 @@ START_TEST(silence_is_bounded)
     ck_assert_int_ge(took, DEADLINE_MS);
     ck_assert_int_lt(took, DEADLINE_MS * 115 / 100 + LATE_MS);
     end_of(victim);
+    ck_assert_uint_eq(world_figures("d").exchanges[SP_OUTCOME_RESPONSE_TIMEOUT], 1);
 }
 END_TEST
 
