@@ -63,7 +63,7 @@ static void walks(const char *words)
 {
     const char *seconds = getenv("DIFFERENTIAL_SECONDS"), *from = getenv("DIFFERENTIAL_SEED");
     uint64_t end = sp_now() + strtoull(seconds ? seconds : "16", NULL, 10) * SP_SECOND / 2;
-    uint64_t seed = from ? strtoull(from, NULL, 10) : sp_wall() / SP_MS % 10000000;
+    uint64_t seed = strtoull(from ? from : "5385615", NULL, 10); /* the same in every run */
     int count = 0;
 
     world_policy("destination d\n match 127.0.0.1 unix:%s/*\n cap 1000\n %s\n",

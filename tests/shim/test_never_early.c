@@ -312,6 +312,13 @@ static struct verdict judge(const struct fates *fates, uint32_t talkers)
                 continue;
             }
             ck_assert_msg(f->error == ETIMEDOUT, "%u of %u: %s", r, t, word_of(f->error));
+            /* On the very edge the answer is heard and the connection cut all the same: that is
+             * then told to the next request, at once. */
+            bool edge = r > 0 && f[-1].error == 0 && f[-1].ended - f[-1].sent >= DEADLINE;
+            if (edge && lasted < DEADLINE) {
+                verdict.cut++;
+                continue;
+            }
             ck_assert_msg(lasted >= DEADLINE, "%u of %u was cut after %llu us", r, t,
                           (unsigned long long)(lasted / SP_US));
             ck_assert_msg(!f->answered || f->answered >= f->sent + DEADLINE,
