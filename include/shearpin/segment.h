@@ -425,6 +425,13 @@ sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, 
 
 /* --- counters: src/state/count.c --- */
 
+/* The eighth of a destination's counters that this process writes. */
+static inline struct sp_shard *sp_segment_shard(const struct sp_segment *segment,
+                                                struct sp_dest *dest)
+{
+    return &dest->shards[segment->self.shard % SP_SHARDS];
+}
+
 static inline void sp_count(sp_word *word, uint64_t more)
 {
     atomic_fetch_add_explicit(word, more, memory_order_relaxed);

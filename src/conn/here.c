@@ -150,7 +150,7 @@ int sp_here_route_name(const char *name, uint16_t port)
 
 void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act)
 {
-    struct sp_shard *shard = &call->dest->shards[sp_here.segment.self.shard % SP_SHARDS];
+    struct sp_shard *shard = sp_segment_shard(&sp_here.segment, call->dest);
     uint64_t ordinal = 0;
     memset(act, 0, sizeof *act);
     for (size_t i = 0; i < sp_here.fault_count; i++) {

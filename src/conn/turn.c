@@ -354,7 +354,7 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
         return false;
     sp_conn_mark(conn, SP_CONN_FRESH, false);
     if (d && error == ETIMEDOUT)
-        sp_count(&d->shards[sp_here.segment.self.shard % SP_SHARDS].expired[phase], 1);
+        sp_count(&sp_segment_shard(&sp_here.segment, d)->expired[phase], 1);
     if (blames)
         sp_claim_end(conn, dest, claim);
     if (!blames && fresh && outcome >= SP_OUTCOME_REJECTED_BREAKER)

@@ -312,7 +312,7 @@ static void breaker_settle_call(const struct sp_call *call, uint16_t epoch, bool
                                 enum sp_outcome outcome)
 {
     const struct sp_breaker_policy *p = &call->guards->breaker;
-    struct sp_shard *shard = &call->dest->shards[call->segment->self.shard % SP_SHARDS];
+    struct sp_shard *shard = sp_segment_shard(call->segment, call->dest);
     uint64_t word = atomic_load_explicit(&call->dest->breaker, memory_order_relaxed);
     if (!breaker_votes(sp_breaker_unpack(word), epoch))
         return;

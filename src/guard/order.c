@@ -4,7 +4,7 @@
 
 static struct sp_shard *order_shard(const struct sp_call *call)
 {
-    return &call->dest->shards[call->segment->self.shard % SP_SHARDS];
+    return sp_segment_shard(call->segment, call->dest);
 }
 
 static bool order_observes(const struct sp_call *call)

@@ -174,9 +174,7 @@ static int connect_finish(const struct attempt *a, const struct sp_call *call, b
     if (error == EINPROGRESS || error == EALREADY || error == EINTR)
         return error; /* in the background: told later by SO_ERROR, connect(), I/O or close() */
     if (error == ETIMEDOUT && a->due <= sp_now())
-        sp_count(
-            &call->dest->shards[call->segment->self.shard % SP_SHARDS].expired[SP_DEADLINE_CONNECT],
-            1);
+        sp_count(&sp_segment_shard(call->segment, call->dest)->expired[SP_DEADLINE_CONNECT], 1);
     sp_connect_learnt(a->fd, a->entry, error);
     return error;
 }
@@ -297,8 +295,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (*passed)
         return 0;
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */
-        sp_count(
-            &call.dest->shards[call.segment->self.shard % SP_SHARDS].expired[SP_DEADLINE_TOTAL], 1);
+        sp_count(&sp_segment_shard(call.segment, call.dest)->expired[SP_DEADLINE_TOTAL], 1);
         return connect_refuse(a, &call, NULL, ETIMEDOUT);
     }
     enum sp_verdict verdict = connect_ask(a, &call, &guards, &admission);

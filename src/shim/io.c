@@ -10,7 +10,7 @@
 static struct sp_shard *io_shard(const struct sp_io *io)
 {
     struct sp_dest *dest = sp_segment_dest(&sp_here.segment, io->conn->dest);
-    return dest ? &dest->shards[sp_here.segment.self.shard % SP_SHARDS] : NULL;
+    return dest ? sp_segment_shard(&sp_here.segment, dest) : NULL;
 }
 
 /* After a cut, no call enters the kernel: an artificial failure must not raise SIGPIPE. */

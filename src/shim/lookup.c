@@ -80,9 +80,7 @@ static void lookup_failed(const struct lookup *l, uint64_t now)
     };
     sp_order_settle(&call, &permit, true, SP_OUTCOME_LOOKUP, now - l->began);
     if (l->limit && now - l->began >= l->limit)
-        sp_count(
-            &call.dest->shards[sp_here.segment.self.shard % SP_SHARDS].expired[SP_DEADLINE_LOOKUP],
-            1);
+        sp_count(&sp_segment_shard(&sp_here.segment, call.dest)->expired[SP_DEADLINE_LOOKUP], 1);
 }
 
 static void lookup_end(const struct lookup *l, bool failed)
