@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define SP_LAYOUT    2u
+#define SP_LAYOUT    3u
 #define SP_MAGIC     UINT64_C(0x006e697072616873) /* "sharpin\0" */
 #define SP_SHARDS    8u
 #define SP_PROCESSES 1024u
