@@ -66,7 +66,7 @@ struct sp_process {
     sp_half left; /* 1: in order, by its own exit */
     char command[16];
     uint64_t pid_namespace; /* inode of /proc/self/ns/pid: pids compare only inside one */
-    uint64_t spare1;
+    sp_word here; /* address of its struct sp_here in its own memory, for who may look; 0: none */
 };
 
 enum sp_event_kind {
