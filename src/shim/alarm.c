@@ -161,8 +161,10 @@ static bool alarm_nonblocking(const struct sp_io *io)
 {
     int flags = REAL(fcntl)(io->fd, F_GETFL);
     bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
-    if (nonblocking)
+    if (nonblocking) {
         sp_conn_mark(io->conn, SP_CONN_NONBLOCK, true);
+        sp_alarm_lift(io->fd, io->conn);
+    }
     return nonblocking;
 }
 
