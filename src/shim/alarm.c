@@ -225,6 +225,11 @@ void sp_alarm_stdio(int fd, struct sp_conn *conn)
     if (atomic_load(&conn->alarm) == 0)
         alarm_keep(fd, conn);
     sp_conn_mark(conn, SP_CONN_STDIO, true);
+    if (sp_socket_recurs()) { /* a timed call would end with EINTR where libc's goes on */
+        sp_alarm_lift(fd, conn);
+        errno = error;
+        return;
+    }
     if (conn->least && alarm_own(conn) == 0)
         alarm_kernel(fd, conn->least * SP_LIMIT_UNIT);
     REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);
