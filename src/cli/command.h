@@ -35,7 +35,7 @@ struct cli {
     int typed_count;
 
     /* options, one field each; options.c */
-    const char *policy, *segment, *reason;
+    const char *policy, *segment, *reason, *root;
     char *set; /* every -o, joined by `;`; NULL when there was none */
     bool json, quiet, verbose, help;
     bool observe, private, reload, anyway, follow, until_reset, all, force;
@@ -61,9 +61,9 @@ extern const struct command command_table[];
 extern const size_t command_total;
 const struct command *command_named(const char *name); /* or NULL */
 
-command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
-    wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main, reset_main,
-    enable_main, disable_main, version_main, help_main;
+command_fn run_main, doctor_main, check_main, show_main, match_main, reload_main, status_main,
+    events_main, wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main,
+    reset_main, enable_main, disable_main, version_main, help_main;
 
 /* The page, and the help of one command (help.c). */
 void help_page(void);

@@ -46,6 +46,7 @@ static const struct option_row option_rows[] = {
     {"reason", 0, false, TEXT, AT(reason), "TEXT", "kept in the events, shown by status"},
     {"timeout", 0, false, TIME, AT(timeout), "T", "give up after T"},
     {"all", 0, false, FLAG, AT(all), NULL, "every destination"},
+    {"root", 0, false, TEXT, AT(root), "DIR", "where systemd's directories begin, instead of /"},
     {"force", 0, false, FLAG, AT(force), NULL, "even while programs use it"},
 };
 #define OPTION_ROWS (sizeof option_rows / sizeof *option_rows)
