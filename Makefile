@@ -5,7 +5,8 @@ PREFIX     ?= /usr/local
 prefix     ?= $(PREFIX)
 bindir     ?= $(prefix)/bin
 libdir     ?= $(prefix)/lib
-docdir     ?= $(prefix)/share/doc/shearpin
+datadir    ?= $(prefix)/share
+docdir     ?= $(datadir)/doc/shearpin
 pkglibdir   = $(libdir)/shearpin
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
@@ -195,9 +196,11 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin
+	$(INSTALL) -m 644 $(wildcard share/*) $(DESTDIR)$(datadir)/shearpin
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/shearpin
-	rm -rf $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)
+	rm -rf $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir) $(DESTDIR)$(datadir)/shearpin
 
 .PHONY: clean help
 clean:

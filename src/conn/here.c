@@ -21,6 +21,14 @@ static void *here_reserve(size_t size)
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* Where the command finds our connections, if the kernel lets it look. */
+static void here_publish(void)
+{
+    struct sp_segment *segment = &sp_here.segment;
+    if (segment->self.slot < SP_PROCESSES)
+        atomic_store(&segment->processes[segment->self.slot].here, (uintptr_t)&sp_here);
+}
+
 int sp_here_start(uint32_t fd_max)
 {
     sp_here.alive = here_reserve(4096);
@@ -33,6 +41,7 @@ int sp_here_start(uint32_t fd_max)
     sp_here.pid = (uint32_t)getpid();
     sp_here.fd_max = fd_max;
     sp_here.off = &sp_here.segment.head->disabled;
+    here_publish();
     return 0;
 }
 
@@ -57,6 +66,7 @@ void sp_here_after_fork(void)
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
     sp_process_join(&sp_here.segment);
+    here_publish();
 }
 
 /* --- questions to the guards --- */

@@ -177,6 +177,14 @@ size_t sp_io_messages(const struct mmsghdr *messages, int count)
 
 /* --- receiving --- */
 
+/* Made non-blocking behind our back: the call itself knows what to say, an end of file, say. */
+static bool io_unblocked(struct sp_io *io)
+{
+    if (sp_conn_flags(io->conn) & SP_CONN_NONBLOCK)
+        io->blocking = false;
+    return !io->blocking;
+}
+
 bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
     if (!io_open(io, fd, entry, flags))
@@ -187,7 +195,7 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
         bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT);
         if (!whole)
             sp_alarm_set(io);
-        else if (!sp_alarm_whole(io))
+        else if (!sp_alarm_whole(io) && !io_unblocked(io))
             return io_cut_meanwhile(io) == 0;
     }
     if (SP_LIKELY(io->conn->hold == 0) || sp_turn_of(io->word) != SP_TURN_EXCHANGE)

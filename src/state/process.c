@@ -133,6 +133,7 @@ static void process_take(struct sp_segment *segment, uint32_t slot)
     p->pid_namespace = process_namespace();
     atomic_store(&p->start, self->start);
     atomic_store(&p->left, 0);
+    atomic_store(&p->here, 0);
     atomic_store(&p->pid, self->pid);
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # A policy drafted from what was observed passes `check`, and refuses nothing of the same programs.
+# SUGGEST_SECONDS=600 replays ten minutes of known latencies, observed and then enforced.
 . "$(dirname "$0")/lib.sh"
 
 # Servers with known latencies: 20 ms, then at once; and one that never answers.
@@ -90,3 +91,55 @@ for port in range(1, 201):
 many=$("$shearpin" suggest -s many)
 is 'endpoints are bounded' "$(grep -c '^destination' <<<"$many")" 79
 like 'and what is left is said' "$many" '# 121 calls went to endpoints that found no place of their own'
+
+# A replay: the server answers when the request says, and every run asks for the same latencies.
+cat >"$work/replay.py" <<'EOF2'
+import random, socket, sys, threading, time
+port, end = int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+asked, failed = [0] * 4, []
+def work(i):
+    latencies = random.Random(i)
+    try:
+        s = socket.create_connection(("127.0.0.1", port))
+        while time.monotonic() < end:
+            s.sendall(b"%04d" % min(400, int(1000 * latencies.lognormvariate(-4, 0.8))))
+            if s.recv(1) != b"!": failed.append("no answer")
+            asked[i] += 1
+            if asked[i] % 50 == 0:
+                s.close(); s = socket.create_connection(("127.0.0.1", port))
+        s.close()
+    except OSError as error: failed.append(error)
+threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(failed or "fine", sum(asked))
+EOF2
+cat >"$work/replayed.py" <<'EOF2'
+import socket, threading, time
+listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+def one(s):
+    while data := s.recv(4, socket.MSG_WAITALL):
+        time.sleep(int(data) / 1000)
+        s.sendall(b"!")
+    s.close()
+print(listening.getsockname()[1], flush=True)
+while True:
+    s, _ = listening.accept()
+    threading.Thread(target=one, args=(s,), daemon=True).start()
+EOF2
+exec {replayed}< <(exec "$python" "$work/replayed.py")
+started+=("$!")
+read -r -u "$replayed" port
+seconds=${SUGGEST_SECONDS:-4}
+
+seen=$("$shearpin" run -s replay --observe -- "$python" "$work/replay.py" "$port" "$seconds")
+like "observed for $seconds s" "$seen" '^fine [0-9]+$'
+"$shearpin" suggest -s replay >"$work/replay.conf"
+like 'its draft has no mistakes' "$("$shearpin" check "$work/replay.conf")" 'no mistakes, 1 dest'
+sed -i "s/observe/enforce/; 1i segment replayed" "$work/replay.conf"
+seen=$("$shearpin" run -p "$work/replay.conf" -- "$python" "$work/replay.py" "$port" "$seconds")
+like "enforced for $seconds s" "$seen" '^fine [0-9]+$'
+is 'every call answered, none refused, none cut' \
+    "$(field replayed "127.0.0.1-$port" \
+        'd["exchanges"]["ok"], sum(d["exchanges"].values()), d["refused_total"], sum(d["expired"].values())')" \
+    "(${seen#fine }, ${seen#fine }, 0, 0)"

@@ -59,6 +59,10 @@ static void compare(uint64_t number)
     ck_abort_msg("seed %s\n  bare: %s  shim: %s", seed, one, other);
 }
 
+/* Walks that differed once:
+ *     5251441  recv(MSG_WAITALL) at the end of file, after O_NONBLOCK by a raw system call */
+static const uint64_t mended[] = {5251441};
+
 static void walks(const char *words)
 {
     const char *seconds = getenv("DIFFERENTIAL_SECONDS"), *from = getenv("DIFFERENTIAL_SEED");
@@ -69,6 +73,8 @@ static void walks(const char *words)
     world_policy("destination d\n match 127.0.0.1 unix:%s/*\n cap 1000\n %s\n",
                  world_file("sockets"), words);
     fprintf(stderr, "# walks from DIFFERENTIAL_SEED=%llu\n", (unsigned long long)seed);
+    for (size_t i = 0; i < sizeof mended / sizeof *mended; i++)
+        compare(mended[i]);
     do
         compare(seed++);
     while (++count && sp_now() < end);
