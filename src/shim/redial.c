@@ -6,20 +6,23 @@
 #include "base/clock.h"
 
 /* The guards as they are by now. An observed connection of `enforce N%` is never tried again. */
-static bool dial_call(const struct sp_dial *dial, struct sp_call *call, struct sp_guards *guards)
+static bool dial_call(const struct sp_dial *dial, struct sp_call *call, struct sp_guards *room)
 {
-    if (!sp_here_call(call, dial->dest, 0, sp_now(), guards))
+    if (!sp_here_call(call, dial->dest, 0, sp_now(), room))
         return false;
-    if (guards->share != 0 && dial->drawn && !sp_share_enforces(dial->drawn - 1, guards->share))
-        guards->mode = SP_MODE_OBSERVE;
+    uint32_t share = call->guards->share;
+    if (share != 0 && dial->drawn && !sp_share_enforces(dial->drawn - 1, share)) {
+        sp_here_own(call, room);
+        room->mode = SP_MODE_OBSERVE;
+    }
     return true;
 }
 
 void sp_dial_begin(struct sp_dial *dial, uint64_t began, uint64_t own)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    dial_call(dial, &call, &guards);
+    dial_call(dial, &call, &room);
     sp_retry_begin(&call, &dial->retry, began);
     if (own < dial->retry.until)
         dial->retry.until = own;
@@ -29,10 +32,10 @@ void sp_dial_begin(struct sp_dial *dial, uint64_t began, uint64_t own)
 
 enum sp_next sp_dial_next(struct sp_dial *dial, int error, uint64_t *at)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     dial->error = error;
-    if (!dial_call(dial, &call, &guards))
+    if (!dial_call(dial, &call, &room))
         return SP_NEXT_NONE;
     return sp_retry_next(&call, &dial->retry, sp_socket_outcome(error, true), at) ? SP_NEXT_AGAIN
                                                                                   : SP_NEXT_NONE;
@@ -40,17 +43,17 @@ enum sp_next sp_dial_next(struct sp_dial *dial, int error, uint64_t *at)
 
 void sp_dial_refused(struct sp_dial *dial)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    if (dial_call(dial, &call, &guards))
+    if (dial_call(dial, &call, &room))
         sp_retry_refused(&call, &dial->retry);
 }
 
 void sp_dial_succeeded(const struct sp_dial *dial)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    if (dial->retry.tries > 0 && dial_call(dial, &call, &guards))
+    if (dial->retry.tries > 0 && dial_call(dial, &call, &room))
         sp_retry_succeeded(&call, &dial->retry);
 }
 
