@@ -20,54 +20,59 @@ static size_t json_utf8(const unsigned char *s, size_t left)
     return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
 }
 
-static void json_string(const char *text, size_t max)
+static FILE *json_out(const struct json *json)
+{
+    return json->out ? json->out : stdout;
+}
+
+static void json_string(FILE *out, const char *text, size_t max)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t length = strnlen(text, max);
-    putchar('"');
+    putc('"', out);
     for (size_t i = 0; i < length;) {
         size_t n = json_utf8(s + i, length - i);
         if (n == 0)
-            fputs("\\ufffd", stdout);
+            fputs("\\ufffd", out);
         else if (s[i] < 0x20 || s[i] == 0x7f)
-            printf("\\u%04x", s[i]);
+            fprintf(out, "\\u%04x", s[i]);
         else if (s[i] == '"' || s[i] == '\\')
-            printf("\\%c", s[i]);
+            fprintf(out, "\\%c", s[i]);
         else
-            fwrite(s + i, 1, n, stdout);
+            fwrite(s + i, 1, n, out);
         i += n ? n : 1;
     }
-    putchar('"');
+    putc('"', out);
 }
 
 static void json_key(struct json *json, const char *key)
 {
     if (json->comma)
-        putchar(',');
+        putc(',', json_out(json));
     json->comma = true;
     if (key) {
-        json_string(key, strlen(key));
-        putchar(':');
+        json_string(json_out(json), key, strlen(key));
+        putc(':', json_out(json));
     }
 }
 
 void json_open(struct json *json, const char *key, char bracket)
 {
     json_key(json, key);
-    putchar(bracket);
+    putc(bracket, json_out(json));
     json->comma = false;
 }
 
 void json_close(struct json *json, char bracket)
 {
-    putchar(bracket);
+    putc(bracket, json_out(json));
     json->comma = true;
 }
 
 void json_text(struct json *json, const char *key, const char *text, size_t max)
 {
     json_key(json, key);
-    json_string(text, max);
+    json_string(json_out(json), text, max);
 }
 
 void json_word(struct json *json, const char *key, const char *word)
@@ -78,35 +83,35 @@ void json_word(struct json *json, const char *key, const char *word)
 void json_count(struct json *json, const char *key, uint64_t n)
 {
     json_key(json, key);
-    printf("%llu", (unsigned long long)n);
+    fprintf(json_out(json), "%llu", (unsigned long long)n);
 }
 
 void json_number(struct json *json, const char *key, double n)
 {
     json_key(json, key);
     if (isfinite(n))
-        printf("%.9g", n);
+        fprintf(json_out(json), "%.9g", n);
     else
-        fputs("null", stdout);
+        fputs("null", json_out(json));
 }
 
 void json_time(struct json *json, const char *key, uint64_t wall)
 {
     json_key(json, key);
-    printf("%llu.%03u", (unsigned long long)(wall / 1000000000u),
-           (unsigned)(wall % 1000000000u / 1000000u));
+    fprintf(json_out(json), "%llu.%03u", (unsigned long long)(wall / 1000000000u),
+            (unsigned)(wall % 1000000000u / 1000000u));
 }
 
 void json_bool(struct json *json, const char *key, bool yes)
 {
     json_key(json, key);
-    fputs(yes ? "true" : "false", stdout);
+    fputs(yes ? "true" : "false", json_out(json));
 }
 
 void json_null(struct json *json, const char *key)
 {
     json_key(json, key);
-    fputs("null", stdout);
+    fputs("null", json_out(json));
 }
 
 void json_end(void)

@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct json {
+    FILE *out;  /* NULL: stdout */
     bool comma; /* something stands before in this object or list */
 };
 
@@ -20,6 +22,6 @@ void json_number(struct json *json, const char *key, double n);    /* null when 
 void json_time(struct json *json, const char *key, uint64_t wall); /* seconds, to the ms */
 void json_bool(struct json *json, const char *key, bool yes);
 void json_null(struct json *json, const char *key);
-void json_end(void); /* the newline */
+void json_end(void); /* the newline, on stdout */
 
 #endif

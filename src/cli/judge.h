@@ -28,9 +28,9 @@ enum judge_reason {
 struct judge {
     enum judge_verdict verdict;
     enum judge_reason reason; /* of JUDGE_UNPROTECTED */
-    char path[4096];    /* what would be executed */
-    char program[4096]; /* what was judged: the same, or the interpreter of a script */
-    char why[160];      /* what is said of `program`: "is statically linked" */
+    char path[4096];          /* what would be executed */
+    char program[4096];       /* what was judged: the same, or the interpreter of a script */
+    char why[160];            /* what is said of `program`: "is statically linked" */
 };
 
 /* `command` as execvp(3) takes it. */

@@ -199,13 +199,13 @@ static void look_one(struct look *look, struct look_dest *d)
     d->named = sp_segment_guards(look->segment, d->index, &d->guards);
     where_call(&call, look->segment, d->index, &d->guards);
     sp_breaker_look(&call, &d->view);
-    uint64_t changed = atomic_load(&dest->changed);
+    uint64_t changed = atomic_load(&dest->cell.changed);
     d->since = changed == 0 || changed > call.now ? SP_NEVER : call.now - changed;
-    d->last_failure = atomic_load(&dest->last_failure);
-    d->open_time = atomic_load(&dest->open_time);
+    d->last_failure = atomic_load(&dest->cell.last_failure);
+    d->open_time = atomic_load(&dest->cell.open_time);
     if (d->view.state == SP_STATE_OPEN && d->since != SP_NEVER)
         d->open_time += d->since;
-    d->recovery = atomic_load(&dest->recovery);
+    d->recovery = atomic_load(&dest->cell.recovery);
     d->disabled = atomic_load(&dest->disabled) != 0;
     sp_steer_read(dest, &d->steer);
     bool over = d->steer.until != 0 && d->steer.until <= call.now;
@@ -253,35 +253,66 @@ static void look_trips(struct look *look)
     }
 }
 
-void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
+void look_mark(struct look_mark *mark, const struct sp_segment *segment)
 {
-    *look = (struct look){.segment = segment, .interval = interval ? interval : LOOK_INTERVAL};
-    look_list(look);
-    struct sp_figures *before = look_room(look->count, sizeof *before);
-    uint64_t unmatched = atomic_load(&segment->head->unmatched), start = sp_now();
-    for (uint32_t i = 0; i < look->count; i++)
-        sp_count_sum(&segment->dests[look->dests[i].index], &before[i]);
-    look_sleep(look->interval);
+    if (mark->room < segment->dest_max) {
+        free(mark->figures);
+        mark->room = segment->dest_max;
+        mark->figures = look_room(mark->room, sizeof *mark->figures);
+    }
+    for (uint32_t i = 0; i < segment->dest_max; i++) {
+        if (segment->dests[i].name[0])
+            sp_count_sum(&segment->dests[i], &mark->figures[i]);
+    }
+    mark->unmatched = atomic_load(&segment->head->unmatched);
+    mark->at = sp_now();
+}
 
-    look->policy = look_policy(segment, &look->generation);
-    look->loaded = atomic_load(&segment->head->policy_loaded);
-    look->disabled = atomic_load(&segment->head->disabled) != 0;
-    look->processes = look_processes(segment, look->alive);
+void look_unmark(struct look_mark *mark)
+{
+    free(mark->figures);
+    *mark = (struct look_mark){0};
+}
+
+static void look_head(struct look *look)
+{
+    const struct sp_head *head = look->segment->head;
+    look->policy = look_policy(look->segment, &look->generation);
+    look->loaded = atomic_load(&head->policy_loaded);
+    look->disabled = atomic_load(&head->disabled) != 0;
+    look->processes = look_processes(look->segment, look->alive);
     look->now = sp_now();
     look->wall = sp_wall();
-    look->unmatched = atomic_load(&segment->head->unmatched);
+    look->unmatched = atomic_load(&head->unmatched);
+}
+
+void look_since(struct look *look, struct sp_segment *segment, const struct look_mark *mark,
+                bool only)
+{
+    *look = (struct look){.segment = segment};
+    look_head(look);
+    look_list(look);
+    look->interval = look->now > mark->at ? look->now - mark->at : 1;
     look->unmatched_per_s =
-        (double)(look->unmatched - unmatched) / ((double)(look->now - start) / (double)SP_SECOND);
+        (double)(look->unmatched - mark->unmatched) / ((double)look->interval / (double)SP_SECOND);
     for (uint32_t i = 0; i < look->count; i++) {
         struct look_dest *d = &look->dests[i];
         sp_count_sum(&segment->dests[d->index], &d->life);
         look_one(look, d);
-        look_rates(d, &before[i], sp_now() - start, interval != 0);
+        look_rates(d, &mark->figures[d->index], sp_now() - mark->at, only);
     }
-    free(before);
     look_trips(look);
     if (look->count > 1)
         qsort(look->dests, look->count, sizeof *look->dests, look_compare);
+}
+
+void look_take(struct look *look, struct sp_segment *segment, uint64_t interval)
+{
+    struct look_mark mark = {0};
+    look_mark(&mark, segment);
+    look_sleep(interval ? interval : LOOK_INTERVAL);
+    look_since(look, segment, &mark, interval != 0);
+    look_unmark(&mark);
 }
 
 void look_free(struct look *look)

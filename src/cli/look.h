@@ -66,6 +66,19 @@ struct look {
 void look_take(struct look *look, struct sp_segment *segment, uint64_t interval);
 void look_free(struct look *look);
 
+/* The same for who looks again and again: figures kept from one look, and the look after it, whose
+ * rates are over the time between. With `only`, ERRORS and percentiles are, too. */
+struct look_mark {
+    struct sp_figures *figures; /* by destination; zero-initialise */
+    uint32_t room;
+    uint64_t unmatched;
+    uint64_t at; /* monotonic ns */
+};
+void look_mark(struct look_mark *mark, const struct sp_segment *segment);
+void look_since(struct look *look, struct sp_segment *segment, const struct look_mark *mark,
+                bool only);
+void look_unmark(struct look_mark *mark);
+
 /* A copy of the policy in force and its generation; NULL when it is damaged. Free it. */
 struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation);
 

@@ -48,7 +48,7 @@ int status_main(struct cli *cli)
     look_take(&look, &segment, cli->interval);
     status = status_choose(cli, &look, chosen);
     if (status == CLI_OK && cli->json) {
-        status_json(&look, chosen);
+        status_json(stdout, &look, chosen);
     } else if (status == CLI_OK && cli->count == 1) {
         for (uint32_t i = 0; i < look.count; i++) {
             if (chosen[i])

@@ -2,6 +2,8 @@
 #ifndef SHEARPIN_CLI_STATUS_H
 #define SHEARPIN_CLI_STATUS_H
 
+#include <stdio.h>
+
 #include "cli/look.h"
 
 /* "● open 11s" and why; the first is padded to its column by hand, for a symbol is several bytes.
@@ -16,7 +18,7 @@ void status_row(const struct look *look, const struct look_dest *d);
 void status_sides(const struct look_dest *d);
 void status_other(const struct look *look);
 void status_depth(const struct look *look, const struct look_dest *d);
-/* `chosen` tells which destinations are wanted; all of look->count. */
-void status_json(const struct look *look, const bool *chosen);
+/* `chosen` tells which of look->count destinations are wanted; NULL: all. */
+void status_json(FILE *out, const struct look *look, const bool *chosen);
 
 #endif

@@ -66,6 +66,11 @@ static void status_json_counters(struct json *json, const struct look_dest *d)
     status_json_outcomes(json, "exchanges", d->life.exchanges);
     status_json_refusals(json, "rejected", d->life.rejected);
     status_json_refusals(json, "detected", d->life.detected);
+    json_open(json, "retries", '{');
+    json_count(json, "ok", d->life.retried[SP_RETRIED_OK]);
+    json_count(json, "failed", d->life.retried[SP_RETRIED_FAILED]);
+    json_count(json, "over_budget", d->life.retried[SP_RETRIED_OVER_BUDGET]);
+    json_close(json, '}');
     json_open(json, "expired", '{');
     for (int i = 0; i < SP_DEADLINE_COUNT; i++)
         json_count(json, sp_deadline_words[i], d->life.expired[i]);
@@ -159,10 +164,10 @@ static void status_json_policy(struct json *json, const struct look *look)
     json_close(json, '}');
 }
 
-void status_json(const struct look *look, const bool *chosen)
+void status_json(FILE *out, const struct look *look, const bool *chosen)
 {
     const struct sp_head *head = look->segment->head;
-    struct json json = {0};
+    struct json json = {.out = out};
     json_open(&json, NULL, '{');
     json_text(&json, "segment", head->name, SP_NAME_SIZE);
     json_time(&json, "time_s", look->wall);
@@ -173,7 +178,7 @@ void status_json(const struct look *look, const bool *chosen)
     status_json_policy(&json, look);
     json_open(&json, "destinations", '[');
     for (uint32_t i = 0; i < look->count; i++) {
-        if (chosen[i])
+        if (!chosen || chosen[i])
             status_json_dest(&json, look, &look->dests[i]);
     }
     json_close(&json, ']');
@@ -182,5 +187,5 @@ void status_json(const struct look *look, const bool *chosen)
     json_count(&json, "total", look->unmatched);
     json_close(&json, '}');
     json_close(&json, '}');
-    json_end();
+    putc('\n', out);
 }
