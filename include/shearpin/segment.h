@@ -3,11 +3,11 @@
  *
  * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so
  * every shared word is atomic and right after each single store. Readers trust nothing: all offsets
- * are computed from four capacities and compared with the head once, indices are bounded at each
+ * are computed from five capacities and compared with the head once, indices are bounded at each
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
- *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal
+ *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal | histories
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -43,7 +43,7 @@ typedef _Atomic uint32_t sp_half;
 struct sp_head {
     uint64_t magic; /* written last at creation */
     uint32_t layout;
-    uint32_t dest_max;    /* capacities: everything below follows from these four */
+    uint32_t dest_max;    /* capacities: everything below follows from these five */
     uint32_t lease_max;   /* words in the lease pool */
     uint32_t policy_size; /* bytes of each policy area */
     uint64_t size;        /* of the whole file */
@@ -51,7 +51,8 @@ struct sp_head {
     char name[SP_NAME_SIZE];
     char version[16];     /* of the library that created it */
     uint32_t journal_max; /* entries of the journal; 0: none */
-    char spare0[20];
+    uint32_t history_max; /* destinations whose figures of the last minutes are kept */
+    char spare0[16];
 
     /* its own cache lines: what changes while programs run */
     _Alignas(
@@ -210,6 +211,23 @@ struct sp_queue {
     struct sp_ticket tickets[SP_TICKETS];
 };
 
+/* The figures of a destination as they were at some time, all shards together, cut to 32 bits: what
+ * happened since is the difference. `times` are of answers, or of connects where none follow. */
+struct sp_moment {
+    sp_word time; /* monotonic ns; 0 while it is being written */
+    sp_half connects[SP_OUTCOME_COUNT];
+    sp_half exchanges[SP_OUTCOME_COUNT];
+    sp_half refused;
+    sp_half times[SP_BINS];
+    sp_half spare[6];
+};
+
+struct sp_history {
+    sp_word last; /* when the time of the newest moment began, by the clock cut to its step */
+    sp_word spare[7];
+    struct sp_moment moments[SP_MOMENTS];
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
@@ -235,6 +253,7 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
     sp_word drawn;                          /* connections that drew their side of `enforce N%` */
+    sp_half history;                        /* which of the histories is its, + 1; 0: none */
     _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
@@ -251,6 +270,8 @@ _Static_assert(sizeof(struct sp_event) == 192, "layout");
 _Static_assert(sizeof(struct sp_learnt) == 256, "layout");
 _Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_side) % SP_CACHELINE == 0, "layout");
+_Static_assert(sizeof(struct sp_moment) == 1408, "layout");
+_Static_assert(sizeof(struct sp_history) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(offsetof(struct sp_dest, breaker) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
@@ -310,6 +331,8 @@ struct sp_segment {
     uint32_t policy_size;
     uint32_t journal_max;
     struct sp_entry *journal;
+    struct sp_history *histories;
+    uint32_t history_max;
     size_t size;
     void *life; /* the page that keeps the life lock */
     dev_t device;
@@ -355,9 +378,8 @@ void sp_segment_detach(struct sp_segment *segment);
 int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
                      struct sp_error *error);
 
-/* Bytes of a segment with these capacities. */
-size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size,
-                       uint32_t journal_max);
+/* Bytes of a segment with the capacities in `head`. */
+size_t sp_segment_size(const struct sp_head *head);
 
 /* --- the policy in force --- */
 
@@ -459,6 +481,26 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 uint32_t sp_bin_of(uint64_t duration);                    /* ns -> bin */
 uint64_t sp_bin_low(uint32_t bin);                        /* inclusive lower edge, ns */
 uint64_t sp_bin_quantile(const uint64_t *bins, double q); /* ns; 0 when empty */
+
+/* --- the last minutes: src/state/history.c --- */
+
+/* The calls of a destination over some time. */
+struct sp_span {
+    uint64_t time; /* ns */
+    uint64_t calls, errors, timeouts, refused;
+    uint64_t times[SP_BINS];
+};
+/* What happened between two figures. Spans of several destinations may be added up. */
+void sp_span_between(struct sp_span *out, const struct sp_guards *guards,
+                     const struct sp_figures *before, const struct sp_figures *after);
+/* Before a call is counted: keeps the figures as they are when a step of `moment` ms has begun. */
+void sp_history_keep(struct sp_segment *segment, struct sp_dest *dest,
+                     const struct sp_guards *guards, uint64_t now);
+/* The last `window` ns up to now, and at most a step more; less if it is not known for so long. 0:
+ * all there is. False: there is no history. */
+bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *dest,
+                     const struct sp_guards *guards, uint64_t window, uint64_t now,
+                     struct sp_span *out);
 
 /* --- sliding windows: src/state/window.c. `words` is one array a shard. --- */
 
