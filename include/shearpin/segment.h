@@ -7,7 +7,8 @@
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
- *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal | histories
+ *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal |
+ * histories
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H

@@ -70,8 +70,8 @@ static void measure_value(const struct sp_condition *condition, const struct sp_
         out->value = measure_share(out->wrong, asked);
         break;
     case SP_MEASURE_RPS:
-        out->value = span->time ? (uint64_t)((double)span->calls * SP_SECOND / (double)span->time)
-                                : 0;
+        out->value =
+            span->time ? (uint64_t)((double)span->calls * SP_SECOND / (double)span->time) : 0;
         break;
     default:
         out->calls = measure_answers(span);
@@ -108,8 +108,7 @@ void sp_measure(const struct sp_condition *condition, const struct sp_span *span
     *out = (struct sp_measured){.needed = sp_measure_needed(condition)};
     measure_value(condition, span, out);
     bool few = out->calls < out->needed;
-    bool holds =
-        condition->above ? measure_above(condition, out) : measure_below(condition, out);
+    bool holds = condition->above ? measure_above(condition, out) : measure_below(condition, out);
     /* More than one on the wrong side is too many for all the calls that are needed. */
     if (few && (condition->above || out->wrong <= 1))
         out->verdict = SP_MEASURED_FEW;

@@ -95,7 +95,7 @@ static bool condition_measure(struct condition_text *text, struct sp_condition *
         sp_near_try(&near, condition_measures[i].word);
         sp_text_put(&all, " %s", condition_measures[i].word);
     }
-    if (near.best != NULL)
+    if (near.best != NULL && near.best[0] != 'p') /* one percentile is near any other */
         snprintf(cure, sizeof cure, "did you mean '%s'?", near.best);
     snprintf(what, sizeof what, "unknown measure '%.*s'",
              (int)(text->length < 64 ? text->length : 64), text->word);

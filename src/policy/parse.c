@@ -14,8 +14,8 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"retry", ""}, {"fallback", ""},     {"lookup", ""},       {"split", ""},
-    {"breaker", "scope"}, {"breaker", "eject"},
+    {"retry", ""}, {"fallback", ""},     {"lookup", ""},
+    {"split", ""}, {"breaker", "scope"}, {"breaker", "eject"},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 

@@ -68,25 +68,42 @@ void sp_history_keep(struct sp_segment *segment, struct sp_dest *dest,
 
 /* --- reading --- */
 
-/* What is newer than `from` is nobody's beginning: the newest moment before it, or the oldest. */
-static const struct sp_moment *history_find(const struct sp_history *history, uint64_t from,
-                                            uint64_t now)
+struct history_found {
+    const struct sp_moment *before, *after; /* the newest up to some time, and the next one */
+    uint64_t before_time, after_time;
+};
+
+static void history_find(const struct sp_history *history, uint64_t from, uint64_t now,
+                         struct history_found *out)
 {
-    const struct sp_moment *before = NULL, *after = NULL;
-    uint64_t newest = 0, oldest = UINT64_MAX;
+    *out = (struct history_found){.after_time = UINT64_MAX};
     for (unsigned i = 0; i < SP_MOMENTS; i++) {
         uint64_t time = atomic_load(&history->moments[i].time);
         if (time == 0 || time > now)
             continue;
-        if (time <= from && time > newest) {
-            newest = time;
-            before = &history->moments[i];
-        } else if (time > from && time < oldest) {
-            oldest = time;
-            after = &history->moments[i];
+        if (time <= from && time > out->before_time) {
+            out->before_time = time;
+            out->before = &history->moments[i];
+        } else if (time > from && time < out->after_time) {
+            out->after_time = time;
+            out->after = &history->moments[i];
         }
     }
-    return before ? before : after;
+}
+
+/* Where the last `window` begins. With no call in a step there is no moment: when the newest before
+ * is older than a step, nothing happened from its step on to the next moment. */
+static const struct sp_moment *history_begin(const struct sp_history *history, uint64_t step,
+                                             uint64_t from, uint64_t now, uint64_t *time)
+{
+    struct history_found found;
+    history_find(history, from, now, &found);
+    bool near = found.before && from - found.before_time < step;
+    *time = near           ? now - found.before_time
+            : found.before ? now - from
+            : found.after  ? now - found.after_time
+                           : 0;
+    return near ? found.before : found.after;
 }
 
 /* Two sums of one thing, both cut to 32 bits. What has fallen since was torn by a writer. */
@@ -120,25 +137,25 @@ static void history_between(struct sp_span *out, const struct sp_guards *guards,
     out->refused += history_since(&now->refused, &then->refused);
 }
 
-/* With nothing written down yet, all counts are of the time before there was a history. */
 bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *dest,
                      const struct sp_guards *guards, uint64_t window, uint64_t now,
                      struct sp_span *out)
 {
     struct sp_moment all, then;
     const struct sp_history *history = history_of(segment, dest);
-    const struct sp_moment *found =
-        history ? history_find(history, now > window ? now - window : 0, now) : NULL;
+    uint64_t from = window && now > window ? now - window : 0;
     *out = (struct sp_span){0};
-    if (!found)
-        return history != NULL;
-    history_sum(&all, dest, history_connects(guards));
-    memcpy(&then, found, sizeof then);
-    uint64_t time = atomic_load(&then.time);
-    if (time == 0 || time > now || atomic_load(&found->time) != time)
+    if (!history)
+        return false;
+    const struct sp_moment *begin =
+        history_begin(history, guards->moment * SP_MS, from, now, &out->time);
+    if (!begin)
         return true;
-    history_between(out, guards, &all, &then);
-    out->time = now - time;
+    history_sum(&all, dest, history_connects(guards));
+    memcpy(&then, begin, sizeof then);
+    uint64_t time = atomic_load(&then.time);
+    if (time != 0 && atomic_load(&begin->time) == time) /* else it was overwritten just now */
+        history_between(out, guards, &all, &then);
     return true;
 }
 

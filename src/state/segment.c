@@ -98,8 +98,7 @@ static int segment_check_head(const char *path, const struct sp_head *head, off_
              head->policy_size < sizeof(struct sp_policy) || head->journal_max > SP_JOURNAL_MAX ||
              head->history_max > SP_HISTORIES_MAX)
         why = "is damaged: its capacities are out of range";
-    else if (head->size != (uint64_t)size ||
-             sp_segment_size(head) != head->size)
+    else if (head->size != (uint64_t)size || sp_segment_size(head) != head->size)
         why = "is damaged: its size is not what its head says";
     if (!why)
         return 0;
