@@ -41,6 +41,12 @@ const struct command command_table[] = {
      events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
      "STATE is closed, open or half-open. Exit 1 when it was not reached in time."},
+    {"metrics", "Watch", "", "Prometheus text on stdout", "[-s NAME]... [--textfile FILE] [--list]",
+     0, 0, metrics_main,
+     "Of every segment here, or of those that are named. --textfile is for node_exporter; --list\n"
+     "says what there is. Durations are in buckets of 1, 2.5 and 5 of each decade, which are "
+     "exact;\n"
+     "their _sum counts each duration as the middle of a bin, at most 5 % off."},
     {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
      "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
      "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "

@@ -233,12 +233,12 @@ static bool connect_stream(int fd, struct sp_conn *conn)
 
 /* A connection to ask the guards with. False: the call is not ours. */
 static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *call,
-                            struct sp_guards *guards)
+                            struct sp_guards *room)
 {
     a->conn = sp_conn_new();
     if (!a->conn)
         return false;
-    if (!sp_here_call(call, dest, sp_conn_index(a->conn), sp_now(), guards) ||
+    if (!sp_here_call(call, dest, sp_conn_index(a->conn), sp_now(), room) ||
         !connect_stream(a->fd, a->conn)) {
         sp_conn_free(a->conn);
         a->conn = NULL;
@@ -246,16 +246,15 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     }
     sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
-    sp_conn_side(a->conn, call, guards);
+    sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
     return true;
 }
 
 /* Sleeps until the guards say yes or no; SP_WAIT: a signal came that ends it with EINTR. A leap out
  * of the sleep leaves nothing behind: while it lasts there is no connection. */
-static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call,
-                                    struct sp_guards *guards, struct sp_wait *wait,
-                                    struct sp_admission *admission)
+static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, struct sp_guards *room,
+                                    struct sp_wait *wait, struct sp_admission *admission)
 {
     enum sp_verdict verdict = SP_WAIT;
     struct sp_await sleep;
@@ -265,7 +264,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call,
         a->conn = NULL;
         if (!sp_await(&sleep, wait))
             break;
-        verdict = connect_prepare(a, call->index, call, guards)
+        verdict = connect_prepare(a, call->index, call, room)
                       ? sp_order_admit(call, true, wait, admission)
                       : SP_PASS;
     }
@@ -275,30 +274,30 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call,
     return verdict;
 }
 
-static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call,
-                                   struct sp_guards *guards, struct sp_admission *admission)
+static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call, struct sp_guards *room,
+                                   struct sp_admission *admission)
 {
     struct sp_wait wait;
     bool blocking = !(sp_conn_flags(a->conn) & SP_CONN_NONBLOCK);
     sp_wait_none(&wait);
     enum sp_verdict verdict = sp_order_admit(call, true, blocking ? &wait : NULL, admission);
-    return verdict == SP_WAIT ? connect_wait(a, call, guards, &wait, admission) : verdict;
+    return verdict == SP_WAIT ? connect_wait(a, call, room, &wait, admission) : verdict;
 }
 
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
-    *passed = !connect_prepare(a, dest, &call, &guards);
+    *passed = !connect_prepare(a, dest, &call, &room);
     if (*passed)
         return 0;
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */
         sp_count(&sp_segment_shard(call.segment, call.dest)->expired[SP_DEADLINE_TOTAL], 1);
         return connect_refuse(a, &call, NULL, ETIMEDOUT);
     }
-    enum sp_verdict verdict = connect_ask(a, &call, &guards, &admission);
+    enum sp_verdict verdict = connect_ask(a, &call, &room, &admission);
     *passed = verdict == SP_PASS && !a->conn; /* switched off meanwhile */
     if (verdict == SP_WAIT)
         errno = EINTR;
@@ -309,6 +308,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (sp_here.fault_count)
         sp_here_faults(&call, SP_FAULT_ON_CONNECT, &act);
     a->delay = act.delay;
+    if (a->delay)
+        sp_here_own(&call, &room);
     if (act.error)
         return connect_refuse(a, &call, &admission, act.error);
     return connect_run(a, &call, &admission);

@@ -86,7 +86,7 @@ policy none "destination pay
 ask none 1 1
 said=$("$shearpin" slo -s none 2>&1)
 is 'without any slo there is nothing to say yes to' $? 1
-like 'and what to do is said' "$said" 'no `slo` in the policy in force.*slo p95 < 500ms for 5m'
+like 'and what to do is said' "$said" 'in the policy in force.*slo p95 < 500ms for 5m'
 said=$("$shearpin" reload -s none "$work/two.conf" 2>&1)
 is 'a segment without room for a history takes none' $? 5
 like 'and says so' "$said" 'history.*shearpin rm'
