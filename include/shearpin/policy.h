@@ -12,7 +12,7 @@
 
 /* Room that sp_policy_read needs, scratch included. Reserve it with mmap; little of it is touched.
  */
-#define SP_POLICY_ROOM     ((size_t)4 << 20)
+#define SP_POLICY_ROOM     ((size_t)8 << 20)
 #define SP_POLICY_MAGIC    0x31796370u /* "pcy1" */
 #define SP_POLICY_ROWS_MAX 1024u
 
@@ -36,6 +36,17 @@ struct sp_breaker_policy {
     uint32_t established; /* enum sp_established: what an open breaker does to pooled connections */
 };
 
+/* A line `retry`: which connects and look-ups are tried again. The first line whose `on` has the
+ * outcome counts; its number holds for all tries of a call together. */
+struct sp_retry_policy {
+    uint32_t on;    /* mask of outcomes */
+    uint16_t tries; /* after the first; 0 = off */
+    uint16_t spare;
+    uint64_t backoff_min; /* ns; doubled with each try, of which a random part is waited */
+    uint64_t backoff_max;
+};
+#define SP_RETRY_LINES 4
+
 enum sp_established { SP_ESTABLISHED_FAIL, SP_ESTABLISHED_PASS, SP_ESTABLISHED_COUNT };
 extern const char *const sp_established_words[SP_ESTABLISHED_COUNT]; /* fail pass */
 
@@ -54,6 +65,9 @@ struct sp_guards {
     uint64_t limit_wait;        /* ns; 0 = refuse at once */
     uint32_t journal;           /* bytes of the segment's journal; 0 = calls are not written down */
     uint32_t moment;            /* ms between two moments of the history; 0 = none is kept */
+    uint32_t retry_budget;      /* share of the recent calls that may be tried again */
+    uint32_t spare;
+    struct sp_retry_policy retry[SP_RETRY_LINES];
 };
 
 /* `mode` as one value: the word in the low byte, the share above it. */

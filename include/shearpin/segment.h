@@ -80,6 +80,8 @@ enum sp_event_kind {
     SP_EVENT_DISABLE, /* destination "" for the whole segment */
     SP_EVENT_ENABLE,
     SP_EVENT_POLICY, /* a = generation put in force; text = the file */
+    SP_EVENT_RETRY,  /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
+                        how they came out */
     SP_EVENT_KINDS
 };
 

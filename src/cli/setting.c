@@ -124,7 +124,7 @@ static void setting_form(const struct keys_form *form, const struct sp_guards *g
 {
     struct sp_text_out text = sp_text_out(out, size);
     char value[64], last[64] = "";
-    sp_text_put(&text, "%s", sp_keys[form->first].word);
+    sp_text_put(&text, "%s", keys_written(form->first));
     for (size_t i = 0; i < form->parts; i++) {
         sp_key_format(&sp_keys[form->part[i].key], guards, value, sizeof value);
         bool again = form->range && strcmp(value, last) == 0; /* open 5s, not open 5s..5s */
@@ -152,13 +152,14 @@ bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t
     }
     sp_key_format(k, guards, value, sizeof value);
     /* `cap 64` is how people write it */
-    bool bare = k->word[0] == 0 || keys_bare(k->directive, strlen(k->directive)) == key;
+    size_t first = keys_on_line(key, 0);
+    bool bare = k->word[0] == 0 || keys_bare(k->directive, strlen(k->directive)) == first;
     struct sp_text_out text = sp_text_out(out, size);
     if (k->type == SP_KEY_FLAG) {
         sp_text_put(&text, "%s%s", k->word, strcmp(value, "off") == 0 ? " off" : "");
         return true;
     }
-    sp_text_put(&text, "%s%s%s", bare ? "" : k->word, bare ? "" : " ", value);
+    sp_text_put(&text, "%s%s%s", bare ? "" : keys_written(key), bare ? "" : " ", value);
     return true;
 }
 
@@ -178,7 +179,7 @@ static size_t setting_gather(const struct setting_view *view, const char *direct
         if (strcmp(sp_keys[key].directive, directive) != 0)
             continue;
         struct setting_origin origin = setting_origin(view, key);
-        if ((origin.from == SETTING_INITIAL && !all) ||
+        if ((origin.from == SETTING_INITIAL && !(all && keys_line(key) == 0)) ||
             !setting_words(&view->guards, key, words, sizeof words))
             continue;
         setting_origin_text(origin, origin_text, sizeof origin_text);

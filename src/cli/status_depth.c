@@ -213,6 +213,7 @@ static void depth_events(const struct look *look, const struct look_dest *d)
 void status_depth(const struct look *look, const struct look_dest *d)
 {
     static const char *const guards[] = {"breaker", "cap", "rate"};
+    static const char *const retried[SP_RETRIED_COUNT] = {"ok", "failed", "over budget"};
     status_table_head();
     status_row(look, d);
     status_sides(d);
@@ -222,6 +223,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_caps(look, d);
     depth_counts("connects", NULL, d->life.connects, SP_OUTCOME_COUNT);
     depth_counts("exchanges", NULL, d->life.exchanges, SP_OUTCOME_COUNT);
+    depth_counts("retried", retried, d->life.retried, SP_RETRIED_COUNT);
     depth_counts("refused", guards, d->life.rejected, 3);
     depth_counts("would refuse", guards, d->life.detected, 3);
     depth_counts("would cut", sp_deadline_words, d->life.observed.late, SP_DEADLINE_COUNT);

@@ -67,6 +67,11 @@ static void status_json_counters(struct json *json, const struct look_dest *d)
     status_json_outcomes(json, "exchanges", d->life.exchanges);
     status_json_refusals(json, "rejected", d->life.rejected);
     status_json_refusals(json, "detected", d->life.detected);
+    json_open(json, "retries", '{');
+    json_count(json, "ok", d->life.retried[SP_RETRIED_OK]);
+    json_count(json, "failed", d->life.retried[SP_RETRIED_FAILED]);
+    json_count(json, "over_budget", d->life.retried[SP_RETRIED_OVER_BUDGET]);
+    json_close(json, '}');
     json_open(json, "expired", '{');
     for (int i = 0; i < SP_DEADLINE_COUNT; i++)
         json_count(json, sp_deadline_words[i], d->life.expired[i]);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
-static_assert(sizeof(struct sp_row) == 248 && sizeof(struct sp_match) == 36 &&
+static_assert(sizeof(struct sp_row) == 352 && sizeof(struct sp_match) == 36 &&
                   sizeof(struct sp_setting) == 8 && sizeof(struct sp_condition) == 24,
               "the layout of blocks in segments");
 
@@ -127,6 +127,9 @@ static bool block_guards(const struct sp_guards *guards)
 {
     for (size_t key = 0; key < KEY_COUNT; key++)
         if (!keys_allowed(key, keys_get(&sp_keys[key], guards)))
+            return false;
+    for (size_t i = 0; i < SP_RETRY_LINES; i++)
+        if (guards->retry[i].backoff_min > guards->retry[i].backoff_max)
             return false;
     return guards->breaker.open_min <= guards->breaker.open_max;
 }

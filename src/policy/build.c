@@ -39,7 +39,9 @@ static void build_guards(const struct reader *reader, size_t row, struct sp_guar
 {
     sp_guards_initial(guards);
     for (size_t key = 0; key < KEY_COUNT; key++) {
-        size_t from = reader->set[row][key].line > 0 ? row : READER_DEFAULTS;
+        bool own = reader->set[row][key].line > 0 ||
+                   (keys_line(key) > 0 && reader->set[row][KEY_RETRY].line > 0);
+        size_t from = own ? row : READER_DEFAULTS;
 
         if (reader->set[from][key].line > 0)
             keys_set(&sp_keys[key], guards, keys_get(&sp_keys[key], &reader->rows[from].guards));

@@ -49,7 +49,8 @@ struct reader {
     const char *name; /* of its file */
     uint16_t file;
     enum reader_section section;
-    size_t row; /* with SECTION_ROW */
+    size_t row;    /* with SECTION_ROW */
+    size_t repeat; /* of a directive that may stand on several lines: which this one is */
 
     /* what was read so far */
     struct reader_place syntax, segment;

@@ -5,7 +5,7 @@
 #include "shearpin/segment.h"
 
 #define SP_LEASES_MAX      (1u << 22)
-#define SP_POLICY_SIZE_MAX (4u << 20)
+#define SP_POLICY_SIZE_MAX ((uint32_t)SP_POLICY_ROOM)
 #define SP_JOURNAL_MAX     (1u << 24) /* entries: 256 MiB */
 #define SP_HISTORIES_MAX   SP_DESTS_MAX
 
