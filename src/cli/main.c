@@ -16,6 +16,12 @@ const struct command command_table[] = {
      "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
      "protected is refused: static programs, Go, setuid. --anyway runs it all the same.\n"
      "Without a policy --observe watches every destination and touches nothing."},
+    {"doctor", "Wrap", "TARGET",
+     "say whether a file, PID or UNIT can be wrapped, and what to do if not",
+     "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
+     "TARGET is a program, a PID or the name of a systemd unit. Of a live process it also says\n"
+     "whether the library is awake in it, how many of its connections the library sees, and which\n"
+     "children escape. Exit 0: it can be wrapped, 1: it cannot, 3: there is no such thing."},
     {"check", "Policy", "[FILE...]", "find mistakes", "[FILE...] [--json]", 0, -1, check_main,
      "All mistakes in one pass, as FILE:LINE:COLUMN. Exit 1 when there is an error."},
     {"show", "Policy", "[FILE]", "the effective policy, with origins",
