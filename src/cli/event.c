@@ -190,15 +190,22 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
     }
 }
 
-void event_print(const struct sp_event *e)
+void event_line(const struct sp_event *e, char *out, size_t size)
 {
     char clock[32], sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
     event_clock(e->wall, clock, sizeof clock);
     event_sentence(e, sentence, sizeof sentence);
     say_safe(dest, sizeof dest, e->destination, SP_NAME_SIZE);
     say_safe(command, sizeof command, e->command, sizeof e->command);
-    printf("%s  %s  %s (pid %u%s%s)\n", clock, *dest ? dest : "(all)", sentence, e->pid,
-           *command ? " " : "", command);
+    snprintf(out, size, "%s  %s  %s (pid %u%s%s)", clock, *dest ? dest : "(all)", sentence, e->pid,
+             *command ? " " : "", command);
+}
+
+void event_print(const struct sp_event *e)
+{
+    char line[1024];
+    event_line(e, line, sizeof line);
+    puts(line);
 }
 
 /* --- for machines --- */

@@ -14,6 +14,7 @@ bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_
 void event_reason(const struct sp_event *event, char *out, size_t size);
 
 /* `10:41:56  payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
+void event_line(const struct sp_event *event, char *out, size_t size);
 void event_print(const struct sp_event *event);
 void event_print_json(const struct sp_event *event);
 /* "reason":{...} of a breaker event. */

@@ -43,6 +43,12 @@ const struct command command_table[] = {
      status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
      "the segment was made; with --interval everything is over that time."},
+    {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
+     top_main,
+     "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
+     "Where stdout is no terminal, with TERM=dumb and with --batch: one plain table after the "
+     "other.\n"
+     "NO_COLOR takes the colours away."},
     {"events", "Watch", "[-f]", "what changed, and why", "[-f] [--json] [--since T]", 0, 0,
      events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
