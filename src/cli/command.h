@@ -73,6 +73,8 @@ command_fn run_main, check_main, show_main, match_main, reload_main, status_main
     enable_main, disable_main, metrics_main, version_main, help_main;
 command_fn doctor_main;
 
+command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the live table */
+
 /* The page, and the help of one command (help.c). */
 void help_page(void);
 void help_usage(const struct command *command);
