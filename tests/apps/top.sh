@@ -7,6 +7,7 @@ socket=$work/tmux
 tmux() { env -u TMUX tmux -f /dev/null -S "$socket" "$@"; }
 shown() { tmux capture-pane -p -t top; }
 shows() { [[ $(shown) =~ $1 ]]; }
+narrow() { [ "$(shown | wc -L)" -le 40 ]; }
 press() { tmux send-keys -t top "$@"; }
 end_tmux() {
     tmux kill-server 2>/dev/null
@@ -95,7 +96,7 @@ until_true shows '─{20}    0/64'
 echo 'ok - a wider terminal has room for bars'
 tmux resize-window -t top -x 40 -y 8
 until_true shows 'payments.*closed'
-until_true eval '[ "$(shown | wc -L)" -le 40 ]'
+until_true narrow
 like 'a small one shows what fits' "$(shown)" 'q quit'
 tmux resize-window -t top -x 80 -y 24
 
