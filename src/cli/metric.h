@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "cli/look.h"
+#include "cli/group.h"
 
 enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 
@@ -54,6 +54,8 @@ void metric_escaped(FILE *file, const char *text, size_t max);
 
 /* Everything as Prometheus reads it. */
 void metric_page(FILE *file, const struct metric_look *looks, size_t count);
+/* The same of all segments of a group, whose marks were set, as they are now. */
+bool metric_group(FILE *file, const struct group *group);
 
 /* --- the functions of the rows, by file --- */
 
