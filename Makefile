@@ -69,15 +69,21 @@ define settled
 	    printf '%s\n' '$(subst ','\'',$(1))' >$@
 endef
 
+# What one command wants more, and the others do without.
+HTTP_CFLAGS ?= $(shell $(PKG_CONFIG) --exists libmicrohttpd && \
+    echo -DSP_WITH_HTTP $$($(PKG_CONFIG) --cflags libmicrohttpd))
+
 $(BUILD)/flags: FORCE
-	$(call settled,$(CC) $(MACHINE) $(ALL_CPPFLAGS) $(CFLAGS) $(WARN) $(LIB_CFLAGS) $(pkglibdir))
+	$(call settled,$(CC) $(MACHINE) $(ALL_CPPFLAGS) $(CFLAGS) $(WARN) $(LIB_CFLAGS) $(pkglibdir) \
+	    $(HTTP_CFLAGS))
 $(BUILD)/sources: FORCE
 	$(call settled,$(EVERY) $(LDFLAGS))
 
 COMPILE = $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
 OBJ_FLAGS = $(LIB_CFLAGS)
 $(BUILD)/obj/src/cli/%.o: OBJ_FLAGS = -DSP_LIBDIR='"$(pkglibdir)"' \
-    $(shell $(PKG_CONFIG) --cflags libbsd)
+    $(shell $(PKG_CONFIG) --cflags libbsd) $(HTTP_CFLAGS)
+$(BUILD)/obj/src/cli/page.o: src/cli/page.html
 $(BUILD)/obj/tests/%.o: OBJ_FLAGS = -I$(BUILD)/tests -Itests $(shell $(PKG_CONFIG) --cflags check)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags

@@ -59,6 +59,13 @@ const struct command command_table[] = {
      "says what there is. Durations are in buckets of 1, 2.5 and 5 of each decade, which are "
      "exact;\n"
      "their _sum counts each duration as the middle of a bin, at most 5 % off."},
+    {"serve", "Watch", "", "the same over HTTP", "[-s NAME]... [--listen ADDRESS:PORT]", 0, 0,
+     serve_main,
+     "Read-only: a status page at /, /metrics for Prometheus, /status.json, /healthz, /readyz.\n"
+     "Without -s every segment that is here or comes. Prints its address when it listens; ends "
+     "with\n"
+     "SIGINT or SIGTERM. Whoever reaches the port can read it: keep it on loopback or behind a "
+     "proxy."},
     {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
      "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
      "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
