@@ -25,7 +25,7 @@ static void events_drain(const struct cli *cli, const struct sp_segment *segment
         if (event.wall < since)
             continue;
         if (cli->json)
-            event_print_json(&event);
+            event_write_json(stdout, &event);
         else
             event_print(&event);
         if (cli->follow)

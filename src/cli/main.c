@@ -43,6 +43,12 @@ const struct command command_table[] = {
      status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
      "the segment was made; with --interval everything is over that time."},
+    {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
+     top_main,
+     "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
+     "Where stdout is no terminal, with TERM=dumb and with --batch: one plain table after the "
+     "other.\n"
+     "NO_COLOR takes the colours away."},
     {"events", "Watch", "[-f]", "what changed, and why", "[-f] [--json] [--since T]", 0, 0,
      events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
@@ -53,6 +59,13 @@ const struct command command_table[] = {
      "says what there is. Durations are in buckets of 1, 2.5 and 5 of each decade, which are "
      "exact;\n"
      "their _sum counts each duration as the middle of a bin, at most 5 % off."},
+    {"serve", "Watch", "", "the same over HTTP", "[-s NAME]... [--listen ADDRESS:PORT]", 0, 0,
+     serve_main,
+     "Read-only: a status page at /, /metrics for Prometheus, /status.json, /healthz, /readyz.\n"
+     "Without -s every segment that is here or comes. Prints its address when it listens; ends "
+     "with\n"
+     "SIGINT or SIGTERM. Whoever reaches the port can read it: keep it on loopback or behind a "
+     "proxy."},
     {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
      "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
      "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
@@ -61,6 +74,12 @@ const struct command command_table[] = {
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
+    {"slo", "Watch", "[DEST]", "is what `slo` demands kept?", "[DEST] [--json]", 0, 1, slo_main,
+     "Every `slo` line of the policy in force, measured over the time that it names. Exit 1 when "
+     "one\n"
+     "is broken. A percentile takes timeouts as slower than every answer. Too few calls are said "
+     "to\n"
+     "be too few, and break nothing."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
