@@ -169,7 +169,8 @@ struct sp_dest {
     sp_half history;                        /* which of the histories is its, + 1; 0: none */
     _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
     /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up
-     * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries. */
+     * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries.
+     */
     _Alignas(SP_CACHELINE) sp_word retries[SP_WINDOW_BUCKETS];
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];

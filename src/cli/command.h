@@ -25,6 +25,7 @@ struct cli_inject {
     const char *fault; /* "latency 300ms" */
     const char *dest;  /* NULL until --on said it */
 };
+#define CLI_SLOS     8
 #define CLI_INJECTS  8
 #define CLI_SEGMENTS 64
 
@@ -49,6 +50,11 @@ struct cli {
     uint64_t interval, since, lasting, timeout, deadline; /* ns; 0: not given */
     struct cli_inject injects[CLI_INJECTS];
     int inject_count;
+    const char *slo[CLI_SLOS]; /* conditions as they were typed */
+    int slo_count;
+    const char *save, *against;
+    bool batch, strict, waiting;
+    uint64_t frames, checks, every; /* every: ns; 0: not given */
 };
 
 typedef int command_fn(struct cli *cli); /* returns the exit status */

@@ -190,7 +190,7 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
     }
 }
 
-void event_line(const struct sp_event *e, char *out, size_t size)
+void event_news(const struct sp_event *e, char *out, size_t size)
 {
     char sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
     event_sentence(e, sentence, sizeof sentence);
@@ -200,12 +200,19 @@ void event_line(const struct sp_event *e, char *out, size_t size)
              *command ? " " : "", command);
 }
 
+void event_line(const struct sp_event *e, char *out, size_t size)
+{
+    char clock[32], news[EVENT_LINE - 40];
+    event_clock(e->wall, clock, sizeof clock);
+    event_news(e, news, sizeof news);
+    snprintf(out, size, "%s  %s", clock, news);
+}
+
 void event_write(FILE *out, const struct sp_event *e)
 {
-    char clock[32], line[EVENT_LINE];
-    event_clock(e->wall, clock, sizeof clock);
+    char line[EVENT_LINE];
     event_line(e, line, sizeof line);
-    fprintf(out, "%s  %s\n", clock, line);
+    fprintf(out, "%s\n", line);
 }
 
 /* --- for machines --- */

@@ -18,9 +18,10 @@ const char *event_kind(const struct sp_event *event);
 const char *event_state(unsigned state);
 
 /* `payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
-#define EVENT_LINE 900
-void event_line(const struct sp_event *event, char *out, size_t size);
+#define EVENT_LINE 1024
+void event_news(const struct sp_event *event, char *out, size_t size);
 /* `10:41:56  payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
+void event_line(const struct sp_event *event, char *out, size_t size);
 void event_write(FILE *out, const struct sp_event *event);
 void event_write_json(FILE *out, const struct sp_event *event);
 static inline void event_print(const struct sp_event *event)

@@ -28,7 +28,7 @@ static void events_syslog(void *context, const struct sp_event *event)
     char line[EVENT_LINE];
     (void)context;
     bool opened = event->kind == SP_EVENT_BREAKER && event->to == SP_STATE_OPEN;
-    event_line(event, line, sizeof line);
+    event_news(event, line, sizeof line);
     syslog(opened ? LOG_WARNING : LOG_NOTICE, "%s", line);
 }
 

@@ -54,7 +54,7 @@ static void watch_tell(const struct watch *watch, const struct sp_event *e)
     char reason[160] = "", line[EVENT_LINE];
     if (breaker)
         event_reason(e, reason, sizeof reason);
-    event_line(e, line, sizeof line);
+    event_news(e, line, sizeof line);
     watch_set_number("SEQUENCE", atomic_load(&e->sequence));
     watch_set_number("TIME", e->wall / SP_SECOND);
     watch_set("SEGMENT", where_name(watch->segment));
