@@ -11,11 +11,19 @@
 const struct command command_table[] = {
     {"run", "Wrap", "-- COMMAND...", "run a command under a policy (same pid; exec)",
      "[-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--observe] [--private]\n"
-     "         [--reload] [--anyway] [--deadline T] [--inject 'FAULT' --on DEST]... -- COMMAND...",
+     "         [--reload] [--anyway] [--deadline T] [--inject 'FAULT' --on DEST]...\n"
+     "         [--slo 'CONDITION']... [--save FILE] [--against FILE] -- COMMAND...",
      1, -1, run_main,
      "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
      "protected is refused: static programs, Go, setuid. --anyway runs it all the same.\n"
-     "Without a policy --observe watches every destination and touches nothing."},
+     "Without a policy --observe watches every destination and touches nothing.\n"
+     "With --slo, --save or --against the command is a child: when it has ended, what its calls "
+     "were\n"
+     "measured as is said on stderr, and judged: 'p95 < 500ms', 'payments errors < 1%'. Exit 1 "
+     "when "
+     "a\n"
+     "condition is not kept, or the calls are too few to tell, and the command itself ended with "
+     "0."},
     {"doctor", "Wrap", "TARGET",
      "say whether a file, PID or UNIT can be wrapped, and what to do if not",
      "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
