@@ -57,8 +57,12 @@ const struct command command_table[] = {
      "Where stdout is no terminal, with TERM=dumb and with --batch: one plain table after the "
      "other.\n"
      "NO_COLOR takes the colours away."},
-    {"events", "Watch", "[-f]", "what changed, and why", "[-f] [--json] [--since T]", 0, 0,
-     events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
+    {"events", "Watch", "[-f]", "what changed, and why",
+     "[-f] [--json] [--since T] [--syslog] [--record FILE [--max SIZE]]", 0, 0, events_main,
+     "With -f and no --since: the last ten, then those to come, until interrupted; a segment that\n"
+     "is made anew is followed, too. --record goes on where an earlier one ended; when half of "
+     "SIZE\n"
+     "is reached, FILE becomes FILE.1."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
      "STATE is closed, open or half-open. Exit 1 when it was not reached in time."},
     {"metrics", "Watch", "", "Prometheus text on stdout", "[-s NAME]... [--textfile FILE] [--list]",
@@ -74,6 +78,14 @@ const struct command command_table[] = {
      "with\n"
      "SIGINT or SIGTERM. Whoever reaches the port can read it: keep it on loopback or behind a "
      "proxy."},
+    {"watch", "Watch", "--exec CMD", "run CMD for each event",
+     "[DEST...] --exec CMD [--timeout T] [--since T]", 0, -1, watch_main,
+     "From now on, one after the other, until interrupted. /bin/sh gets CMD as you typed it; the\n"
+     "event comes in the environment, so nothing of it is ever parsed: SHEARPIN_EVENT_KIND,\n"
+     "_DESTINATION, _FROM, _TO, _REASON, _TEXT, _TIME, _SEQUENCE, _SEGMENT, _PID, _COMMAND, "
+     "_LINE.\n"
+     "CMD itself is not guarded, and killed after T (else 1m).\n"
+     "  shearpin watch payments --exec 'logger -t alarm \"$SHEARPIN_EVENT_LINE\"'"},
     {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
      "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
      "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
