@@ -13,6 +13,13 @@ bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_
 /* "5 refused in a row": why a breaker changed. */
 void event_reason(const struct sp_event *event, char *out, size_t size);
 
+/* "breaker", "trip", "policy"; and a state of a breaker. Never NULL. */
+const char *event_kind(const struct sp_event *event);
+const char *event_state(unsigned state);
+
+/* `payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
+#define EVENT_LINE 1024
+void event_news(const struct sp_event *event, char *out, size_t size);
 /* `10:41:56  payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
 void event_line(const struct sp_event *event, char *out, size_t size);
 void event_write(FILE *out, const struct sp_event *event);
