@@ -105,12 +105,21 @@ const struct command command_table[] = {
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
-    {"slo", "Watch", "[DEST]", "is what `slo` demands kept?", "[DEST] [--json]", 0, 1, slo_main,
-     "Every `slo` line of the policy in force, measured over the time that it names. Exit 1 when "
-     "one\n"
-     "is broken. A percentile takes timeouts as slower than every answer. Too few calls are said "
-     "to\n"
-     "be too few, and break nothing."},
+    {"slo", "Watch", "", NULL, "[DEST] [--json]", 0, 1, slo_main,
+     "Is what `slo` demands kept? Every such line of the policy in force is measured over the "
+     "time\n"
+     "that it names. Exit 1 when one is broken. To a percentile a timeout is slower than every\n"
+     "answer. Too few calls are said to be too few, and break nothing."},
+    {"health", "Watch", "", NULL, "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
+     health_main,
+     "Exit 1, unhealthy: a breaker refuses calls. Exit 0, degraded: it is half-open or only\n"
+     "observed, an `slo` is broken, somebody waits for a place, or something is disabled; with\n"
+     "--strict that is 1, too. --checks N says no only after N checks in a row, --every T apart."},
+    {"ready", "Watch", "", "verdicts", "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
+     ready_main,
+     "As health, and a process must be attached: exit 1 until one is. With --checks 30 it waits "
+     "up\n"
+     "to half a minute, for ExecStartPost= or a startup probe."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
