@@ -118,7 +118,8 @@ const struct command command_table[] = {
      "With DEST only there."},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
     {"help", NULL, NULL, "explain a command, the environment, exit statuses",
-     "[COMMAND | environment | exit]", 0, 1, help_main, NULL},
+     "[COMMAND | environment | exit | man | bash]", 0, 1, help_main,
+     "man prints shearpin(1), bash what bash completes with: source <(shearpin help bash)"},
 };
 const size_t command_total = sizeof command_table / sizeof *command_table;
 
