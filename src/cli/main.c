@@ -24,6 +24,17 @@ const struct command command_table[] = {
      "a\n"
      "condition is not kept, or the calls are too few to tell, and the command itself ended with "
      "0."},
+    {"wrap", "Wrap", "| unwrap UNIT", "write or remove the systemd drop-in of a service",
+     "UNIT [-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--enforce] [--dry-run] [--force]\n"
+     "         [--root DIR]",
+     1, 1, wrap_main,
+     "Asks doctor first, then writes /etc/systemd/system/UNIT.d/50-shearpin.conf: variables of "
+     "the\n"
+     "environment, nothing else. In observe mode unless --enforce is given. Nothing is restarted."},
+    {"unwrap", "Wrap", NULL, "remove the systemd drop-in of a service",
+     "UNIT [--dry-run] [--force] [--root DIR]", 1, 1, unwrap_main,
+     "Removes what `wrap` wrote, with the directories that it made. A file that was changed since\n"
+     "stays, unless --force is given."},
     {"doctor", "Wrap", "TARGET",
      "say whether a file, PID or UNIT can be wrapped, and what to do if not",
      "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
@@ -94,12 +105,21 @@ const struct command command_table[] = {
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
-    {"slo", "Watch", "[DEST]", "is what `slo` demands kept?", "[DEST] [--json]", 0, 1, slo_main,
-     "Every `slo` line of the policy in force, measured over the time that it names. Exit 1 when "
-     "one\n"
-     "is broken. A percentile takes timeouts as slower than every answer. Too few calls are said "
-     "to\n"
-     "be too few, and break nothing."},
+    {"slo", "Watch", "", NULL, "[DEST] [--json]", 0, 1, slo_main,
+     "Is what `slo` demands kept? Every such line of the policy in force is measured over the "
+     "time\n"
+     "that it names. Exit 1 when one is broken. To a percentile a timeout is slower than every\n"
+     "answer. Too few calls are said to be too few, and break nothing."},
+    {"health", "Watch", "", NULL, "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
+     health_main,
+     "Exit 1, unhealthy: a breaker refuses calls. Exit 0, degraded: it is half-open or only\n"
+     "observed, an `slo` is broken, somebody waits for a place, or something is disabled; with\n"
+     "--strict that is 1, too. --checks N says no only after N checks in a row, --every T apart."},
+    {"ready", "Watch", "", "verdicts", "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
+     ready_main,
+     "As health, and a process must be attached: exit 1 until one is. With --checks 30 it waits "
+     "up\n"
+     "to half a minute, for ExecStartPost= or a startup probe."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
