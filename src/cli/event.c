@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/say.h"
@@ -136,6 +137,17 @@ static void event_steered(const struct sp_event *e, const char *verb, struct sp_
         sp_text_put(text, ": %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
 }
 
+/* Of an address that has a breaker of its own. */
+static bool event_address(const struct sp_event *e, char *out, size_t size)
+{
+    struct sp_addr address;
+    if (e->kind != SP_EVENT_BREAKER ||
+        !sp_addr_parse(e->text, strnlen(e->text, sizeof e->text), &address))
+        return false;
+    sp_addr_format(&address, out, size);
+    return true;
+}
+
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -146,6 +158,8 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "%-14s", part);
         event_reason(e, part, sizeof part);
         sp_text_put(&text, "   %s", part);
+        if (event_address(e, part, sizeof part))
+            sp_text_put(&text, " at %s", part);
         break;
     case SP_EVENT_TRIP:
         event_steered(e, "tripped", &text);
@@ -165,6 +179,10 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
     case SP_EVENT_POLICY:
         sp_text_put(&text, "policy generation %llu in force: %s", (unsigned long long)e->a,
                     say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        break;
+    case SP_EVENT_STALE:
+        sp_text_put(&text, "look-ups of %s fail: the addresses of %s ago answer",
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text), SAY_AGE(e->a));
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
@@ -207,15 +225,18 @@ void event_json_reason(struct json *json, const struct sp_event *e)
 
 void event_print_json(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
-                                                      "reset", "disable", "enable", "policy"};
+    static const char *const kinds[SP_EVENT_KINDS] = {
+        "none", "breaker", "trip", "hold", "reset", "disable", "enable", "policy", "stale"};
     struct json json = {0};
+    char address[SP_ADDR_TEXT_SIZE];
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
     json_open(&json, NULL, '{');
     json_count(&json, "sequence", atomic_load(&e->sequence));
     json_time(&json, "time_s", e->wall);
     json_word(&json, "kind", e->kind < SP_EVENT_KINDS ? kinds[e->kind] : "?");
     json_text(&json, "destination", e->destination, SP_NAME_SIZE);
+    if (event_address(e, address, sizeof address))
+        json_text(&json, "endpoint", address, sizeof address);
     if (e->kind == SP_EVENT_BREAKER) {
         json_word(&json, "from", event_state(e->from));
         json_word(&json, "to", event_state(e->to));
@@ -227,6 +248,8 @@ void event_print_json(const struct sp_event *e)
         json_time(&json, "until_s", event_on_wall(e->a));
     if (e->kind == SP_EVENT_POLICY)
         json_count(&json, "generation", e->a);
+    if (e->kind == SP_EVENT_STALE)
+        json_number(&json, "age_s", (double)e->a / (double)SP_SECOND);
     json_text(&json, "text", e->text, sizeof e->text);
     json_count(&json, "pid", e->pid);
     json_count(&json, "uid", e->uid);

@@ -14,8 +14,10 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"retry", ""}, {"fallback", ""},     {"lookup", ""},       {"split", ""},
-    {"slo", ""},   {"breaker", "scope"}, {"breaker", "eject"},
+    {"retry", ""},
+    {"fallback", ""},
+    {"split", ""},
+    {"slo", ""},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 

@@ -16,12 +16,13 @@ struct attempt {
     const struct sockaddr *address;
     socklen_t length;
     struct sp_conn *conn;
-    uint64_t entry; /* of the fd */
-    uint64_t word;  /* the turn */
-    uint64_t due;   /* SP_NEVER: no deadline */
-    uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
-    uint64_t delay; /* injected: the result is not to be seen earlier */
-    bool local;     /* a unix socket */
+    uint64_t entry;                /* of the fd */
+    uint64_t word;                 /* the turn */
+    uint64_t due;                  /* SP_NEVER: no deadline */
+    uint32_t drawn;                /* of `enforce N%`: sp_conn.drawn */
+    uint64_t delay;                /* injected: the result is not to be seen earlier */
+    bool local;                    /* a unix socket */
+    struct sockaddr_storage other; /* that it goes to instead, while its own address is out */
 };
 
 /* --- outcomes --- */
@@ -248,6 +249,8 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, guards);
     a->drawn = a->conn->drawn;
+    if (guards->breaker.scope != SP_SCOPE_DESTINATION)
+        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
     return true;
 }
 
