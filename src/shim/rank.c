@@ -13,21 +13,21 @@ struct rank {
     int dest;
     bool scoped; /* it has a breaker for each address, and is enforced */
     struct sp_call call;
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_addr last; /* each comes several times, once a type of socket */
     bool out;
 };
 
 static void rank_dest(struct rank *rank, int dest)
 {
-    const struct sp_guards *g = &rank->guards;
+    const struct sp_guards *g;
     if (dest == rank->dest)
         return;
     rank->dest = dest;
     rank->scoped = dest >= 0 &&
-                   sp_here_call(&rank->call, (uint32_t)dest, SP_NO_CONN, sp_now(), &rank->guards) &&
-                   g->breaker.scope == SP_SCOPE_ENDPOINT && g->mode == SP_MODE_ENFORCE &&
-                   g->share == 0 && !g->pass;
+                   sp_here_call(&rank->call, (uint32_t)dest, SP_NO_CONN, sp_now(), &rank->room) &&
+                   (g = rank->call.guards)->breaker.scope == SP_SCOPE_ENDPOINT &&
+                   g->mode == SP_MODE_ENFORCE && g->share == 0 && !g->pass;
 }
 
 /* A port that is not known yet says nothing about rules with ports: then the name decides. */

@@ -21,10 +21,10 @@ static uint8_t stale_family(int family)
 /* An endpoint's siblings are the other addresses of an answer, so `scope endpoint` wants it too. */
 static bool stale_wants(int dest)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    return dest >= 0 && sp_here_call(&call, (uint32_t)dest, SP_NO_CONN, sp_now(), &guards) &&
-           (guards.lookup_stale || guards.breaker.scope == SP_SCOPE_ENDPOINT);
+    return dest >= 0 && sp_here_call(&call, (uint32_t)dest, SP_NO_CONN, sp_now(), &room) &&
+           (call.guards->lookup_stale || call.guards->breaker.scope == SP_SCOPE_ENDPOINT);
 }
 
 /* Each address once, in its order. An address of one link only means nothing without the link. */
@@ -89,15 +89,15 @@ static void stale_event(const struct sp_call *call, const char *name, uint64_t a
 /* The addresses that may serve, those of `family` only; it is counted that they did. */
 static bool stale_take(int dest, const char *name, uint8_t family, struct sp_answer *answer)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     uint64_t now = sp_now();
-    if (dest < 0 || !sp_here_call(&call, (uint32_t)dest, SP_NO_CONN, now, &guards) ||
-        guards.mode != SP_MODE_ENFORCE || guards.lookup_stale == 0)
+    if (dest < 0 || !sp_here_call(&call, (uint32_t)dest, SP_NO_CONN, now, &room) ||
+        call.guards->mode != SP_MODE_ENFORCE || call.guards->lookup_stale == 0)
         return false;
     int place = sp_answer_get(call.segment, name, family, answer);
     uint64_t age = place < 0 || now < answer->time ? 0 : now - answer->time;
-    if (place < 0 || age > guards.lookup_stale)
+    if (place < 0 || age > call.guards->lookup_stale)
         return false;
     sp_count(&sp_segment_shard(call.segment, call.dest)->stale, 1);
     if (sp_answer_served(call.segment, place, now))
