@@ -420,11 +420,11 @@ void sp_endpoint_forget(struct sp_segment *segment, uint32_t dest);
 /* Keeps what `name` was looked up to; `answer` has family, count, families and ip. */
 void sp_answer_put(struct sp_segment *segment, const char *name, struct sp_answer *answer,
                    uint64_t now);
-/* The newest answer to a look-up of `name` for addresses of `family` (NONE: any), or one that has
- * such among others. Returns its place for sp_answer_served(), or -1. */
+/* The newest answer to a look-up of `name` that has addresses of `family`; those only. NONE: any,
+ * and rather an answer to a look-up for any. Returns its place for sp_answer_served(), or -1. */
 int sp_answer_get(const struct sp_segment *segment, const char *name, uint8_t family,
                   struct sp_answer *out);
-/* It served instead of an answer; true when that is the first time since it was a new one. */
+/* It served instead of an answer; true when none of that name has since it was new. */
 bool sp_answer_served(struct sp_segment *segment, int place, uint64_t now);
 
 /* --- names for exec: src/state/learnt.c --- */

@@ -10,7 +10,7 @@ static bool aim_answer(const struct sp_addr *address, struct sp_answer *answer, 
 {
     char names[SP_NAMES_EACH][SP_NAMES_TEXT];
     if (address->family == SP_FAMILY_UNIX || sp_names_of(address, names) == 0 ||
-        sp_answer_get(&sp_here.segment, names[0], SP_FAMILY_NONE, answer) < 0)
+        sp_answer_get(&sp_here.segment, names[0], address->family, answer) < 0)
         return false;
     for (*place = 0; *place < answer->count; ++*place) {
         if (answer->families[*place] == address->family &&

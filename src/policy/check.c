@@ -102,8 +102,9 @@ static void check_breaker(const struct check *check)
                        check_text(check, KEY_RESPONSE, other));
     check_idle(check, KEY_EJECT, check_value(check, KEY_SCOPE) == SP_SCOPE_ENDPOINT,
                "the breaker is the destination's; say scope endpoint");
-    for (size_t key = KEY_OPEN; key <= KEY_ESTABLISHED; key++) {
-        if (check_trips(check) || !check_set(check, key) || check_set(check, KEY_STREAK))
+    for (size_t key = KEY_OPEN; key <= KEY_SCOPE; key++) {
+        if (key == KEY_PASS || check_trips(check) || !check_set(check, key) ||
+            check_set(check, KEY_STREAK))
             continue;
         report_warning(check->reader, check_place(check, key),
                        "'%s': the breaker never trips: it has no streak, rate or slow",

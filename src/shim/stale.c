@@ -129,6 +129,22 @@ static struct addrinfo **stale_append(struct addrinfo **end, const char *text, c
     return end;
 }
 
+/* IPv4 is mapped where there is no IPv6, or all is asked for. */
+static void stale_unmapped(struct sp_answer *answer, int flags)
+{
+    uint8_t six = 0;
+    if (flags & AI_ALL)
+        return;
+    for (uint8_t i = 0; i < answer->count; i++) {
+        if (answer->families[i] != SP_FAMILY_IPV6)
+            continue;
+        answer->families[six] = SP_FAMILY_IPV6;
+        memmove(answer->ip[six++], answer->ip[i], sizeof *answer->ip);
+    }
+    if (six > 0)
+        answer->count = six;
+}
+
 int sp_stale_list(int dest, const char *name, const char *service, const struct addrinfo *hints,
                   struct addrinfo **list, int failure)
 {
@@ -145,6 +161,8 @@ int sp_stale_list(int dest, const char *name, const char *service, const struct 
         errno = error;
         return failure;
     }
+    if (mapped)
+        stale_unmapped(&answer, like.ai_flags);
     bool named = like.ai_flags & AI_CANONNAME;
     like.ai_flags = (like.ai_flags & AI_NUMERICSERV) | AI_NUMERICHOST;
     for (uint8_t i = 0; i < answer.count; i++) {

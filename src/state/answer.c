@@ -101,6 +101,15 @@ static void answer_only(struct sp_answer *answer, uint8_t family)
     answer->count = kept;
 }
 
+/* Who asks for all families is served best by an answer to that. */
+static bool answer_better(const struct sp_answer *a, const struct sp_answer *b, uint8_t family)
+{
+    bool whole = a->family == SP_FAMILY_NONE;
+    if (family == SP_FAMILY_NONE && whole != (b->family == SP_FAMILY_NONE))
+        return whole;
+    return a->time > b->time;
+}
+
 int sp_answer_get(const struct sp_segment *segment, const char *name, uint8_t family,
                   struct sp_answer *out)
 {
@@ -110,7 +119,7 @@ int sp_answer_get(const struct sp_segment *segment, const char *name, uint8_t fa
     for (size_t i = 0; i < ANSWER_WAYS; i++) {
         size_t at = (home + i) % SP_ANSWERS;
         if (!answer_copy(&segment->answers[at], &copy) || strcasecmp(copy.name, name) != 0 ||
-            (found >= 0 && copy.time <= out->time))
+            (found >= 0 && !answer_better(&copy, out, family)))
             continue;
         if (family != SP_FAMILY_NONE)
             answer_only(&copy, family);
@@ -124,8 +133,18 @@ int sp_answer_get(const struct sp_segment *segment, const char *name, uint8_t fa
 
 bool sp_answer_served(struct sp_segment *segment, int place, uint64_t now)
 {
+    struct sp_answer copy, other;
     uint32_t ms = (uint32_t)(now / SP_MS);
-    if (place < 0 || (size_t)place >= SP_ANSWERS)
+    if (place < 0 || (size_t)place >= SP_ANSWERS ||
+        atomic_exchange(&segment->answers[place].served, ms ? ms : 1) != 0 ||
+        !answer_copy(&segment->answers[place], &copy))
         return false;
-    return atomic_exchange(&segment->answers[place].served, ms ? ms : 1) == 0;
+    size_t home = answer_home(copy.name);
+    for (size_t i = 0; i < ANSWER_WAYS; i++) {
+        size_t at = (home + i) % SP_ANSWERS;
+        if (at != (size_t)place && answer_copy(&segment->answers[at], &other) &&
+            strcasecmp(other.name, copy.name) == 0 && atomic_load(&other.served) != 0)
+            return false;
+    }
+    return true;
 }
