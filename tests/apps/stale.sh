@@ -85,6 +85,7 @@ ask_node() {
     guarded dns node -e "require('http').get('http://$name:$port/',
         r => { console.log(r.statusCode); r.resume(); }).on('error', e => console.log(e.code))"
 }
+# shellcheck disable=SC2016
 ask_perl() { guarded dns perl -MSocket -e '@h = gethostbyname(shift); print map { inet_ntoa($_) . " " } @h[4..$#h]' $name; }
 ask_getent() { guarded dns getent hosts $name; }
 
