@@ -24,6 +24,17 @@ const struct command command_table[] = {
      "a\n"
      "condition is not kept, or the calls are too few to tell, and the command itself ended with "
      "0."},
+    {"wrap", "Wrap", "| unwrap UNIT", "write or remove the systemd drop-in of a service",
+     "UNIT [-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--enforce] [--dry-run] [--force]\n"
+     "         [--root DIR]",
+     1, 1, wrap_main,
+     "Asks doctor first, then writes /etc/systemd/system/UNIT.d/50-shearpin.conf: variables of "
+     "the\n"
+     "environment, nothing else. In observe mode unless --enforce is given. Nothing is restarted."},
+    {"unwrap", "Wrap", NULL, "remove the systemd drop-in of a service",
+     "UNIT [--dry-run] [--force] [--root DIR]", 1, 1, unwrap_main,
+     "Removes what `wrap` wrote, with the directories that it made. A file that was changed since\n"
+     "stays, unless --force is given."},
     {"doctor", "Wrap", "TARGET",
      "say whether a file, PID or UNIT can be wrapped, and what to do if not",
      "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
