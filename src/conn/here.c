@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "conn/names.h"
@@ -172,7 +173,9 @@ void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_a
             continue;
         if (ordinal == 0)
             ordinal = atomic_fetch_add(&call->dest->ordinal, 1) + 1;
-        if (sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
-            sp_count(&shard->injected[fault->kind], 1);
+        if (!sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
+            continue;
+        SP_PROBE(fault, call->dest->name, fault->kind, ordinal);
+        sp_count(&shard->injected[fault->kind], 1);
     }
 }

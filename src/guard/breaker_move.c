@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/probe.h"
+
 #define WAIT_MS_MAX ((int32_t)1 << 30) /* beyond it, differences of 32-bit ms mean nothing */
 
 void breaker_event(const struct sp_call *call, struct sp_breaker from, struct sp_breaker to,
@@ -14,6 +16,7 @@ void breaker_event(const struct sp_call *call, struct sp_breaker from, struct sp
                              .reason = (uint8_t)reason,
                              .a = a,
                              .b = b};
+    SP_PROBE(transition, call->dest->name, from.state, to.state, reason);
     memcpy(event.destination, call->dest->name, sizeof event.destination);
     sp_event_write(call->segment, &event);
 }
