@@ -133,6 +133,8 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
+    if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
+        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
     return true;
 }
 
