@@ -109,6 +109,17 @@ struct sp_kept {
     struct sp_guards guards;
 };
 
+/* A thread that sleeps in one of our wrappers, for whoever may look (src/conn/sleeper.c). */
+enum sp_asleep { SP_ASLEEP_PLACE, SP_ASLEEP_RATE, SP_ASLEEP_RETRY, SP_ASLEEP_INJECTED };
+#define SP_SLEEPERS 64u
+struct sp_sleeper {
+    sp_half tid; /* 0: free */
+    sp_half why; /* enum sp_asleep */
+    uint32_t dest;
+    int32_t fd;
+    uint64_t since; /* monotonic ns */
+};
+
 struct sp_here {
     sp_half *off;    /* 1 while the shim sleeps; points into the segment once there is one */
     sp_word *fds;    /* fd -> generation << 32 | index + 1, 0: not guarded */
@@ -129,8 +140,13 @@ struct sp_here {
     size_t fault_count;
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
+    struct sp_sleeper sleepers[SP_SLEEPERS];
 };
 extern struct sp_here sp_here;
+
+/* From here on this thread sleeps; NULL: there is no room to say so. */
+struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since);
+void sp_sleeper_leave(struct sp_sleeper *sleeper);
 
 /* The shim is awake: two loads. */
 static inline bool sp_here_awake(void)

@@ -64,6 +64,7 @@ void sp_here_after_fork(void)
         sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
     }
+    memset(sp_here.sleepers, 0, sizeof sp_here.sleepers);
     atomic_store(&sp_due_watched, 0);
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
