@@ -58,10 +58,12 @@ const struct command command_table[] = {
      "figures\n"
      "of its own (64 at least): deadlines from percentiles, caps from peaks, each line with the\n"
      "evidence. What it prints is a policy: shearpin suggest >policy.conf"},
-    {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
-     status_main,
+    {"status", "Watch", "[DEST...]", "one table, now",
+     "[DEST...] [--json] [--interval T] [--waiting]", 0, -1, status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
-     "the segment was made; with --interval everything is over that time."},
+     "the segment was made; with --interval everything is over that time. --waiting shows who is\n"
+     "inside of a guarded call at this moment, for how long, and for what: it reads the memory of\n"
+     "those processes, so it takes the same user, or root where kernel.yama.ptrace_scope is set."},
     {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
      top_main,
      "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
@@ -142,7 +144,8 @@ const struct command command_table[] = {
      "With DEST only there."},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
     {"help", NULL, NULL, "explain a command, the environment, exit statuses",
-     "[COMMAND | environment | exit]", 0, 1, help_main, NULL},
+     "[COMMAND | environment | exit | man | bash]", 0, 1, help_main,
+     "man prints shearpin(1), bash what bash completes with: source <(shearpin help bash)"},
 };
 const size_t command_total = sizeof command_table / sizeof *command_table;
 
