@@ -4,9 +4,8 @@
 #include <errno.h>
 
 #define WATCH_LINES 16 /* that fail at once; further ones simply fail */
-* /
 
-    bool sp_watch_hides(int fd, bool failed)
+bool sp_watch_hides(int fd, bool failed)
 {
     struct sp_conn *conn = sp_pending_at(fd);
     return conn && (sp_pending_rests(conn) || (failed && sp_pending_failed(conn, fd)));
