@@ -109,6 +109,17 @@ struct sp_kept {
     struct sp_guards guards;
 };
 
+/* A thread that sleeps in one of our wrappers, for whoever may look (src/conn/sleeper.c). */
+enum sp_asleep { SP_ASLEEP_PLACE, SP_ASLEEP_RATE, SP_ASLEEP_RETRY, SP_ASLEEP_INJECTED };
+#define SP_SLEEPERS 64u
+struct sp_sleeper {
+    sp_half tid; /* 0: free */
+    sp_half why; /* enum sp_asleep */
+    uint32_t dest;
+    int32_t fd;
+    uint64_t since; /* monotonic ns */
+};
+
 struct sp_here {
     sp_half *off;    /* 1 while the shim sleeps; points into the segment once there is one */
     sp_word *fds;    /* fd -> generation << 32 | index + 1, 0: not guarded */
@@ -129,8 +140,13 @@ struct sp_here {
     size_t fault_count;
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
+    struct sp_sleeper sleepers[SP_SLEEPERS];
 };
 extern struct sp_here sp_here;
+
+/* From here on this thread sleeps; NULL: there is no room to say so. */
+struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since);
+void sp_sleeper_leave(struct sp_sleeper *sleeper);
 
 /* The shim is awake: two loads. */
 static inline bool sp_here_awake(void)
@@ -178,7 +194,7 @@ static inline void sp_here_own(struct sp_call *call, struct sp_guards *room)
 }
 /* The destination of an address, or -1. Counts what no destination takes. */
 int sp_here_route(const struct sp_addr *address);
-/* The same, without counting. */
+/* The same for who does not connect: nothing is counted or learnt. */
 int sp_here_destination(const struct sp_addr *address);
 /* The destination of a name that is to be looked up, `port` 0 if it is not known; or -1. */
 int sp_here_route_name(const char *name, uint16_t port);
@@ -363,8 +379,8 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire);
 
 /* The connection is for `address`: its breaker is asked from now on. */
 void sp_aim(struct sp_conn *conn, struct sp_call *call, const struct sp_addr *address);
-/* While that is out: another address of the same name, family, port and destination that is not;
- * then the connection is for that one. False: there is none, or no need. */
+/* Another address of the same name, family, port and destination that is not out: then the
+ * connection is for that one. False: there is none. */
 bool sp_aim_other(struct sp_conn *conn, struct sp_call *call, struct sp_addr *address);
 /* Is an address out? With port 0: on every port that is known of it. */
 bool sp_aim_out(const struct sp_call *call, const struct sp_addr *address);

@@ -58,10 +58,12 @@ const struct command command_table[] = {
      "figures\n"
      "of its own (64 at least): deadlines from percentiles, caps from peaks, each line with the\n"
      "evidence. What it prints is a policy: shearpin suggest >policy.conf"},
-    {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
-     status_main,
+    {"status", "Watch", "[DEST...]", "one table, now",
+     "[DEST...] [--json] [--interval T] [--waiting]", 0, -1, status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
-     "the segment was made; with --interval everything is over that time."},
+     "the segment was made; with --interval everything is over that time. --waiting shows who is\n"
+     "inside of a guarded call at this moment, for how long, and for what: it reads the memory of\n"
+     "those processes, so it takes the same user, or root where kernel.yama.ptrace_scope is set."},
     {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
      top_main,
      "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
