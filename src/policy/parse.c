@@ -14,7 +14,7 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"retry", ""}, {"fallback", ""},     {"lookup", ""},       {"split", ""},
+    {"retry", ""}, {"lookup", ""},       {"split", ""},
     {"slo", ""},   {"breaker", "scope"}, {"breaker", "eject"},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
@@ -303,6 +303,7 @@ static void parse_unknown_directive(struct reader *reader, const struct scan_wor
         return;
     }
     sp_near_try(&near, "match");
+    sp_near_try(&near, "fallback");
     for (size_t key = 0; key < KEY_COUNT; key++)
         sp_near_try(&near, sp_keys[key].directive);
     for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
@@ -325,6 +326,8 @@ static void parse_directive(struct reader *reader)
         reader->section = SECTION_SKIPPED;
     } else if (parse_is(word, "match")) {
         rule_words(reader);
+    } else if (parse_is(word, "fallback")) {
+        fallback_words(reader);
     } else if (keys_single(word->text, word->length, &key)) {
         parse_single(reader, key);
     } else if (group != NULL) {
