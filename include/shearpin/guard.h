@@ -67,7 +67,8 @@ struct sp_permit {
 struct sp_call {
     struct sp_segment *segment;
     struct sp_dest *dest;
-    uint32_t index; /* of dest */
+    struct sp_endpoint *endpoint; /* whose breaker is asked; NULL: the destination's */
+    uint32_t index;               /* of dest */
     const struct sp_guards *guards;
     uint64_t now;
     uint32_t conn;   /* the asker's number for the connection, kept in leases */
@@ -98,7 +99,7 @@ static inline void sp_wait_none(struct sp_wait *wait)
     wait->began = wait->token = wait->since = 0;
 }
 
-/* Breaker (src/guard/breaker.c). Writes events for the transitions that it wins. */
+/* Breaker (src/guard/breaker*.c). Writes events for the transitions that it wins. */
 enum sp_verdict sp_breaker_admit(const struct sp_call *call, struct sp_permit *permit);
 void sp_breaker_settle(const struct sp_call *call, const struct sp_permit *permit,
                        enum sp_outcome outcome, uint64_t duration);

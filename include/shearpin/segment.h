@@ -12,33 +12,20 @@
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
 
+#include "shearpin/dest.h"
 #include "shearpin/policy.h"
 #include "shearpin/types.h"
-#include <stdatomic.h>
 #include <sys/types.h>
 
 #define SP_LAYOUT    3u
 #define SP_MAGIC     UINT64_C(0x006e697072616873) /* "sharpin\0" */
-#define SP_SHARDS    8u
 #define SP_PROCESSES 1024u
 #define SP_EVENTS    1024u
 #define SP_LEARNT    512u
-#define SP_PROBES    16u
-#define SP_TICKETS   256u
-#define SP_WINDOW_BUCKETS \
-    16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
 #define SP_NO_SLOT   0xffffffffu
 #define SP_NO_LEASE  0xffffffffu
 #define SP_NO_ROW    0xffffu
 #define SP_DESTS_MAX SP_POLICY_ROWS_MAX
-
-/* Histogram bins: edges 1.0 1.1 .. 2.5 | 2.75 .. 5 | 5.5 .. 10 of each decade from 1 us to 1000 s:
- * at most 10 % wide, and 1, 2.5, 5 are edges. Bin 0 is below 1 us, the last from 1000 s on. */
-#define SP_BINS_DECADE 35u
-#define SP_BINS        (9u * SP_BINS_DECADE + 2u)
-
-typedef _Atomic uint64_t sp_word;
-typedef _Atomic uint32_t sp_half;
 
 struct sp_head {
     uint64_t magic; /* written last at creation */
@@ -137,124 +124,11 @@ struct sp_learnt {
     char name[208];
 };
 
-/* Counters of one eighth of the processes (slot mod 8), so that neighbours share no line. */
-struct sp_shard {
-    sp_word connects[SP_OUTCOME_COUNT];  /* attempts on the wire, by outcome */
-    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome */
-    sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
-    sp_word detected[3];                 /* the same, only observed */
-    sp_word expired[SP_DEADLINE_COUNT];
-    sp_word injected[8]; /* by fault number */
-    sp_word sent;        /* bytes */
-    sp_word received;
-    sp_word last_success; /* monotonic ns */
-    sp_word spare[15];
-    sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
-    sp_word slow[SP_WINDOW_BUCKETS];
-    sp_word connect_time[SP_BINS]; /* successful connects */
-    sp_word answer_time[SP_BINS];  /* first byte of the request to first byte of the answer */
-    sp_word pad[6];
-};
-
-/* The calls of one side while `enforce N%` is in force, so that the two can be compared. */
-enum sp_side_of { SP_SIDE_NONE, SP_SIDE_ENFORCED, SP_SIDE_OBSERVED };
-#define SP_SIDE_SHARDS 4u
-struct sp_side {
-    sp_word connects[SP_OUTCOME_COUNT];
-    sp_word exchanges[SP_OUTCOME_COUNT];
-    sp_word late[SP_DEADLINE_COUNT]; /* were cut, or would have been; by `mode observe` too */
-    sp_word refused[3];              /* or would have been */
-    sp_word answer_time[SP_BINS];
-};
-
-/* The endpoint of a destination that was learnt while programs ran, for `suggest`. */
-#define SP_ORIGIN_READY 1u
-struct sp_origin {
-    sp_half state;  /* 0: free, else a hash of the text in the upper bits, and READY */
-    char text[252]; /* as `match` takes it: by the name that was looked up, else by address */
-};
-
-/* Who steered last, shown first by status until it is reset or over. */
-struct sp_steer {
-    sp_half sequence; /* odd while it is being written */
-    uint32_t kind;    /* enum sp_event_kind; 0: nobody */
-    uint32_t uid;
-    uint32_t pid;
-    uint64_t wall;
-    uint64_t until; /* monotonic ns; 0: until reset */
-    char reason[96];
-};
-
-struct sp_extent {
-    sp_half offset; /* into the lease pool */
-    sp_half count;  /* words; 0: none yet */
-};
-
-/* A caller that waits for a place. The owner is a lease word with the ticket's number as detail:
- * free with the epoch of its process, and older than another if its number is. */
-struct sp_ticket {
-    sp_word owner;  /* 0: free */
-    sp_half beat;   /* ms at which the owner was last awake; written before it takes the ticket */
-    sp_half passed; /* the number of the ticket when a later one went first */
-};
-
-/* One line for the connects of a destination and one for its exchanges. */
-enum sp_line { SP_LINE_CONNECT, SP_LINE_EXCHANGE, SP_LINES };
-
-struct sp_queue {
-    sp_word maybe;  /* 0: nobody waits; else the number of a ticket taken lately */
-    sp_half issued; /* tickets so far: the number of the last */
-    sp_half bell;   /* what the waiters sleep on; rises when a place has become free */
-    sp_half reaped; /* ms at which somebody last looked for owners that died */
-    uint32_t spare[11];
-    struct sp_ticket tickets[SP_TICKETS];
-};
-
-/* Runtime state of a destination: it belongs to the name and outlives policies. */
-struct sp_dest {
-    char name[SP_NAME_SIZE]; /* "" when the place is free */
-    sp_half row[2];          /* its row in either policy area, SP_NO_ROW: not in it */
-    sp_half disabled;        /* 1: straight to libc */
-    sp_half peak;            /* most connections at once, where it was learnt */
-
-    _Alignas(SP_CACHELINE) sp_word breaker; /* guard.h says what the bits are */
-    sp_word hold_until;                     /* monotonic ns; 0: until reset */
-    sp_word changed;                        /* monotonic ns of the last transition */
-    sp_word last_failure;                   /* monotonic ns; written on failures only */
-    sp_word last_outcome;                   /* enum sp_outcome of that failure */
-    sp_word opened;                         /* how often: transitions to each state */
-    sp_word half_opened;
-    sp_word closed;
-    sp_word open_since; /* monotonic ns at which it left the state closed; 0: never */
-    sp_word open_time;  /* ns spent open, all times together but one that still lasts */
-    sp_word recovery;   /* ns from the last opening to the closing after it */
-
-    _Alignas(
-        SP_CACHELINE) sp_word probes[SP_PROBES]; /* leases, with ms for a connection; breaker.c */
-    _Alignas(SP_CACHELINE) struct sp_steer steer;
-    _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
-    _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
-    sp_word drawn;                          /* connections that drew their side of `enforce N%` */
-    _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
-    _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
-    _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
-    _Alignas(SP_CACHELINE) struct sp_origin origin;
-
-    _Alignas(SP_CACHELINE) struct sp_shard shards[SP_SHARDS];
-    _Alignas(SP_CACHELINE) struct sp_side sides[2][SP_SIDE_SHARDS];
-};
-
 _Static_assert(sizeof(struct sp_head) == 384, "layout");
 _Static_assert(offsetof(struct sp_head, policy) == 128, "layout");
 _Static_assert(sizeof(struct sp_process) == 64, "layout");
 _Static_assert(sizeof(struct sp_event) == 192, "layout");
 _Static_assert(sizeof(struct sp_learnt) == 256, "layout");
-_Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
-_Static_assert(sizeof(struct sp_side) % SP_CACHELINE == 0, "layout");
-_Static_assert(sizeof(struct sp_origin) == 256, "layout");
-_Static_assert(offsetof(struct sp_dest, breaker) == 64, "layout");
-_Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
-_Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
 
 /* A lease in one word: dead:1 owner slot + 1:11 owner's epoch:20 detail:32. 0 is free. With `dead`
  * set the owner is gone since the ms in detail, and the place is granted again after the grace. */
@@ -276,14 +150,6 @@ static inline uint32_t sp_lease_epoch(uint64_t word)
 static inline uint32_t sp_lease_detail(uint64_t word)
 {
     return (uint32_t)word;
-}
-
-/* Between two readings of the clock in ms, cut to 32 bits. Another process may have read its clock
- * a little later than we did ours: a note from the future is young, not 49 days old. */
-static inline uint32_t sp_ms_since(uint32_t now, uint32_t then)
-{
-    uint32_t age = now - then;
-    return age > UINT32_MAX - 60000u ? 0 : age;
 }
 
 /* This process as a segment knows it. */
@@ -423,53 +289,12 @@ uint32_t sp_lease_living(struct sp_segment *segment, sp_word *words, uint32_t li
 sp_word *sp_lease_words(const struct sp_segment *segment, struct sp_dest *dest, enum sp_cap cap,
                         uint32_t *count);
 
-/* --- counters: src/state/count.c --- */
-
 /* The eighth of a destination's counters that this process writes. */
 static inline struct sp_shard *sp_segment_shard(const struct sp_segment *segment,
                                                 struct sp_dest *dest)
 {
     return &dest->shards[segment->self.shard % SP_SHARDS];
 }
-
-static inline void sp_count(sp_word *word, uint64_t more)
-{
-    atomic_fetch_add_explicit(word, more, memory_order_relaxed);
-}
-
-struct sp_figures { /* a destination's shards added up */
-    uint64_t connects[SP_OUTCOME_COUNT];
-    uint64_t exchanges[SP_OUTCOME_COUNT];
-    uint64_t rejected[3], detected[3];
-    uint64_t expired[SP_DEADLINE_COUNT];
-    uint64_t injected[8];
-    uint64_t sent, received;
-    uint64_t connect_time[SP_BINS], answer_time[SP_BINS], wait_time[SP_BINS];
-    uint64_t last_success;   /* monotonic ns; 0: never */
-    struct sp_figures_side { /* of `enforce N%` */
-        uint64_t connects[SP_OUTCOME_COUNT];
-        uint64_t exchanges[SP_OUTCOME_COUNT];
-        uint64_t late[SP_DEADLINE_COUNT];
-        uint64_t refused[3];
-        uint64_t answer_time[SP_BINS];
-    } enforced, observed;
-};
-void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
-
-uint32_t sp_bin_of(uint64_t duration);                    /* ns -> bin */
-uint64_t sp_bin_low(uint32_t bin);                        /* inclusive lower edge, ns */
-uint64_t sp_bin_quantile(const uint64_t *bins, double q); /* ns; 0 when empty */
-
-/* --- sliding windows: src/state/window.c. `words` is one array a shard. --- */
-
-void sp_window_add(sp_word *words, uint64_t window, uint64_t now, bool bad);
-struct sp_window_sum {
-    uint64_t calls, bad;
-};
-/* Over all shards; `offset` is offsetof(struct sp_shard, rate or slow). */
-struct sp_window_sum sp_window_sum(const struct sp_dest *dest, size_t offset, uint64_t window,
-                                   uint64_t now);
-void sp_window_clear(struct sp_dest *dest);
 
 /* --- events: src/state/event.c --- */
 
@@ -478,10 +303,6 @@ void sp_event_write(struct sp_segment *segment, const struct sp_event *event);
 /* 1: copied. 0: not written yet. -1: overwritten, `*sequence` is moved to the oldest kept. */
 int sp_event_read(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out);
 uint64_t sp_event_last(const struct sp_segment *segment); /* highest sequence, 0: none */
-
-/* The note of the last steering, copied; kind 0 when there is none. */
-void sp_steer_read(const struct sp_dest *dest, struct sp_steer *out);
-void sp_steer_write(struct sp_dest *dest, const struct sp_steer *note);
 
 /* --- the journal: src/state/journal.c --- */
 

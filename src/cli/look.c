@@ -199,13 +199,13 @@ static void look_one(struct look *look, struct look_dest *d)
     d->named = sp_segment_guards(look->segment, d->index, &d->guards);
     where_call(&call, look->segment, d->index, &d->guards);
     sp_breaker_look(&call, &d->view);
-    uint64_t changed = atomic_load(&dest->changed);
+    uint64_t changed = atomic_load(&dest->cell.changed);
     d->since = changed == 0 || changed > call.now ? SP_NEVER : call.now - changed;
-    d->last_failure = atomic_load(&dest->last_failure);
-    d->open_time = atomic_load(&dest->open_time);
+    d->last_failure = atomic_load(&dest->cell.last_failure);
+    d->open_time = atomic_load(&dest->cell.open_time);
     if (d->view.state == SP_STATE_OPEN && d->since != SP_NEVER)
         d->open_time += d->since;
-    d->recovery = atomic_load(&dest->recovery);
+    d->recovery = atomic_load(&dest->cell.recovery);
     d->disabled = atomic_load(&dest->disabled) != 0;
     sp_steer_read(dest, &d->steer);
     bool over = d->steer.until != 0 && d->steer.until <= call.now;

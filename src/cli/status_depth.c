@@ -36,12 +36,12 @@ static void depth_breaker(const struct look *look, const struct look_dest *d)
     struct sp_text_out text = sp_text_out(line, sizeof line);
     uint64_t failed = d->last_failure, succeeded = d->life.last_success, now = look->now;
     sp_text_put(&text, "opened %s, probed %s, closed %s",
-                SAY_COUNT(atomic_load(&dest->opened), "time"),
-                SAY_COUNT(atomic_load(&dest->half_opened), "time"),
-                SAY_COUNT(atomic_load(&dest->closed), "time"));
+                SAY_COUNT(atomic_load(&dest->cell.opened), "time"),
+                SAY_COUNT(atomic_load(&dest->cell.half_opened), "time"),
+                SAY_COUNT(atomic_load(&dest->cell.closed), "time"));
     if (failed && failed <= now)
         sp_text_put(&text, "; last failure %s ago: %s", SAY_AGE(now - failed),
-                    sp_outcome_word((unsigned)atomic_load(&dest->last_outcome)));
+                    sp_outcome_word((unsigned)atomic_load(&dest->cell.last_outcome)));
     if (succeeded && succeeded <= now)
         sp_text_put(&text, "; last success %s ago", SAY_AGE(now - succeeded));
     depth_line("breaker", line);

@@ -76,7 +76,7 @@ static void lookup_failed(const struct lookup *l, uint64_t now)
         return;
     struct sp_permit permit = {
         .kind = SP_PERMIT_CALL,
-        .epoch = sp_breaker_unpack(atomic_load(&call.dest->breaker)).epoch,
+        .epoch = sp_breaker_unpack(atomic_load(&call.dest->cell.word)).epoch,
     };
     sp_order_settle(&call, &permit, true, SP_OUTCOME_LOOKUP, now - l->began);
     if (l->limit && now - l->began >= l->limit)

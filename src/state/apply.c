@@ -140,16 +140,16 @@ static void apply_caps(struct sp_segment *segment, struct sp_dest *dest,
  * begins anew. */
 static void apply_rename(struct sp_dest *dest, const char *name)
 {
-    const size_t breaker = offsetof(struct sp_dest, breaker), caps = offsetof(struct sp_dest, caps),
+    const size_t cell = offsetof(struct sp_dest, cell), caps = offsetof(struct sp_dest, caps),
                  behind = caps + sizeof dest->caps;
     if (strncmp(dest->name, name, SP_NAME_SIZE) == 0)
         return;
     if (dest->name[0] != 0) {
-        struct sp_breaker old = sp_breaker_unpack(atomic_load(&dest->breaker));
-        memset((char *)dest + breaker, 0, caps - breaker);
+        struct sp_breaker old = sp_breaker_unpack(atomic_load(&dest->cell.word));
+        memset((char *)dest + cell, 0, caps - cell);
         memset((char *)dest + behind, 0, sizeof *dest - behind);
         struct sp_breaker fresh = {.epoch = (uint16_t)(old.epoch + 1)};
-        atomic_store(&dest->breaker, sp_breaker_pack(fresh));
+        atomic_store(&dest->cell.word, sp_breaker_pack(fresh));
         atomic_store(&dest->disabled, 0);
         atomic_store(&dest->peak, 0);
     }

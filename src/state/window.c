@@ -32,31 +32,43 @@ void sp_window_add(sp_word *words, uint64_t window, uint64_t now, bool bad)
                                                     memory_order_relaxed));
 }
 
+struct sp_window_sum sp_window_of(const sp_word *words, uint64_t window, uint64_t now)
+{
+    struct sp_window_sum sum = {0, 0};
+    uint64_t stamp = window_index(window, now) & STAMP_MASK;
+    for (size_t i = 0; i < SP_WINDOW_BUCKETS; i++) {
+        uint64_t w = atomic_load_explicit(&words[i], memory_order_relaxed);
+        if (w == 0 || ((stamp - (w >> 40)) & STAMP_MASK) >= WINDOW_PARTS)
+            continue;
+        sum.calls += w >> 20 & PART_MASK;
+        sum.bad += w & PART_MASK;
+    }
+    return sum;
+}
+
 struct sp_window_sum sp_window_sum(const struct sp_dest *dest, size_t offset, uint64_t window,
                                    uint64_t now)
 {
     struct sp_window_sum sum = {0, 0};
-    uint64_t stamp = window_index(window, now) & STAMP_MASK;
     for (size_t s = 0; s < SP_SHARDS; s++) {
-        const sp_word *words =
-            (const sp_word *)(const void *)((const char *)&dest->shards[s] + offset);
-        for (size_t i = 0; i < SP_WINDOW_BUCKETS; i++) {
-            uint64_t w = atomic_load_explicit(&words[i], memory_order_relaxed);
-            if (w == 0 || ((stamp - (w >> 40)) & STAMP_MASK) >= WINDOW_PARTS)
-                continue;
-            sum.calls += w >> 20 & PART_MASK;
-            sum.bad += w & PART_MASK;
-        }
+        const char *shard = (const char *)&dest->shards[s] + offset;
+        struct sp_window_sum one = sp_window_of((const sp_word *)(const void *)shard, window, now);
+        sum.calls += one.calls;
+        sum.bad += one.bad;
     }
     return sum;
+}
+
+void sp_window_wipe(sp_word *words)
+{
+    for (size_t i = 0; i < SP_WINDOW_BUCKETS; i++)
+        atomic_store_explicit(&words[i], 0, memory_order_relaxed);
 }
 
 void sp_window_clear(struct sp_dest *dest)
 {
     for (size_t s = 0; s < SP_SHARDS; s++) {
-        for (size_t i = 0; i < SP_WINDOW_BUCKETS; i++) {
-            atomic_store_explicit(&dest->shards[s].rate[i], 0, memory_order_relaxed);
-            atomic_store_explicit(&dest->shards[s].slow[i], 0, memory_order_relaxed);
-        }
+        sp_window_wipe(dest->shards[s].rate);
+        sp_window_wipe(dest->shards[s].slow);
     }
 }

@@ -97,7 +97,7 @@ START_TEST(a_thousand_under_load)
     struct sp_breaker marked = {.state = SP_STATE_OPEN, .hold = SP_HOLD_OPEN, .epoch = 7};
 
     write_both(server->text);
-    atomic_store(&world_dest("other")->breaker, sp_breaker_pack(marked));
+    atomic_store(&world_dest("other")->cell.word, sp_breaker_pack(marked));
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = victim_start("call_until_told", server->text, NULL);
         ck_assert_str_eq(victim_hear(clients[i]), "running");
@@ -116,7 +116,7 @@ START_TEST(a_thousand_under_load)
     ck_assert_uint_eq(world_leases("d"), 0);
     ck_assert_uint_eq(atomic_load(&world_segment()->head->lease_used), leases);
     ck_assert_uint_eq(files(), entries);
-    ck_assert_uint_eq(atomic_load(&world_dest("other")->breaker), sp_breaker_pack(marked));
+    ck_assert_uint_eq(atomic_load(&world_dest("other")->cell.word), sp_breaker_pack(marked));
     ck_assert_int_eq(world_breaker("d").state, SP_STATE_CLOSED);
     ck_assert_uint_eq(world_figures("d").rejected[0] + world_figures("d").rejected[1], 0);
 }

@@ -9,7 +9,7 @@
 
 static struct sp_breaker now_is(void)
 {
-    return sp_breaker_unpack(atomic_load(&fx.call.dest->breaker));
+    return sp_breaker_unpack(atomic_load(&fx.call.dest->cell.word));
 }
 
 static struct sp_permit admitted(void)
@@ -197,7 +197,7 @@ START_TEST(the_policy_says_which_outcomes_are_failures)
     is(SP_STATE_CLOSED);
     calls(3, SP_OUTCOME_LOOKUP);
     is(SP_STATE_OPEN);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->last_outcome), SP_OUTCOME_LOOKUP);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.last_outcome), SP_OUTCOME_LOOKUP);
 }
 END_TEST
 
@@ -678,7 +678,7 @@ START_TEST(the_epoch_goes_round_without_touching_other_bits)
 {
     for (unsigned i = 0; i <= SP_BREAKER_EPOCH_MASK; i++)
         sp_breaker_reset(&fx.call);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->breaker), 0);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.word), 0);
 }
 END_TEST
 
@@ -776,7 +776,7 @@ START_TEST(of_many_processes_one_wins_the_transition_and_writes_the_event)
     crowd_run(crowd_fails, &crowd);
     is(SP_STATE_OPEN);
     ck_assert_uint_eq(now_is().epoch, 1);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->opened), 1);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.opened), 1);
     ck_assert_uint_eq(fixture_events(SP_EVENT_BREAKER), 1);
 }
 END_TEST
@@ -803,7 +803,7 @@ START_TEST(many_processes_share_exactly_the_probes)
                           .admitted = fixture_shared(4096)};
     crowd_run(crowd_probes, &crowd);
     ck_assert_uint_eq(atomic_load(crowd.admitted), 3);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->half_opened), 1);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.half_opened), 1);
     ck_assert_uint_eq(fixture_events(SP_EVENT_BREAKER), events + 1);
 }
 END_TEST
@@ -832,10 +832,10 @@ START_TEST(threads_of_one_process_take_turns)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, thread_calls, (void *)i), 0);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
-    ck_assert_uint_gt(atomic_load(&fx.call.dest->opened), 0);
-    ck_assert_uint_eq(sp_event_last(&fx.segment), atomic_load(&fx.call.dest->opened) +
-                                                      atomic_load(&fx.call.dest->closed) +
-                                                      atomic_load(&fx.call.dest->half_opened));
+    ck_assert_uint_gt(atomic_load(&fx.call.dest->cell.opened), 0);
+    ck_assert_uint_eq(sp_event_last(&fx.segment), atomic_load(&fx.call.dest->cell.opened) +
+                                                      atomic_load(&fx.call.dest->cell.closed) +
+                                                      atomic_load(&fx.call.dest->cell.half_opened));
 }
 END_TEST
 

@@ -26,7 +26,7 @@ static uint32_t held(void)
 
 static enum sp_state state(void)
 {
-    return sp_breaker_unpack(atomic_load(&fx.call.dest->breaker)).state;
+    return sp_breaker_unpack(atomic_load(&fx.call.dest->cell.word)).state;
 }
 
 static void fail_connects(unsigned count)
@@ -118,7 +118,7 @@ START_TEST(a_connect_that_succeeds_is_no_verdict)
     ck_assert_uint_eq(atomic_load(&shard()->connects[SP_OUTCOME_OK]), 1);
     ck_assert(sp_order_settle(&fx.call, &admission.permit, false, SP_OUTCOME_OK, SP_MS));
     ck_assert_uint_eq(atomic_load(&shard()->exchanges[SP_OUTCOME_OK]), 1);
-    struct sp_breaker b = sp_breaker_unpack(atomic_load(&fx.call.dest->breaker));
+    struct sp_breaker b = sp_breaker_unpack(atomic_load(&fx.call.dest->cell.word));
     ck_assert_uint_eq(b.streak, 1);
 }
 END_TEST
@@ -263,14 +263,14 @@ START_TEST(the_time_open_and_the_time_until_closed_are_kept)
     fixture_forward(50 * SP_MS);
     sp_order_settle(&fx.call, &admission.permit, false, SP_OUTCOME_OK, SP_MS);
     ck_assert_int_eq(state(), SP_STATE_CLOSED);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->open_time), 3 * SP_SECOND);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->recovery), 3150 * SP_MS);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.open_time), 3 * SP_SECOND);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.recovery), 3150 * SP_MS);
     fixture_forward(SP_SECOND);
     sp_breaker_trip(&fx.call);
     fixture_forward(SP_SECOND);
     sp_breaker_reset(&fx.call);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->open_time), 4 * SP_SECOND);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->recovery), SP_SECOND);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.open_time), 4 * SP_SECOND);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->cell.recovery), SP_SECOND);
 }
 END_TEST
 

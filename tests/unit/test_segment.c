@@ -292,18 +292,18 @@ START_TEST(state_belongs_to_the_name)
     struct sp_guards guards;
     struct sp_dest *db = named("db");
     sp_breaker_trip(&fx.call);
-    uint64_t word = atomic_load(&db->breaker);
+    uint64_t word = atomic_load(&db->cell.word);
     applies(fixture_policy("destination new\n    match 10.0.0.2:1\n"
                            "destination db\n    match 10.0.0.1:1\n"));
     ck_assert_ptr_eq(named("db"), db);
-    ck_assert_uint_eq(atomic_load(&db->breaker), word);
+    ck_assert_uint_eq(atomic_load(&db->cell.word), word);
     applies(fixture_policy("destination new\n    match 10.0.0.2:1\n"));
     ck_assert(!in_force("db", &guards));
     ck_assert_int_eq(guards.mode, SP_MODE_OFF);
     applies(fixture_policy_of(1, 4));
     ck_assert(in_force("db", &guards));
     ck_assert_ptr_eq(named("db"), db);
-    ck_assert_uint_eq(atomic_load(&db->breaker), word);
+    ck_assert_uint_eq(atomic_load(&db->cell.word), word);
 }
 END_TEST
 
@@ -377,7 +377,8 @@ START_TEST(a_place_that_gets_another_name_begins_anew_but_for_its_leases)
     ck_assert_uint_eq(sp_lease_held(&fx.segment, words, count), 0);
     fx.guards.breaker.streak = 1;
     sp_breaker_settle(&fx.call, &permit, SP_OUTCOME_REFUSED, SP_MS); /* of the former name */
-    ck_assert_int_eq(sp_breaker_unpack(atomic_load(&fx.call.dest->breaker)).state, SP_STATE_CLOSED);
+    ck_assert_int_eq(sp_breaker_unpack(atomic_load(&fx.call.dest->cell.word)).state,
+                     SP_STATE_CLOSED);
 }
 END_TEST
 
