@@ -66,7 +66,7 @@ enum sp_when {
 /* One line `fallback`: where to. */
 enum sp_fallback_kind {
     SP_FALLBACK_ADDRESS,
-    SP_FALLBACK_NAME,   /* looked up before it is needed: sp_target_get */
+    SP_FALLBACK_NAME,    /* looked up before it is needed: sp_target_get */
     SP_FALLBACK_RESPOND, /* an answer from a file */
     SP_FALLBACK_COUNT
 };
@@ -213,7 +213,8 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size);
 
 const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index);    /* or NULL */
 const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i); /* or NULL */
-const struct sp_fallback *sp_policy_fallback(const struct sp_policy *policy, size_t i); /* or NULL */
+const struct sp_fallback *sp_policy_fallback(const struct sp_policy *policy,
+                                             size_t i);                        /* or NULL */
 const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset); /* never NULL */
 const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /* never NULL */
 

@@ -14,8 +14,7 @@
 
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
 static_assert(sizeof(struct sp_row) == 248 && sizeof(struct sp_match) == 36 &&
-                  sizeof(struct sp_fallback) == 152 &&
-                  sizeof(struct sp_setting) == 8,
+                  sizeof(struct sp_fallback) == 152 && sizeof(struct sp_setting) == 8,
               "the layout of blocks in segments");
 
 /* The item at `index` of an array at `offset`; NULL when it is not inside the block. */

@@ -167,8 +167,8 @@ static bool fallback_more(struct reader *reader, const struct scan_word *word,
                       (unsigned)other->line);
             return false;
         }
-        if (other->hash == fallback->hash && (other->kind == SP_FALLBACK_RESPOND) ==
-                                                 (fallback->kind == SP_FALLBACK_RESPOND)) {
+        if (other->hash == fallback->hash &&
+            (other->kind == SP_FALLBACK_RESPOND) == (fallback->kind == SP_FALLBACK_RESPOND)) {
             report_at(reader, word, "remove one of them", "'%.*s' is named twice; first on line %u",
                       SHOWN(word), (unsigned)other->line);
             return false;
@@ -231,7 +231,8 @@ void fallback_words(struct reader *reader)
 static bool fallback_same_kind(const struct sp_policy *policy, const struct sp_row *row,
                                const struct sp_fallback *fallback)
 {
-    bool local = fallback->kind == SP_FALLBACK_ADDRESS && fallback->address.family == SP_FAMILY_UNIX;
+    bool local =
+        fallback->kind == SP_FALLBACK_ADDRESS && fallback->address.family == SP_FAMILY_UNIX;
 
     for (size_t i = 0; i < row->match_count; i++) {
         const struct sp_match *rule = sp_policy_match_at(policy, row->match_first + i);
@@ -261,7 +262,7 @@ static bool fallback_own(const struct sp_policy *policy, size_t row,
 /* Ports where TLS is spoken from the first byte on. */
 static bool fallback_tls(const struct sp_policy *policy, const struct sp_match *rule)
 {
-    static const uint16_t ports[] = {443,  465,  636,  853,  989,  990,  992,  993,  995,
+    static const uint16_t ports[] = {443,  465,  636,  853,  989,  990,  992,  993, 995,
                                      5061, 5671, 5986, 6443, 6697, 8443, 8883, 9443};
 
     if (rule->kind == SP_MATCH_NAME &&

@@ -1,5 +1,6 @@
 /* connect.c - admission, the connect itself within its deadline, and what came of it. */
 #include "shim/await.h"
+#include "shim/divert.h"
 #include "shim/io.h"
 
 #include <errno.h>
@@ -285,12 +286,38 @@ static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call,
     return verdict == SP_WAIT ? connect_wait(a, call, guards, &wait, admission) : verdict;
 }
 
+/* The same socket goes to the first fallback that takes it; a blocking one tries them all. False:
+ * there is none for a socket like this. */
+static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp_guards *guards,
+                              enum sp_when when, int *result)
+{
+    struct sp_divert to = {0};
+    struct sp_admission admission;
+    bool tried = false, over = false;
+    while (!over && sp_divert_next(&to, a->fd, call, when)) {
+        if (!a->conn && !connect_prepare(a, call->index, call, guards))
+            break;
+        a->address = (const struct sockaddr *)(const void *)&to.to;
+        a->length = to.length;
+        sp_conn_mark(a->conn, SP_CONN_FALLBACK, true);
+        sp_order_aside(call, &admission);
+        sp_fallback_taken(call, &to.line);
+        bool blocking = !(sp_conn_flags(a->conn) & SP_CONN_NONBLOCK);
+        *result = connect_run(a, call, &admission);
+        a->conn = NULL; /* it is the fd's, or over */
+        tried = true;
+        over = *result == 0 || !blocking || sp_socket_outcome(errno, true) == SP_OUTCOME_COUNT;
+    }
+    return tried;
+}
+
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
 {
     struct sp_guards guards;
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
+    int result;
     *passed = !connect_prepare(a, dest, &call, &guards);
     if (*passed)
         return 0;
@@ -304,6 +331,11 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
         errno = EINTR;
     if (!a->conn)
         return -1;
+    if (verdict == SP_ELSEWHERE) {
+        if (connect_elsewhere(a, &call, &guards, SP_WHEN_OPEN, &result))
+            return result;
+        sp_order_nowhere(&call);
+    }
     if (verdict != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
     if (sp_here.fault_count)
