@@ -166,6 +166,9 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "policy generation %llu in force: %s", (unsigned long long)e->a,
                     say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
+    case SP_EVENT_FALLBACK:
+        sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
     }
@@ -207,8 +210,8 @@ void event_json_reason(struct json *json, const struct sp_event *e)
 
 void event_print_json(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
-                                                      "reset", "disable", "enable", "policy"};
+    static const char *const kinds[SP_EVENT_KINDS] = {
+        "none", "breaker", "trip", "hold", "reset", "disable", "enable", "policy", "fallback"};
     struct json json = {0};
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
     json_open(&json, NULL, '{');

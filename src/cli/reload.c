@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/fallback.h"
 #include "cli/look.h"
 #include "cli/rules.h"
 #include "cli/say.h"
@@ -94,6 +95,8 @@ int reload_main(struct cli *cli)
         return status;
     struct sp_policy *before = look_policy(&segment, &generation);
     status = reload_apply(cli, &segment, path, &rules, before);
+    if (status == CLI_OK)
+        fallback_resolve(&segment, true, cli->quiet);
     free(before);
     return status;
 }

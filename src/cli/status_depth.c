@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/event.h"
+#include "cli/fallback.h"
 #include "cli/say.h"
 #include "cli/setting.h"
 #include "cli/status.h"
@@ -175,6 +176,7 @@ static void depth_policy(const struct look *look, const struct look_dest *d)
         setting_place(look->policy, view.row->file, view.row->line, place, sizeof place);
         printf("\npolicy          %s\n", place);
         setting_print(&view, false);
+        fallback_print(&view);
     }
 }
 
@@ -211,6 +213,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_counts("would refuse", guards, d->life.detected, 3);
     depth_counts("would cut", sp_deadline_words, d->life.observed.late, SP_DEADLINE_COUNT);
     depth_counts("expired", sp_deadline_words, d->life.expired, SP_DEADLINE_COUNT);
+    fallback_depth(look, d);
     depth_bytes(d);
     depth_times("connect time", d->life.connect_time);
     depth_times("answer time", d->life.answer_time);
