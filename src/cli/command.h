@@ -63,7 +63,7 @@ const struct command *command_named(const char *name); /* or NULL */
 
 command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
     wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main, reset_main,
-    enable_main, disable_main, version_main, help_main;
+    enable_main, disable_main, answers_main, version_main, help_main;
 
 /* The page, and the help of one command (help.c). */
 void help_page(void);

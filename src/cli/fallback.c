@@ -69,8 +69,7 @@ void fallback_print(const struct setting_view *view)
     }
 }
 
-void fallback_join(const struct sp_policy *policy, const struct sp_row *row, char *out,
-                    size_t size)
+void fallback_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
 {
     const struct sp_fallback *line;
     char text[FALLBACK_TEXT + 40];

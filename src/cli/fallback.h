@@ -18,7 +18,7 @@ bool fallback_named(const struct sp_policy *policy, const char *name, uint64_t i
 /* The lines of a row as `match` and `show` print them, and in one line for comparison. */
 void fallback_print(const struct setting_view *view);
 void fallback_join(const struct sp_policy *policy, const struct sp_row *row, char *out,
-                    size_t size);
+                   size_t size);
 
 /* Where the connections of a destination went last, if that tells anything about now: "2/s on
  * fallback unix:/run/x.sock"; "" if not. */

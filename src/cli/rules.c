@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/answer.h"
 #include "cli/fallback.h"
 #include "cli/say.h"
 
@@ -72,6 +73,8 @@ static void rules_run(struct rules *rules, const char *path, struct rules_contex
     context->rules = rules;
     fflush(stdout);
     if (sp_policy_read(path, room, SP_POLICY_ROOM, rules_finding, context) == 0)
+        answer_findings(room, rules_finding, context);
+    if (rules->errors == 0)
         rules->policy = room;
 }
 

@@ -13,14 +13,14 @@
 
 #include <sys/types.h>
 
-#define READER_MATCHES_MAX 8192
+#define READER_MATCHES_MAX   8192
 #define READER_FALLBACKS_MAX 1024
-#define READER_STRINGS_MAX (512 << 10)
-#define READER_FILES_MAX   256
-#define READER_DEPTH_MAX   8
-#define READER_TEXT_MAX    (1 << 20)
-#define READER_LINES_MAX   65535
-#define READER_SHOWN_MAX   100 /* mistakes that are told one by one */
+#define READER_STRINGS_MAX   (512 << 10)
+#define READER_FILES_MAX     256
+#define READER_DEPTH_MAX     8
+#define READER_TEXT_MAX      (1 << 20)
+#define READER_LINES_MAX     65535
+#define READER_SHOWN_MAX     100 /* mistakes that are told one by one */
 
 /* Places in the tables of rows that are no destinations. */
 #define READER_DEFAULTS SP_POLICY_ROWS_MAX
@@ -112,9 +112,9 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path);
 
 /* --- the rest, one entry each --- */
 
-void parse_line(struct reader *reader);   /* parse.c: a line cut into words */
-void section_line(struct reader *reader); /* section.c: a line in column 1 */
-void rule_words(struct reader *reader);   /* rule.c: the words behind `match` */
+void parse_line(struct reader *reader);     /* parse.c: a line cut into words */
+void section_line(struct reader *reader);   /* section.c: a line in column 1 */
+void rule_words(struct reader *reader);     /* rule.c: the words behind `match` */
 void fallback_words(struct reader *reader); /* fallback.c: the words behind `fallback` */
 void fallback_check(struct reader *reader, const struct sp_policy *policy, size_t row);
 void source_text(struct reader *reader, const char *text, size_t length); /* source.c */

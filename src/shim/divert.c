@@ -7,6 +7,8 @@
 
 #include "base/addr.h"
 
+_Static_assert(SP_ANSWER_ADDRESSES <= SP_TARGET_ADDRESSES, "an answer is had at few addresses");
+
 /* What a line means by now: the address itself, or what its name was looked up as. */
 static size_t divert_addresses(struct sp_divert *divert, const struct sp_call *call)
 {
@@ -16,6 +18,8 @@ static size_t divert_addresses(struct sp_divert *divert, const struct sp_call *c
         return 1;
     case SP_FALLBACK_NAME:
         return sp_target_get(call->segment, divert->line.hash, divert->addresses, NULL);
+    case SP_FALLBACK_RESPOND:
+        return sp_answer_get(call->segment, call->index, divert->addresses);
     default:
         return 0;
     }

@@ -7,8 +7,8 @@
 /* Zero-initialise; then each sp_divert_next() fills in the next address, in the family of the
  * socket. False: there is none left that such a socket can be connected to. */
 struct sp_divert {
-    uint32_t nth;  /* the line behind the one that is used */
-    uint32_t at;   /* of its addresses, the one behind the one that is used */
+    uint32_t nth; /* the line behind the one that is used */
+    uint32_t at;  /* of its addresses, the one behind the one that is used */
     uint32_t count;
     struct sp_fallback line;
     struct sp_addr addresses[SP_TARGET_ADDRESSES];
