@@ -5,7 +5,8 @@ PREFIX     ?= /usr/local
 prefix     ?= $(PREFIX)
 bindir     ?= $(prefix)/bin
 libdir     ?= $(prefix)/lib
-docdir     ?= $(prefix)/share/doc/shearpin
+datadir    ?= $(prefix)/share
+docdir     ?= $(datadir)/doc/shearpin
 pkglibdir   = $(libdir)/shearpin
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
@@ -48,7 +49,8 @@ CLI      = $(CORE) $(call objects,$(TEXT_SRC) $(CLI_SRC))
 UNIT     = $(CORE) $(call objects,$(TEXT_SRC) $(CONN_SRC) $(UNIT_SRC))
 TRAP     = $(CORE) $(call objects,$(TRAP_SRC))
 HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c)) \
-           $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c))
+           $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c)) \
+           $(BUILD)/tests/libforward.so
 EVERY    = $(CORE_SRC) $(TEXT_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(TRAP_SRC)
 
 PROGRAMS = $(BUILD)/libshearpin.so $(BUILD)/shearpin
@@ -122,6 +124,10 @@ $(BUILD)/tests/lib%.so: tests/shim/lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
 	    $(LDFLAGS) -o $@ $<
+$(BUILD)/tests/libforward.so: tests/bench/lib/forward.c src/shim/symbols.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
+	    $(LDFLAGS) -Wl,-z,now -Wl,-z,initfirst -o $@ $<
 
 .PHONY: tests deps deps-tests check check-run
 tests: all $(TESTS)
@@ -139,8 +145,17 @@ demo: deps
 	$(MAKE) all
 	BUILD=$(BUILD) scripts/demo
 
-.PHONY: bench bench-instructions
-bench: bench-instructions
+# What is measured goes into build/bench/latest.json, and from there into docs/performance.md.
+# BENCH=row,row PAIRS=n BENCH_SECONDS=s choose; BENCH=? lists the rows.
+BENCHES = bench bench-quick bench-growth bench-outage bench-report
+.PHONY: $(BENCHES) bench-instructions deps-bench
+deps-bench:
+	scripts/install-deps --bench
+bench bench-quick bench-growth bench-outage: deps-bench
+	$(MAKE) tests
+	BUILD=$(BUILD) tests/bench/bench.py $(patsubst bench-%,%,$(@:bench=bench-rows))
+bench-report:
+	BUILD=$(BUILD) tests/bench/bench.py report
 bench-instructions: tests
 	BUILD=$(BUILD) tests/bench/instructions
 
@@ -174,7 +189,7 @@ $(BUILD)/fuzz_%: $(CORE) $(call objects,$(TEXT_SRC)) $(BUILD)/obj/tests/fuzz/fuz
 
 # --- the house ---
 
-STYLED = $(wildcard include/shearpin/*.h src/*/*.[ch] tests/*/*.[ch] tests/shim/lib/*.c)
+STYLED = $(wildcard include/shearpin/*.h src/*/*.[ch] tests/*/*.[ch] tests/*/lib/*.c)
 SCRIPTS = $(shell grep -lE '^\#!.*\b(sh|bash)$$' scripts/* tests/*/* .ci/* 2>/dev/null) \
           $(wildcard tests/apps/*.sh)
 .PHONY: format lint
@@ -196,9 +211,11 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin
+	$(INSTALL) -m 644 $(wildcard share/*) $(DESTDIR)$(datadir)/shearpin
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/shearpin
-	rm -rf $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)
+	rm -rf $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir) $(DESTDIR)$(datadir)/shearpin
 
 .PHONY: clean help
 clean:
@@ -210,6 +227,8 @@ help:
 	@echo 'make debug|asan|tsan     the same in build/debug, build/asan, build/tsan'
 	@echo 'make lint|format         style, static checks | rewrite in the style'
 	@echo 'make fuzz                run the fuzzers, FUZZ_SECONDS=300 each'
+	@echo 'make bench               time against bare, and against proxies and other libraries (25 minutes)'
+	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'
 	@echo 'make bench-instructions  what a read of an unguarded fd costs'
 	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='
 	@echo 'V=1 shows commands; BUILD=DIR builds elsewhere; CC, CFLAGS, LDFLAGS are yours'

@@ -99,13 +99,21 @@ _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connecti
 
 /* --- the process: src/conn/here.c --- */
 
+/* A destination's guards as they are in force for this process: src/conn/kept.c. */
+struct sp_kept {
+    _Alignas(SP_CACHELINE) sp_word word; /* the policy's, plus 1; 0: none, above 1 << 63: filling */
+    sp_word retired;                     /* when it was seen to be out of force; 0: not yet */
+    struct sp_guards guards;
+};
+
 struct sp_here {
     sp_half *off;    /* 1 while the shim sleeps; points into the segment once there is one */
     sp_word *fds;    /* fd -> generation << 32 | index + 1, 0: not guarded */
     uint32_t fd_max; /* 0 until started: then every look-up says no */
     sp_half fd_high; /* above all fds that ever had an entry */
     struct sp_conn *conns;
-    sp_half conn_high; /* above all connections in use so far */
+    sp_half conn_high;    /* above all connections in use so far */
+    struct sp_kept *kept; /* two a destination, one for either policy area */
     uint32_t pid;
     uint32_t *alive; /* a page that is wiped on fork: 0 tells a child in one load */
     struct sp_segment segment;
@@ -137,11 +145,34 @@ static inline bool sp_here_forked(void)
 /* Drops what only the parent owns: nothing is outstanding, no lease is ours. Takes a slot. */
 void sp_here_after_fork(void);
 
-/* A question to the guards about a destination; fills `guards` (overrides included). False: the
- * destination is off, disabled or no longer in the policy: straight to libc; what was admitted
- * earlier can still be settled when call->dest is not NULL. */
+/* The guards of a destination in force, overrides included, copied once a generation; good for a
+ * call, not over a sleep. NULL: sp_kept_ask() has to look, and may have to use the `room` given; it
+ * says false when the policy does not name the destination (any more), which is SP_MODE_OFF. */
+static inline struct sp_kept *sp_kept_at(uint32_t dest, uint64_t word)
+{
+    return &sp_here.kept[dest * 2 + (uint32_t)(word & 1)];
+}
+static inline const struct sp_guards *sp_kept_find(uint32_t dest)
+{
+    uint64_t word = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
+    struct sp_kept *kept = sp_kept_at(dest, word);
+    uint64_t seen = atomic_load_explicit(&kept->word, memory_order_acquire);
+    return seen == word + 1 && seen != 0 ? &kept->guards : NULL;
+}
+bool sp_kept_ask(uint32_t dest, struct sp_guards *room, const struct sp_guards **guards);
+
+/* A question to the guards about a destination. False: the destination is off, disabled or no
+ * longer in the policy: straight to libc; what was admitted earlier can still be settled when
+ * call->dest is not NULL. `room` must live as long as `call`: its guards may stand there. */
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
-                  struct sp_guards *guards);
+                  struct sp_guards *room);
+/* Before a sleep: the call keeps the guards that it has. */
+static inline void sp_here_own(struct sp_call *call, struct sp_guards *room)
+{
+    if (call->guards != room)
+        *room = *call->guards;
+    call->guards = room;
+}
 /* The destination of an address, or -1. Counts what no destination takes. */
 int sp_here_route(const struct sp_addr *address);
 /* The destination of a name that is to be looked up, `port` 0 if it is not known; or -1. */
@@ -185,14 +216,14 @@ void sp_conn_free(struct sp_conn *conn);
  * of its own. A full cap is not its fault: it then goes without. */
 void sp_conn_adopt(struct sp_conn *conn);
 
-/* What is left of `guards` on this connection: under `enforce N%` its side is drawn once, and an
- * observed one has no deadlines. Called wherever something begins on it. */
-void sp_conn_side_of(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards);
-static inline void sp_conn_side(struct sp_conn *conn, const struct sp_call *call,
-                                struct sp_guards *guards)
+/* What is left of the call's guards on this connection: under `enforce N%` its side is drawn once,
+ * and an observed one has no deadlines; such guards stand in `room`. Called wherever something
+ * begins on it. */
+void sp_conn_side_of(struct sp_conn *conn, struct sp_call *call, struct sp_guards *room);
+static inline void sp_conn_side(struct sp_conn *conn, struct sp_call *call, struct sp_guards *room)
 {
-    if (guards->mode != SP_MODE_ENFORCE || guards->share != 0)
-        sp_conn_side_of(conn, call, guards);
+    if (call->guards->mode != SP_MODE_ENFORCE || call->guards->share != 0)
+        sp_conn_side_of(conn, call, room);
 }
 
 static inline uint32_t sp_conn_flags(const struct sp_conn *conn)

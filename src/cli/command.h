@@ -25,7 +25,8 @@ struct cli_inject {
     const char *fault; /* "latency 300ms" */
     const char *dest;  /* NULL until --on said it */
 };
-#define CLI_INJECTS 8
+#define CLI_INJECTS  8
+#define CLI_SEGMENTS 64
 
 struct cli {
     const struct command *command;
@@ -36,6 +37,12 @@ struct cli {
 
     /* options, one field each; options.c */
     const char *policy, *segment, *reason;
+    const char *segments[CLI_SEGMENTS]; /* every -s; `segment` is the last */
+    int segment_count;
+    const char *root; /* of systemd's directories */
+    const char *listen, *textfile, *exec, *record;
+    uint64_t max; /* bytes; 0: not given */
+    bool list, syslog;
     char *set; /* every -o, joined by `;`; NULL when there was none */
     bool json, quiet, verbose, help;
     bool observe, private, reload, anyway, follow, until_reset, all, force;
@@ -63,7 +70,10 @@ const struct command *command_named(const char *name); /* or NULL */
 
 command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
     wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main, reset_main,
-    enable_main, disable_main, answers_main, version_main, help_main;
+    enable_main, disable_main, metrics_main, answers_main, version_main, help_main;
+command_fn doctor_main;
+
+command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the live table */
 
 /* The page, and the help of one command (help.c). */
 void help_page(void);

@@ -104,6 +104,22 @@ void event_reason(const struct sp_event *e, char *out, size_t size)
     }
 }
 
+/* "3 tries failed in 120ms: 3 refused" */
+static void event_retry(const struct sp_event *e, struct sp_text_out *text)
+{
+    static const char *const ends[SP_RETRY_ENDS] = {[SP_RETRY_TIME] = "no time is left",
+                                                    [SP_RETRY_BUDGET] = "the budget is spent",
+                                                    [SP_RETRY_REFUSED] = "a guard refused the next",
+                                                    [SP_RETRY_UNNAMED] =
+                                                        "the last is none to retry on"};
+    char safe[sizeof e->text * 4 + 1];
+    sp_text_put(text, "retry gave up   %llu %s failed in %s: %s", (unsigned long long)e->a,
+                e->a == 1 ? "try" : "tries", SAY_TOOK(e->b),
+                say_safe(safe, sizeof safe, e->text, sizeof e->text));
+    if (e->reason < SP_RETRY_ENDS && ends[e->reason])
+        sp_text_put(text, "; %s", ends[e->reason]);
+}
+
 /* A monotonic time of this boot on the clock of the wall. */
 static uint64_t event_on_wall(uint64_t monotonic)
 {
@@ -166,6 +182,9 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "policy generation %llu in force: %s", (unsigned long long)e->a,
                     say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
+    case SP_EVENT_RETRY:
+        event_retry(e, &text);
+        break;
     case SP_EVENT_FALLBACK:
         sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
@@ -208,10 +227,23 @@ void event_json_reason(struct json *json, const struct sp_event *e)
     json_close(json, '}');
 }
 
+static void event_json_retry(struct json *json, const struct sp_event *e)
+{
+    static const char *const ends[SP_RETRY_ENDS] = {
+        [SP_RETRY_UNNAMED] = "outcome", [SP_RETRY_TRIES] = "tries",     [SP_RETRY_TIME] = "time",
+        [SP_RETRY_BUDGET] = "budget",   [SP_RETRY_REFUSED] = "refused",
+    };
+    const char *end = e->reason < SP_RETRY_ENDS ? ends[e->reason] : NULL;
+    json_word(json, "end", end ? end : "?");
+    json_count(json, "tries", e->a);
+    json_number(json, "took_s", (double)e->b / (double)SP_SECOND);
+}
+
 void event_print_json(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {
-        "none", "breaker", "trip", "hold", "reset", "disable", "enable", "policy", "fallback"};
+    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
+                                                      "reset", "disable", "enable", "policy",
+                                                      "retry", "fallback"};
     struct json json = {0};
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
     json_open(&json, NULL, '{');
@@ -228,6 +260,8 @@ void event_print_json(const struct sp_event *e)
         json_word(&json, "to", e->to == SP_HOLD_OPEN ? "open" : "closed");
     if (steered && e->a)
         json_time(&json, "until_s", event_on_wall(e->a));
+    if (e->kind == SP_EVENT_RETRY)
+        event_json_retry(&json, e);
     if (e->kind == SP_EVENT_POLICY)
         json_count(&json, "generation", e->a);
     json_text(&json, "text", e->text, sizeof e->text);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/say.h"
 
-enum option_kind { FLAG, TEXT, TIME, SETTING, INJECT, ON };
+enum option_kind { FLAG, TEXT, TIME, SIZE, SETTING, INJECT, ON, SEGMENT };
 
 struct option_row {
     const char *name;
@@ -25,7 +25,7 @@ struct option_row {
 
 static const struct option_row option_rows[] = {
     {"policy", 'p', true, TEXT, AT(policy), "FILE", "the policy; else $SHEARPIN_POLICY"},
-    {"segment", 's', true, TEXT, AT(segment), "NAME", "the segment; else $SHEARPIN_SEGMENT"},
+    {"segment", 's', true, SEGMENT, 0, "NAME", "the segment; else $SHEARPIN_SEGMENT"},
     {"quiet", 'q', true, FLAG, AT(quiet), NULL, "say less"},
     {"verbose", 'v', true, FLAG, AT(verbose), NULL, "say more"},
     {"help", 'h', true, FLAG, AT(help), NULL, "this"},
@@ -46,6 +46,14 @@ static const struct option_row option_rows[] = {
     {"reason", 0, false, TEXT, AT(reason), "TEXT", "kept in the events, shown by status"},
     {"timeout", 0, false, TIME, AT(timeout), "T", "give up after T"},
     {"all", 0, false, FLAG, AT(all), NULL, "every destination"},
+    {"root", 0, false, TEXT, AT(root), "DIR", "where systemd's directories begin, instead of /"},
+    {"listen", 0, false, TEXT, AT(listen), "ADDRESS:PORT", "where; else 127.0.0.1:9464"},
+    {"textfile", 0, false, TEXT, AT(textfile), "FILE", "write to FILE, whole or not at all"},
+    {"list", 0, false, FLAG, AT(list), NULL, "every metric there is, and what it means"},
+    {"exec", 0, false, TEXT, AT(exec), "CMD", "what to run, by /bin/sh"},
+    {"syslog", 0, false, FLAG, AT(syslog), NULL, "to syslog instead of stdout"},
+    {"record", 0, false, TEXT, AT(record), "FILE", "append to FILE as JSON, a line an event"},
+    {"max", 0, false, SIZE, AT(max), "SIZE", "of FILE and FILE.1 together; else 10MiB"},
     {"force", 0, false, FLAG, AT(force), NULL, "even while programs use it"},
 };
 #define OPTION_ROWS (sizeof option_rows / sizeof *option_rows)
@@ -93,6 +101,26 @@ static int option_time(const struct option_row *row, const char *text, uint64_t 
         return CLI_OK;
     say_error("--%s wants a time with a unit, like 200ms, 5s or 10m, not '%s'", row->name, text);
     return CLI_USAGE;
+}
+
+static int option_size(const struct option_row *row, const char *text, uint64_t *out)
+{
+    if (sp_text_parse_size(text, strlen(text), out) == SP_TEXT_OK && *out > 0)
+        return CLI_OK;
+    say_error("--%s wants a size, like 64KiB or 10MiB, not '%s'", row->name, text);
+    return CLI_USAGE;
+}
+
+/* Most commands are about one segment; who is about several says so in its usage. */
+static int option_segment(struct cli *cli, const char *name)
+{
+    bool several = strstr(cli->command->usage, "[-s NAME]...") != NULL;
+    if (cli->segment_count == (several ? CLI_SEGMENTS : 1)) {
+        say_error("%s takes at most %d -s", cli->command->name, cli->segment_count);
+        return CLI_USAGE;
+    }
+    cli->segment = cli->segments[cli->segment_count++] = name;
+    return CLI_OK;
 }
 
 static int option_set(struct cli *cli, const char *text)
@@ -146,6 +174,10 @@ static int option_store(struct cli *cli, const struct option_row *row, char *tex
         return CLI_OK;
     case TIME:
         return option_time(row, text, (uint64_t *)(void *)field);
+    case SIZE:
+        return option_size(row, text, (uint64_t *)(void *)field);
+    case SEGMENT:
+        return option_segment(cli, text);
     case SETTING:
         return option_set(cli, text);
     case INJECT:

@@ -4,6 +4,7 @@
 #include "cli/event.h"
 #include "cli/fallback.h"
 #include "cli/json.h"
+#include "cli/objective.h"
 #include "cli/status.h"
 
 static void status_json_seconds(struct json *json, const char *key, uint64_t ns)
@@ -67,6 +68,11 @@ static void status_json_counters(struct json *json, const struct look_dest *d)
     status_json_outcomes(json, "exchanges", d->life.exchanges);
     status_json_refusals(json, "rejected", d->life.rejected);
     status_json_refusals(json, "detected", d->life.detected);
+    json_open(json, "retries", '{');
+    json_count(json, "ok", d->life.retried[SP_RETRIED_OK]);
+    json_count(json, "failed", d->life.retried[SP_RETRIED_FAILED]);
+    json_count(json, "over_budget", d->life.retried[SP_RETRIED_OVER_BUDGET]);
+    json_close(json, '}');
     json_open(json, "expired", '{');
     for (int i = 0; i < SP_DEADLINE_COUNT; i++)
         json_count(json, sp_deadline_words[i], d->life.expired[i]);
@@ -109,6 +115,18 @@ static void status_json_sides(struct json *json, const struct look_dest *d)
     }
 }
 
+static void status_json_slo(struct json *json, const struct look *look, const struct look_dest *d)
+{
+    struct objective o;
+    json_open(json, "slo", '[');
+    for (size_t i = 0; objective_at(look, d, i, &o); i++) {
+        json_open(json, NULL, '{');
+        objective_json(json, &o.condition, &o.measured);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
 {
     static const char *const holds[SP_HOLD_COUNT] = {NULL, "open", "closed"};
@@ -146,6 +164,7 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     json_number(json, "refused_per_min", d->refused_per_min);
     status_json_counters(json, d);
     status_json_sides(json, d);
+    status_json_slo(json, look, d);
     json_close(json, '}');
 }
 

@@ -109,7 +109,7 @@ void where_list(struct where_list *list)
 
 /* --- which one is meant --- */
 
-static int where_nothing(void)
+int where_nothing(void)
 {
     say_error("nothing is running under shearpin (looked in %s)", where_directory());
     say_more("wrap one command:  shearpin run --observe -- COMMAND");

@@ -28,6 +28,9 @@ void where_list(struct where_list *list);
  * one. Returns CLI_OK, or the exit status when it has said what is wrong. */
 int where_attach(struct cli *cli, struct sp_segment *segment);
 
+/* Says that there is no segment at all, and how to start. Returns the exit status. */
+int where_nothing(void);
+
 /* The same without a word, and without asking the policy. False: none, or several. */
 bool where_try(struct cli *cli, struct sp_segment *segment);
 

@@ -34,8 +34,9 @@ int sp_here_start(uint32_t fd_max)
     sp_here.alive = here_reserve(4096);
     sp_here.fds = here_reserve((size_t)fd_max * sizeof *sp_here.fds);
     sp_here.conns = here_reserve(SP_CONNS_MAX * sizeof *sp_here.conns);
-    if (!sp_here.alive || !sp_here.fds || !sp_here.conns || sp_names_start() != 0 ||
-        madvise(sp_here.alive, 4096, MADV_WIPEONFORK) != 0)
+    sp_here.kept = here_reserve((size_t)sp_here.segment.dest_max * 2 * sizeof *sp_here.kept);
+    if (!sp_here.alive || !sp_here.fds || !sp_here.conns || !sp_here.kept ||
+        sp_names_start() != 0 || madvise(sp_here.alive, 4096, MADV_WIPEONFORK) != 0)
         return -1;
     *sp_here.alive = 1;
     sp_here.pid = (uint32_t)getpid();
@@ -84,10 +85,11 @@ static enum sp_life here_alive(void *context, uint32_t slot, uint32_t *now_ms)
 }
 
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
-                  struct sp_guards *guards)
+                  struct sp_guards *room)
 {
     struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
-    bool found = sp_segment_guards(&sp_here.segment, dest, guards);
+    const struct sp_guards *guards = d ? sp_kept_find(dest) : NULL;
+    bool found = guards || sp_kept_ask(dest, room, &guards);
     *call = (struct sp_call){.segment = &sp_here.segment,
                              .dest = d,
                              .index = dest,
@@ -99,8 +101,6 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .wake = sp_here.wake};
     if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
         return false;
-    if (sp_here.override_count)
-        sp_override_apply(sp_here.overrides, sp_here.override_count, d->name, guards);
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }
 

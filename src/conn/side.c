@@ -3,14 +3,15 @@
 
 #include <string.h>
 
-void sp_conn_side_of(struct sp_conn *conn, const struct sp_call *call, struct sp_guards *guards)
+void sp_conn_side_of(struct sp_conn *conn, struct sp_call *call, struct sp_guards *room)
 {
-    if (guards->mode == SP_MODE_ENFORCE && guards->share != 0) {
+    sp_here_own(call, room);
+    if (room->mode == SP_MODE_ENFORCE && room->share != 0) {
         if (conn->drawn == 0)
             conn->drawn = sp_share_draw(call->dest) + 1;
-        if (!sp_share_enforces(conn->drawn - 1, guards->share))
-            guards->mode = SP_MODE_OBSERVE;
+        if (!sp_share_enforces(conn->drawn - 1, room->share))
+            room->mode = SP_MODE_OBSERVE;
     }
-    if (guards->mode == SP_MODE_OBSERVE)
-        memset(guards->deadline, 0, sizeof guards->deadline);
+    if (room->mode == SP_MODE_OBSERVE)
+        memset(room->deadline, 0, sizeof room->deadline);
 }

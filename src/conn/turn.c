@@ -119,27 +119,28 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
 {
     struct sp_permit permit = turn_permit(conn);
     uint32_t claim = sp_claim_of(conn, &permit), dest = conn->dest;
-    struct sp_guards guards;
+    struct sp_guards room, own;
     struct sp_call call;
-    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
-    struct sp_guards mine = guards;
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &room);
+    struct sp_call mine = call;
     bool ok = outcome == SP_OUTCOME_OK;
     if (call.dest)
-        sp_conn_side(conn, &call, &mine);
+        sp_conn_side(conn, &mine, &own);
     /* Before the word: who sees the connection idle must see that its first exchange is admitted.
      */
-    if (ok && guards.success != SP_SUCCESS_CONNECT)
+    if (ok && call.guards->success != SP_SUCCESS_CONNECT)
         sp_conn_mark(conn, SP_CONN_FRESH, true);
-    uint64_t to =
-        ok && guards.exchange == SP_EXCHANGE_GREETING ? sp_turn_word(SP_TURN_EXCHANGE, now) : 0;
+    uint64_t to = ok && call.guards->exchange == SP_EXCHANGE_GREETING
+                      ? sp_turn_word(SP_TURN_EXCHANGE, now)
+                      : 0;
     if (to) {
-        conn->limit = conn->response = turn_units(mine.deadline[SP_DEADLINE_RESPONSE]);
+        conn->limit = conn->response = turn_units(mine.guards->deadline[SP_DEADLINE_RESPONSE]);
         conn->total = 0;
     }
     if (!turn_swap(conn, word, to))
         return false;
     if (to && conn->limit)
-        sp_due_arm(sp_due_of(conn, to), mine.deadline[SP_DEADLINE_RESPONSE]);
+        sp_due_arm(sp_due_of(conn, to), mine.guards->deadline[SP_DEADLINE_RESPONSE]);
     if (call.dest)
         sp_order_settle(&call, &permit, true, outcome, turn_lasted(word, now));
     if (!to)
@@ -149,15 +150,15 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
 
 void sp_conn_adopt(struct sp_conn *conn)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     uint64_t lease;
     if (!(atomic_fetch_and(&conn->flags, ~SP_CONN_INHERITED) & SP_CONN_INHERITED))
         return; /* another thread was faster: it takes the lease */
-    bool on = sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &guards);
+    bool on = sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room);
     if (sp_conn_flags(conn) & SP_CONN_FALLBACK)
         return;
-    if (on && guards.cap[SP_CAP_CONNECTIONS] && sp_here.segment.self.slot < SP_PROCESSES)
+    if (on && call.guards->cap[SP_CAP_CONNECTIONS] && sp_here.segment.self.slot < SP_PROCESSES)
         conn->lease = sp_cap_take(&call, SP_CAP_CONNECTIONS, &lease);
 }
 
@@ -203,13 +204,13 @@ static enum sp_verdict turn_question(const struct sp_conn *conn, const struct sp
 /* From STARTING to EXCHANGE, or back to idle when it is refused or not to be tracked. */
 static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, struct sp_wait *wait)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     struct sp_admission admission;
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
-    bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &room);
     if (tracked)
-        sp_conn_side(conn, &call, &guards);
+        sp_conn_side(conn, &call, &room);
     enum sp_verdict verdict =
         tracked ? turn_question(conn, &call, fresh, wait, &admission) : SP_PASS;
     if (!tracked || verdict != SP_PASS) {
@@ -241,9 +242,9 @@ enum sp_verdict sp_turn_ask(struct sp_conn *conn, uint64_t now, struct sp_wait *
 
 void sp_turn_leave(const struct sp_conn *conn, struct sp_wait *wait)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &guards);
+    sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room);
     sp_order_leave(&call, false, wait);
 }
 
@@ -252,14 +253,14 @@ void sp_turn_unsend(struct sp_conn *conn, uint64_t began)
     struct sp_permit permit = turn_permit(conn);
     bool fresh = sp_conn_flags(conn) & SP_CONN_FRESH;
     uint32_t dest = conn->dest, claim = sp_claim_of(conn, &permit);
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     if (!turn_swap(conn, began, 0))
         return;
     sp_claim_end(conn, dest, claim);
     if (fresh)
         return;
-    sp_here_call(&call, dest, sp_conn_index(conn), began, &guards);
+    sp_here_call(&call, dest, sp_conn_index(conn), began, &room);
     if (call.dest)
         sp_order_undo(&call, &permit);
 }
@@ -267,9 +268,9 @@ void sp_turn_unsend(struct sp_conn *conn, uint64_t began)
 static void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
                         uint64_t word, enum sp_outcome outcome, uint64_t now)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &room);
     if (call.dest)
         sp_order_settle(&call, permit, sp_turn_of(word) == SP_TURN_CONNECTING, outcome,
                         turn_lasted(word, now));
@@ -278,9 +279,9 @@ static void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct 
 static void turn_return(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
                         uint64_t now)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    sp_here_call(&call, dest, sp_conn_index(conn), now, &guards);
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &room);
     if (call.dest)
         sp_order_return(&call, permit);
 }
@@ -381,12 +382,12 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
 void sp_turn_unseen(struct sp_conn *conn, enum sp_outcome outcome, uint64_t now)
 {
     struct sp_permit permit = turn_permit(conn);
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     if (!(sp_conn_flags(conn) & SP_CONN_FRESH) || atomic_load(&conn->word) != 0)
         return;
     sp_conn_mark(conn, SP_CONN_FRESH, false);
-    sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards);
+    sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &room);
     if (call.dest)
         sp_order_told(&call, &permit, outcome);
 }
@@ -403,12 +404,12 @@ static void turn_give_lease(struct sp_conn *conn)
 /* The journal of the segment wants to know how long connections stand. */
 static void turn_note(const struct sp_conn *conn, uint64_t now)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     if (sp_here.segment.journal_max == 0 || conn->began == 0 || now < conn->began ||
         (sp_conn_flags(conn) & (SP_CONN_INHERITED | SP_CONN_FALLBACK)))
         return;
-    if (sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &guards))
+    if (sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &room))
         sp_order_closed(&call, now - conn->began);
 }
 

@@ -50,7 +50,7 @@ static void lookup_bound(struct lookup *l)
 
 static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
     int error = errno;
     *l = (struct lookup){.dest = -1};
@@ -58,9 +58,9 @@ static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
         return;
     l->dest = sp_here_route_name(name, port);
     l->began = sp_now();
-    if (l->dest >= 0 && sp_here_call(&call, (uint32_t)l->dest, 0, l->began, &guards) &&
-        guards.mode == SP_MODE_ENFORCE)
-        l->limit = guards.deadline[SP_DEADLINE_LOOKUP];
+    if (l->dest >= 0 && sp_here_call(&call, (uint32_t)l->dest, 0, l->began, &room) &&
+        call.guards->mode == SP_MODE_ENFORCE)
+        l->limit = call.guards->deadline[SP_DEADLINE_LOOKUP];
     if (l->limit)
         lookup_bound(l);
     errno = error;
@@ -69,9 +69,9 @@ static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
 /* A failed look-up is an outcome of the destination that it was for. */
 static void lookup_failed(const struct lookup *l, uint64_t now)
 {
-    struct sp_guards guards;
+    struct sp_guards room;
     struct sp_call call;
-    sp_here_call(&call, (uint32_t)l->dest, 0, now, &guards);
+    sp_here_call(&call, (uint32_t)l->dest, 0, now, &room);
     if (!call.dest)
         return;
     struct sp_permit permit = {

@@ -32,6 +32,7 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(injected, 8);
         SUM(fallback[0], SP_OUTCOMES_WIRE);
         SUM(fallback[1], SP_OUTCOMES_WIRE);
+        SUM(retried, SP_RETRIED_COUNT);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
