@@ -39,7 +39,8 @@ struct look_dest {
     double calls_per_s, refused_per_min;
     double fallback_per_s;  /* calls on fallbacks, in none of the other figures */
     uint64_t calls, errors; /* of `shown` */
-    uint64_t p50, p99;      /* ns; 0: nothing to tell from */
+    uint64_t life_calls, life_errors;
+    uint64_t p50, p99; /* ns; 0: nothing to tell from */
     struct look_side side[LOOK_SIDES];
 
     bool capped;

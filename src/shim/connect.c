@@ -29,6 +29,7 @@ void sp_connect_learnt(int fd, uint64_t entry, int error)
         return;
     uint64_t word = atomic_load(&conn->word);
     if (sp_turn_of(word) == SP_TURN_CONNECTING) {
+        sp_pending_learnt(conn, error);
         sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
                           sp_now());
         if (error)
@@ -52,7 +53,7 @@ static int connect_finish(const struct attempt *a, const struct sp_call *call, b
     }
     if (error == EINPROGRESS || error == EALREADY || error == EINTR)
         return error; /* in the background: told later by SO_ERROR, connect(), I/O or close() */
-    if (error == ETIMEDOUT && a->due <= sp_now())
+    if (error == ETIMEDOUT && !a->aside && a->due <= sp_now())
         sp_count(&sp_segment_shard(call->segment, call->dest)->expired[SP_DEADLINE_CONNECT], 1);
     sp_connect_learnt(a->fd, a->entry, error);
     return error;
@@ -66,6 +67,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     sp_turn_connect(conn, call, admission);
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
+    sp_pending_begin(a, call);
     sp_fd_fresh(a->fd);
     sp_conn_install(a->fd, conn, conn->generation);
     a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
@@ -205,10 +207,11 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     struct sp_admission admission;
     bool over = false;
     a->cookie = a->conn->cookie;
+    a->when = when;
     while (!over && sp_divert_next(&to, a->fd, call, when) && connect_again_ready(a, call, room)) {
         a->address = (const struct sockaddr *)(const void *)&to.to;
         a->length = to.length;
-        a->aside = true;
+        a->aside++;
         sp_conn_mark(a->conn, SP_CONN_FALLBACK, true);
         sp_order_aside(call, &admission);
         admission.began = a->began ? a->began : admission.began;
@@ -220,7 +223,7 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     }
     a->address = own.address;
     a->length = own.length;
-    return a->aside;
+    return a->aside > 0;
 }
 
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
@@ -327,6 +330,11 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
         }
         sp_conn_mark(conn, SP_CONN_REPORTED, true);
         errno = sp_turn_error(word);
+        *result = -1;
+        return true;
+    }
+    if (sp_turn_of(word) == SP_TURN_RESTING) {
+        errno = EALREADY;
         *result = -1;
         return true;
     }

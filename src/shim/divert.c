@@ -57,3 +57,13 @@ bool sp_divert_next(struct sp_divert *divert, int fd, const struct sp_call *call
         divert->count = (uint32_t)divert_addresses(divert, call);
     }
 }
+
+bool sp_divert_behind(struct sp_divert *divert, uint32_t skip, int fd, const struct sp_call *call,
+                      enum sp_when when)
+{
+    for (uint32_t i = 0; i < skip; i++) {
+        if (!sp_divert_next(divert, fd, call, when))
+            return false;
+    }
+    return sp_divert_next(divert, fd, call, when);
+}

@@ -17,5 +17,8 @@ struct sp_divert {
 };
 bool sp_divert_next(struct sp_divert *divert, int fd, const struct sp_call *call,
                     enum sp_when when);
+/* The address behind the first `skip`. */
+bool sp_divert_behind(struct sp_divert *divert, uint32_t skip, int fd, const struct sp_call *call,
+                      enum sp_when when);
 
 #endif
