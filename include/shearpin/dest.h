@@ -188,8 +188,8 @@ struct sp_dest {
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) struct sp_spill spills[SP_SPILLS];
-    sp_half answer; /* ports where its canned answers are given: IPv4, above it IPv6; 0: none */
-    sp_half answer_local;                              /* 1: on a unix socket, too */
+    sp_half reply; /* ports where its canned answers are given: IPv4, above it IPv6; 0: none */
+    sp_half reply_local;                               /* 1: on a unix socket, too */
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
     _Alignas(SP_CACHELINE) struct sp_origin origin;
 

@@ -52,8 +52,8 @@ struct sp_head {
     sp_word lost;                     /* processes that died without leaving */
     sp_half unregistered;             /* processes that found all slots taken */
     sp_half unmatched_known;
-    sp_word unmatched;    /* connects that no destination took */
-    sp_word answer_until; /* monotonic ns: who gives canned answers stays at least until then */
+    sp_word unmatched;   /* connects that no destination took */
+    sp_word reply_until; /* monotonic ns: who gives canned answers stays at least until then */
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
     _Alignas(SP_CACHELINE) sp_word journal_next;
@@ -406,18 +406,18 @@ void sp_target_put(struct sp_segment *segment, const char *text, const struct sp
 size_t sp_target_get(const struct sp_segment *segment, uint64_t hash,
                      struct sp_addr out[SP_TARGET_ADDRESSES], uint64_t *when);
 
-/* --- canned answers: src/state/answer.c. A process of the command gives them. --- */
+/* --- canned answers: src/state/reply.c. A process of the command gives them. --- */
 
 /* Is that process there? Opens the file, so it is asked only when an answer is needed. */
-bool sp_answer_lives(const struct sp_segment *segment);
+bool sp_reply_lives(const struct sp_segment *segment);
 /* Where a destination's answers are to be had: IPv4 and IPv6 on the loopback, a unix socket. 0:
  * nowhere. */
-#define SP_ANSWER_ADDRESSES 3u
-size_t sp_answer_get(const struct sp_segment *segment, uint32_t dest,
-                     struct sp_addr out[SP_ANSWER_ADDRESSES]);
+#define SP_REPLY_ADDRESSES 3u
+size_t sp_reply_get(const struct sp_segment *segment, uint32_t dest,
+                    struct sp_addr out[SP_REPLY_ADDRESSES]);
 /* The directory of the unix sockets, and the one of a destination in it. False: too long. */
-bool sp_answer_directory(const struct sp_segment *segment, char *out, size_t size);
-bool sp_answer_path(const struct sp_segment *segment, uint32_t dest, char *out, size_t size);
+bool sp_reply_directory(const struct sp_segment *segment, char *out, size_t size);
+bool sp_reply_path(const struct sp_segment *segment, uint32_t dest, char *out, size_t size);
 
 /* --- names for exec: src/state/learnt.c --- */
 

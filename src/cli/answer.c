@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "answer/answer.h"
 #include "cli/fallback.h"
+#include "reply/reply.h"
 
 /* Relative to the file that the line stands in, as `include` is. */
 static void answer_path(const struct sp_policy *policy, const struct sp_fallback *line, char *out,
@@ -25,11 +25,10 @@ static void answer_path(const struct sp_policy *policy, const struct sp_fallback
 
 static char *answer_bytes(int fd, size_t *size)
 {
-    char *bytes = malloc(SP_ANSWER_MAX + 2);
+    char *bytes = malloc(SP_REPLY_MAX + 2);
     ssize_t got = 1;
-    for (*size = 0; bytes && got > 0 && *size <= SP_ANSWER_MAX;
-         *size += (size_t)(got > 0 ? got : 0))
-        got = read(fd, bytes + *size, SP_ANSWER_MAX + 1 - *size);
+    for (*size = 0; bytes && got > 0 && *size <= SP_REPLY_MAX; *size += (size_t)(got > 0 ? got : 0))
+        got = read(fd, bytes + *size, SP_REPLY_MAX + 1 - *size);
     if (bytes && got >= 0)
         return bytes;
     free(bytes);
@@ -65,7 +64,7 @@ static void answer_line(const char *bytes, size_t size, unsigned number, char *o
 }
 
 static void answer_fault(const struct sp_policy *policy, const struct sp_fallback *line,
-                         const char *bytes, size_t size, const struct sp_answer_fault *fault,
+                         const char *bytes, size_t size, const struct sp_reply_fault *fault,
                          sp_finding_fn *say, void *context)
 {
     char path[PATH_MAX], source[200], text[PATH_MAX + 200];
@@ -92,7 +91,7 @@ static void answer_fault(const struct sp_policy *policy, const struct sp_fallbac
 static void answer_finding(const struct sp_policy *policy, const struct sp_fallback *line,
                            sp_finding_fn *say, void *context)
 {
-    struct sp_answer_fault fault;
+    struct sp_reply_fault fault;
     struct sp_error error;
     size_t size;
     char *bytes = answer_read(policy, line, &size, &error);
@@ -103,7 +102,7 @@ static void answer_finding(const struct sp_policy *policy, const struct sp_fallb
                                           .column = line->column,
                                           .length = 1,
                                           .text = error.text});
-    else if (!sp_answer_check(bytes, size, &fault))
+    else if (!sp_reply_check(bytes, size, &fault))
         answer_fault(policy, line, bytes, size, &fault, say, context);
     free(bytes);
 }

@@ -91,8 +91,8 @@ int answer_start(struct sp_segment *segment, struct sp_error *error)
 {
     if (!start_wanted(segment))
         return 0;
-    atomic_store(&segment->head->answer_until, sp_now() + START_STAY);
-    if (sp_answer_lives(segment) || (start_fork(segment) == 0 && sp_answer_lives(segment)))
+    atomic_store(&segment->head->reply_until, sp_now() + START_STAY);
+    if (sp_reply_lives(segment) || (start_fork(segment) == 0 && sp_reply_lives(segment)))
         return 0;
     return sp_error_set(error, errno,
                         "nobody gives the answers of `fallback respond`: the process"

@@ -27,19 +27,19 @@ static bool answers_used(const struct answers *a)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_LIFE, .l_len = SP_PROCESSES};
-    return sp_now() < atomic_load(&a->segment.head->answer_until) ||
+    return sp_now() < atomic_load(&a->segment.head->reply_until) ||
            fcntl(a->lock, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* A `run` that found us alive has raised `answer_until` before it looked: whoever saw our lock is
+/* A `run` that found us alive has raised `reply_until` before it looked: whoever saw our lock is
  * seen here, and whoever comes later finds none. */
 static bool answers_leave(struct answers *a)
 {
     struct flock unlock = {
-        .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_ANSWER, .l_len = 1};
+        .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_REPLY, .l_len = 1};
     answers_unload(a);
     fcntl(a->lock, F_OFD_SETLK, &unlock);
-    if (!answers_used(a) || sp_process_lock(a->lock, SP_LOCK_ANSWER, 1, false) != 0)
+    if (!answers_used(a) || sp_process_lock(a->lock, SP_LOCK_REPLY, 1, false) != 0)
         return true;
     answers_load(a);
     return false;
@@ -145,7 +145,7 @@ int answers_main(struct cli *cli)
     int command = cli->count > 1 ? pidfd_open((pid_t)strtol(cli->words[1], NULL, 10), 0) : -1;
     a->places = calloc(a->segment.dest_max, sizeof *a->places);
     a->lock = sp_process_reopen(&a->segment);
-    if (a->places && a->lock >= 0 && sp_process_lock(a->lock, SP_LOCK_ANSWER, 1, false) == 0) {
+    if (a->places && a->lock >= 0 && sp_process_lock(a->lock, SP_LOCK_REPLY, 1, false) == 0) {
         answers_begin(a);
         if (cli->count > 1)
             close(ANSWERS_READY);

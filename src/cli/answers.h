@@ -2,8 +2,8 @@
 #ifndef SHEARPIN_CLI_ANSWERS_H
 #define SHEARPIN_CLI_ANSWERS_H
 
-#include "answer/answer.h"
 #include "cli/look.h"
+#include "reply/reply.h"
 
 #define ANSWERS_LISTENERS 3u   /* of a destination: IPv4, IPv6, unix */
 #define ANSWERS_TALKS     256u /* at the same time; more wait in the backlog */

@@ -50,7 +50,7 @@ static bool place_directory(const struct answers *a)
     char path[sizeof a->segment.path + 16];
     struct stat st, file;
     mode_t mode = a->group ? 0770 : 0700;
-    if (!sp_answer_directory(&a->segment, path, sizeof path) ||
+    if (!sp_reply_directory(&a->segment, path, sizeof path) ||
         (mkdir(path, mode) != 0 && errno != EEXIST) || lstat(path, &st) != 0 ||
         !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || fstat(a->lock, &file) != 0)
         return false;
@@ -64,8 +64,7 @@ static int place_local(const struct answers *a, uint32_t dest)
     struct sp_addr address = {.family = SP_FAMILY_UNIX};
     struct sockaddr_storage to;
     struct stat file;
-    if (!sp_answer_path(&a->segment, dest, address.path, sizeof address.path) ||
-        !place_directory(a))
+    if (!sp_reply_path(&a->segment, dest, address.path, sizeof address.path) || !place_directory(a))
         return -1;
     unlink(address.path);
     int fd = place_listen(&to, sp_addr_to_sockaddr(&address, &to));
@@ -86,8 +85,8 @@ static void place_open(struct answers *a, uint32_t dest)
     place->fds[0] = place_loopback("127.0.0.1:0", &low);
     place->fds[1] = place_loopback("[::1]:0", &high);
     place->fds[2] = place_local(a, dest);
-    atomic_store(&d->answer, low | high << 16);
-    atomic_store(&d->answer_local, place->fds[2] >= 0);
+    atomic_store(&d->reply, low | high << 16);
+    atomic_store(&d->reply_local, place->fds[2] >= 0);
 }
 
 static void place_close(struct answers *a, uint32_t dest)
@@ -97,13 +96,13 @@ static void place_close(struct answers *a, uint32_t dest)
     if (!place->file)
         return;
     atomic_store(&a->segment.dests[dest].answer, 0);
-    atomic_store(&a->segment.dests[dest].answer_local, 0);
+    atomic_store(&a->segment.dests[dest].reply_local, 0);
     for (size_t i = 0; i < ANSWERS_LISTENERS; i++) {
         if (place->fds[i] >= 0)
             close(place->fds[i]);
         place->fds[i] = -1;
     }
-    if (sp_answer_path(&a->segment, dest, path, sizeof path))
+    if (sp_reply_path(&a->segment, dest, path, sizeof path))
         unlink(path);
     free(place->file);
     place->file = NULL;
@@ -114,11 +113,11 @@ static void place_read(struct answers *a, const struct sp_policy *policy,
                        const struct sp_fallback *line, uint32_t dest)
 {
     struct answers_place *place = &a->places[dest];
-    struct sp_answer_fault fault;
+    struct sp_reply_fault fault;
     struct sp_error error;
     size_t size;
     char *file = answer_read(policy, line, &size, &error);
-    if (!file || !sp_answer_check(file, size, &fault)) {
+    if (!file || !sp_reply_check(file, size, &fault)) {
         free(file);
         return;
     }
@@ -166,6 +165,6 @@ void answers_unload(struct answers *a)
     char path[sizeof a->segment.path + 16];
     for (uint32_t dest = 0; dest < a->segment.dest_max; dest++)
         place_close(a, dest);
-    if (sp_answer_directory(&a->segment, path, sizeof path))
+    if (sp_reply_directory(&a->segment, path, sizeof path))
         rmdir(path);
 }

@@ -29,7 +29,7 @@ static void talk_end(struct answers_talk *talk)
 }
 
 /* Seconds to the next probe; where nobody knows, a second. */
-static void talk_values(struct answers *a, uint32_t dest, struct sp_answer_values *values)
+static void talk_values(struct answers *a, uint32_t dest, struct sp_reply_values *values)
 {
     struct sp_breaker_view view;
     struct sp_guards guards;
@@ -47,7 +47,7 @@ static void talk_values(struct answers *a, uint32_t dest, struct sp_answer_value
 static void talk_answer(struct answers *a, struct answers_talk *talk, uint64_t now)
 {
     const struct answers_place *place = &a->places[talk->dest];
-    struct sp_answer_values values;
+    struct sp_reply_values values;
     talk->answered = true;
     talk->until = now + TALK_ASK;
     if (!place->file) /* a reload has taken it away meanwhile */
@@ -60,7 +60,7 @@ static void talk_answer(struct answers *a, struct answers_talk *talk, uint64_t n
             return;
         }
         talk->length =
-            sp_answer_fill(place->file, place->size, &values, talk->request.head, talk->out, room);
+            sp_reply_fill(place->file, place->size, &values, talk->request.head, talk->out, room);
         if (talk->length > room) {
             free(talk->out);
             talk->out = NULL;

@@ -74,7 +74,7 @@ static void fallback_depth_line(const struct look *look, const struct look_dest 
     if (line->kind == SP_FALLBACK_NAME && count)
         sp_text_put(&out, "; %s, looked up %s ago", SAY_COUNT(count, "address"),
                     SAY_AGE(look->wall > when ? look->wall - when : 0));
-    else if (line->kind == SP_FALLBACK_RESPOND && !sp_answer_lives(look->segment))
+    else if (line->kind == SP_FALLBACK_RESPOND && !sp_reply_lives(look->segment))
         sp_text_put(&out, "; nobody is there to answer: the next `shearpin run` starts it");
     else if (count == 0)
         sp_text_put(&out, "; not looked up, so it is none: shearpin reload");

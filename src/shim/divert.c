@@ -7,7 +7,7 @@
 
 #include "base/addr.h"
 
-_Static_assert(SP_ANSWER_ADDRESSES <= SP_TARGET_ADDRESSES, "an answer is had at few addresses");
+_Static_assert(SP_REPLY_ADDRESSES <= SP_TARGET_ADDRESSES, "an answer is had at few addresses");
 
 /* What a line means by now: the address itself, or what its name was looked up as. */
 static size_t divert_addresses(struct sp_divert *divert, const struct sp_call *call)
@@ -19,7 +19,7 @@ static size_t divert_addresses(struct sp_divert *divert, const struct sp_call *c
     case SP_FALLBACK_NAME:
         return sp_target_get(call->segment, divert->line.hash, divert->addresses, NULL);
     case SP_FALLBACK_RESPOND:
-        return sp_answer_get(call->segment, call->index, divert->addresses);
+        return sp_reply_get(call->segment, call->index, divert->addresses);
     default:
         return 0;
     }

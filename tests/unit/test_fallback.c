@@ -186,10 +186,10 @@ END_TEST
 
 START_TEST(nobody_answers_until_somebody_does)
 {
-    struct sp_addr out[SP_ANSWER_ADDRESSES];
-    atomic_store(&fx.call.dest->answer, 4242u | 4343u << 16);
-    ck_assert_uint_eq(sp_answer_get(&fx.segment, fx.call.index, out), 0);
-    ck_assert_uint_eq(sp_answer_get(&fx.segment, UINT32_MAX, out), 0);
+    struct sp_addr out[SP_REPLY_ADDRESSES];
+    atomic_store(&fx.call.dest->reply, 4242u | 4343u << 16);
+    ck_assert_uint_eq(sp_reply_get(&fx.segment, fx.call.index, out), 0);
+    ck_assert_uint_eq(sp_reply_get(&fx.segment, UINT32_MAX, out), 0);
 }
 END_TEST
 

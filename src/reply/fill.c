@@ -1,5 +1,5 @@
 /* fill.c - the words of a canned answer, and what an HTTP answer gets from us. */
-#include "answer/answer.h"
+#include "reply/reply.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static bool fill_opens(const char *text, size_t left)
     return left >= 2 && text[0] == '%' && text[1] == '{';
 }
 
-static void fill_value(struct fill_out *out, size_t word, const struct sp_answer_values *values)
+static void fill_value(struct fill_out *out, size_t word, const struct sp_reply_values *values)
 {
     char text[64] = "";
     time_t at = (time_t)values->time;
@@ -63,7 +63,7 @@ static void fill_value(struct fill_out *out, size_t word, const struct sp_answer
 }
 
 static void fill_text(struct fill_out *out, const char *text, size_t size,
-                      const struct sp_answer_values *values)
+                      const struct sp_reply_values *values)
 {
     for (size_t i = 0; i < size;) {
         size_t length = 1, word = FILL_NONE;
@@ -107,7 +107,7 @@ static bool fill_bodiless(const char *file, size_t size)
 
 /* Returns where the body begins. */
 static size_t fill_head(struct fill_out *out, const char *file, size_t size,
-                        const struct sp_answer_values *values)
+                        const struct sp_reply_values *values)
 {
     size_t at = 0, next = 0;
     for (; at < size; at = next) {
@@ -123,8 +123,8 @@ static size_t fill_head(struct fill_out *out, const char *file, size_t size,
     return size;
 }
 
-size_t sp_answer_fill(const char *file, size_t size, const struct sp_answer_values *values,
-                      bool bodiless, char *out, size_t room)
+size_t sp_reply_fill(const char *file, size_t size, const struct sp_reply_values *values,
+                     bool bodiless, char *out, size_t room)
 {
     struct fill_out text = {out, room, 0}, body = {NULL, 0, 0};
     char length[64];
@@ -145,7 +145,7 @@ size_t sp_answer_fill(const char *file, size_t size, const struct sp_answer_valu
 
 /* --- is it one? --- */
 
-static bool fill_fault(struct sp_answer_fault *fault, unsigned line, size_t column, size_t length,
+static bool fill_fault(struct sp_reply_fault *fault, unsigned line, size_t column, size_t length,
                        const char *text)
 {
     fault->line = line;
@@ -155,7 +155,7 @@ static bool fill_fault(struct sp_answer_fault *fault, unsigned line, size_t colu
     return false;
 }
 
-static bool fill_check_words(const char *file, size_t size, struct sp_answer_fault *fault)
+static bool fill_check_words(const char *file, size_t size, struct sp_reply_fault *fault)
 {
     unsigned line = 1;
     for (size_t i = 0, begin = 0, length; i < size; i++) {
@@ -172,7 +172,7 @@ static bool fill_check_words(const char *file, size_t size, struct sp_answer_fau
     return true;
 }
 
-static bool fill_check_status(const char *line, size_t length, struct sp_answer_fault *fault)
+static bool fill_check_status(const char *line, size_t length, struct sp_reply_fault *fault)
 {
     bool known = length >= 12 && memcmp(line, "HTTP/1.", 7) == 0 && line[8] == ' ';
     for (size_t i = 9; known && i < 12; i++)
@@ -185,7 +185,7 @@ static bool fill_check_status(const char *line, size_t length, struct sp_answer_
 }
 
 static bool fill_check_header(const char *line, size_t length, unsigned number,
-                              struct sp_answer_fault *fault)
+                              struct sp_reply_fault *fault)
 {
     const char *colon = memchr(line, ':', length);
     if (colon == NULL || colon == line || memchr(line, ' ', (size_t)(colon - line)) != NULL)
@@ -197,7 +197,7 @@ static bool fill_check_header(const char *line, size_t length, unsigned number,
     return true;
 }
 
-static bool fill_check_head(const char *file, size_t size, struct sp_answer_fault *fault)
+static bool fill_check_head(const char *file, size_t size, struct sp_reply_fault *fault)
 {
     size_t next, length = fill_line(file, size, 0, &next);
     unsigned number = 1;
@@ -213,11 +213,11 @@ static bool fill_check_head(const char *file, size_t size, struct sp_answer_faul
     return true;
 }
 
-bool sp_answer_check(const char *file, size_t size, struct sp_answer_fault *fault)
+bool sp_reply_check(const char *file, size_t size, struct sp_reply_fault *fault)
 {
     if (size == 0)
         return fill_fault(fault, 0, 0, 0, "it is empty, and an answer says something");
-    if (size > SP_ANSWER_MAX)
+    if (size > SP_REPLY_MAX)
         return fill_fault(fault, 0, 0, 0, "an answer has at most 64KiB");
     return fill_check_words(file, size, fault) &&
            (!fill_http(file, size) || fill_check_head(file, size, fault));

@@ -1,6 +1,6 @@
 /* Any bytes as an answer's file and as a request: a file that is found good is filled in within its
  * room and says its own length; a request is the same in one piece and byte by byte. */
-#include "answer/answer.h"
+#include "reply/reply.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,18 +9,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void fuzz_fill(const char *file, size_t size)
 {
-    const struct sp_answer_values values = {.retry_after = 1, .state = "half-open", .time = 1};
-    struct sp_answer_fault fault;
-    bool good = sp_answer_check(file, size, &fault);
-    size_t length = sp_answer_fill(file, size, &values, false, NULL, 0);
+    const struct sp_reply_values values = {.retry_after = 1, .state = "half-open", .time = 1};
+    struct sp_reply_fault fault;
+    bool good = sp_reply_check(file, size, &fault);
+    size_t length = sp_reply_fill(file, size, &values, false, NULL, 0);
     char *out = malloc(length + 1);
 
     if (!good && (memchr(fault.text, 0, sizeof fault.text) == NULL || fault.text[0] == 0))
         abort();
-    if (sp_answer_fill(file, size, &values, false, out, length) != length ||
-        sp_answer_fill(file, size, &values, false, out, length / 2) != length)
+    if (sp_reply_fill(file, size, &values, false, out, length) != length ||
+        sp_reply_fill(file, size, &values, false, out, length / 2) != length)
         abort();
-    if (sp_answer_fill(file, size, &values, true, out, length) > length)
+    if (sp_reply_fill(file, size, &values, true, out, length) > length)
         abort();
     free(out);
 }

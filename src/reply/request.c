@@ -1,6 +1,6 @@
 /* request.c - when has a request come whole? HTTP/1 is known by its first line; of anything else
  * the first bytes are enough. Nothing is kept of it, and no more of it is waited for than fits. */
-#include "answer/answer.h"
+#include "reply/reply.h"
 
 #include <string.h>
 #include <strings.h>

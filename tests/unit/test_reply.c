@@ -1,21 +1,20 @@
 /* Canned answers: what is filled in, what an HTTP answer gets, and when a request is whole. */
-#include "answer/answer.h"
+#include "reply/reply.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct sp_answer_values values = {
-    .retry_after = 7, .state = "open", .time = 784111777};
+static const struct sp_reply_values values = {.retry_after = 7, .state = "open", .time = 784111777};
 
 static void fills(const char *file, bool bodiless, const char *expected)
 {
     char out[2048];
-    size_t length = sp_answer_fill(file, strlen(file), &values, bodiless, out, sizeof out);
+    size_t length = sp_reply_fill(file, strlen(file), &values, bodiless, out, sizeof out);
     ck_assert_uint_lt(length, sizeof out);
     out[length] = 0;
     ck_assert_str_eq(out, expected);
-    ck_assert_uint_eq(sp_answer_fill(file, strlen(file), &values, bodiless, out, 3), length);
+    ck_assert_uint_eq(sp_reply_fill(file, strlen(file), &values, bodiless, out, 3), length);
 }
 
 START_TEST(words_are_filled_in)
@@ -43,8 +42,8 @@ END_TEST
 
 static void faulty(const char *file, unsigned line, unsigned column, const char *text)
 {
-    struct sp_answer_fault fault;
-    ck_assert(!sp_answer_check(file, strlen(file), &fault));
+    struct sp_reply_fault fault;
+    ck_assert(!sp_reply_check(file, strlen(file), &fault));
     ck_assert_uint_eq(fault.line, line);
     if (line)
         ck_assert_uint_eq(fault.column, column);
@@ -53,8 +52,8 @@ static void faulty(const char *file, unsigned line, unsigned column, const char 
 
 START_TEST(mistakes_in_a_file_are_found_where_they_stand)
 {
-    struct sp_answer_fault fault;
-    char *large = calloc(1, SP_ANSWER_MAX + 1);
+    struct sp_reply_fault fault;
+    char *large = calloc(1, SP_REPLY_MAX + 1);
     faulty("", 0, 0, "empty");
     faulty("one\ntwo %{retry}\n", 2, 5, "unknown word");
     faulty("%{state", 1, 1, "no '}' closes");
@@ -63,9 +62,9 @@ START_TEST(mistakes_in_a_file_are_found_where_they_stand)
     faulty("HTTP/1.1 100 Continue\n\n", 1, 10, "1xx");
     faulty("HTTP/1.1 503 Gone\nA: b\n\tfolded\n\n", 3, 1, "no header");
     faulty("HTTP/1.1 503 Gone\nTransfer-Encoding: chunked\n\n", 2, 1, "Content-Length");
-    ck_assert(!sp_answer_check(large, SP_ANSWER_MAX + 1, &fault));
-    ck_assert(sp_answer_check(large, SP_ANSWER_MAX, &fault));
-    ck_assert(sp_answer_check("HTTP/1.0 200 OK\n\n%{state}", 25, &fault));
+    ck_assert(!sp_reply_check(large, SP_REPLY_MAX + 1, &fault));
+    ck_assert(sp_reply_check(large, SP_REPLY_MAX, &fault));
+    ck_assert(sp_reply_check("HTTP/1.0 200 OK\n\n%{state}", 25, &fault));
     free(large);
 }
 END_TEST
@@ -120,11 +119,11 @@ START_TEST(no_request_is_waited_for_for_ever)
 }
 END_TEST
 
-Suite *suite_answer(void);
-Suite *suite_answer(void)
+Suite *suite_reply(void);
+Suite *suite_reply(void)
 {
-    Suite *suite = suite_create("answer");
-    TCase *c = tcase_create("answer");
+    Suite *suite = suite_create("reply");
+    TCase *c = tcase_create("reply");
     suite_add_tcase(suite, c);
     tcase_add_test(c, words_are_filled_in);
     tcase_add_test(c, an_http_answer_gets_its_length_and_line_ends);
