@@ -95,7 +95,7 @@ static void place_close(struct answers *a, uint32_t dest)
     char path[sizeof a->segment.path + 16];
     if (!place->file)
         return;
-    atomic_store(&a->segment.dests[dest].answer, 0);
+    atomic_store(&a->segment.dests[dest].reply, 0);
     atomic_store(&a->segment.dests[dest].reply_local, 0);
     for (size_t i = 0; i < ANSWERS_LISTENERS; i++) {
         if (place->fds[i] >= 0)

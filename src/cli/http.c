@@ -90,7 +90,7 @@ static unsigned http_ask(const struct http *http, const char *path, const char *
                          struct http_answer *answer)
 {
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
-        return http->reply(http->context, path, answer);
+        return http->answer(http->context, path, answer);
     fputs("this server only tells: GET or HEAD\n", answer->body);
     return MHD_HTTP_METHOD_NOT_ALLOWED;
 }

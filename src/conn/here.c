@@ -64,6 +64,7 @@ void sp_here_after_fork(void)
         sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
     }
+    memset(sp_here.sleepers, 0, sizeof sp_here.sleepers);
     atomic_store(&sp_due_watched, 0);
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
@@ -100,6 +101,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
                              .alive = here_alive,
                              .wake = sp_here.wake};
+    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX)
+        call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
     if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
@@ -141,14 +144,19 @@ static int here_match(const struct sp_addr *address, const char *const *names, s
     return -1;
 }
 
-int sp_here_route(const struct sp_addr *address)
+int sp_here_destination(const struct sp_addr *address)
 {
     char text[SP_NAMES_EACH][SP_NAMES_TEXT];
     const char *names[SP_NAMES_EACH];
     size_t count = address->family == SP_FAMILY_UNIX ? 0 : sp_names_of(address, text);
     for (size_t i = 0; i < count; i++)
         names[i] = text[i];
-    int dest = here_match(address, names, count, 0);
+    return here_match(address, names, count, 0);
+}
+
+int sp_here_route(const struct sp_addr *address)
+{
+    int dest = sp_here_destination(address);
     if (dest < 0)
         sp_count(&sp_here.segment.head->unmatched, 1);
     return dest;
