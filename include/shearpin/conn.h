@@ -195,7 +195,7 @@ static inline void sp_here_own(struct sp_call *call, struct sp_guards *room)
 }
 /* The destination of an address, or -1. Counts what no destination takes. */
 int sp_here_route(const struct sp_addr *address);
-/* The same, without counting. */
+/* The same for who does not connect: nothing is counted or learnt. */
 int sp_here_destination(const struct sp_addr *address);
 /* The destination of a name that is to be looked up, `port` 0 if it is not known; or -1. */
 int sp_here_route_name(const char *name, uint16_t port);
@@ -380,8 +380,8 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire);
 
 /* The connection is for `address`: its breaker is asked from now on. */
 void sp_aim(struct sp_conn *conn, struct sp_call *call, const struct sp_addr *address);
-/* While that is out: another address of the same name, family, port and destination that is not;
- * then the connection is for that one. False: there is none, or no need. */
+/* Another address of the same name, family, port and destination that is not out: then the
+ * connection is for that one. False: there is none. */
 bool sp_aim_other(struct sp_conn *conn, struct sp_call *call, struct sp_addr *address);
 /* Is an address out? With port 0: on every port that is known of it. */
 bool sp_aim_out(const struct sp_call *call, const struct sp_addr *address);

@@ -57,7 +57,7 @@ bool sp_aim_other(struct sp_conn *conn, struct sp_call *call, struct sp_addr *ad
     struct sp_answer answer;
     struct sp_call other = *call;
     uint8_t place;
-    if (!call->endpoint || !sp_scope_out(call) || !aim_answer(address, &answer, &place))
+    if (!aim_answer(address, &answer, &place))
         return false;
     for (unsigned i = 1; i < answer.count; i++) {
         struct sp_addr to = aim_sibling(address, &answer, place + i);

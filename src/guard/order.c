@@ -2,6 +2,8 @@
  * A guard that refuses gives back what the ones before it took. */
 #include "shearpin/guard.h"
 
+#include "base/probe.h"
+
 static struct sp_shard *order_shard(const struct sp_call *call)
 {
     return sp_segment_shard(call->segment, call->dest);
@@ -94,8 +96,10 @@ static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
     if (!again && call->guards->journal && !observed)
         order_write(call, SP_OUTCOME_REJECTED_BREAKER + (verdict - SP_REFUSED_BREAKER), 0,
                     (struct sp_note){.kind = connecting ? SP_ENTRY_CONNECT : SP_ENTRY_EXCHANGE});
-    if (!again)
+    if (!again) {
+        SP_PROBE(reject, call->dest->name, verdict, connecting, observed);
         sp_count(observed ? &shard->detected[verdict - 1] : &shard->rejected[verdict - 1], 1);
+    }
     return observed ? SP_PASS : verdict;
 }
 
@@ -257,6 +261,8 @@ static void order_count(const struct sp_call *call, const struct sp_permit *perm
         sp_count(connecting ? &shard->connect_time[sp_bin_of(duration)]
                             : &shard->answer_time[sp_bin_of(duration)],
                  1);
+    else
+        SP_PROBE(outcome, call->dest->name, outcome, duration, connecting);
     if (permit->side == SP_SIDE_NONE || call->guards->share == 0)
         return;
     struct sp_side *side = order_side(call, permit->side);

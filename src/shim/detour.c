@@ -28,8 +28,8 @@ const struct sockaddr *sp_detour(int fd, struct sp_conn *conn, struct sp_call *c
     if (!sp_addr_from_sockaddr(address, *length, &to))
         return address;
     sp_aim(conn, call, &to);
-    if (call->guards->mode != SP_MODE_ENFORCE || call->guards->pass || detour_bound(fd) ||
-        !sp_aim_other(conn, call, &to))
+    bool moves = call->guards->mode == SP_MODE_ENFORCE && !call->guards->pass && call->endpoint;
+    if (!moves || !sp_scope_out(call) || detour_bound(fd) || !sp_aim_other(conn, call, &to))
         return address;
     *length = sp_addr_to_family(&to, address->sa_family, room);
     sp_count(&sp_segment_shard(call->segment, call->dest)->detours, 1);
