@@ -230,10 +230,11 @@ $(BUILD)/shearpin.1 $(BUILD)/shearpin.bash: $(BUILD)/shearpin
 
 .PHONY: install uninstall
 install: all man
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies/answers
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -m 644 $(wildcard policies/answers/*) $(DESTDIR)$(docdir)/policies/answers
 	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin $(DESTDIR)$(compdir) \
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man7
 	$(INSTALL) -m 644 $(BUILD)/shearpin.1 $(DESTDIR)$(mandir)/man1
