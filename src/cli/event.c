@@ -128,7 +128,7 @@ static uint64_t event_on_wall(uint64_t monotonic)
     return monotonic >= now ? wall + (monotonic - now) : wall - (now - monotonic);
 }
 
-static void event_clock(uint64_t wall, char *out, size_t size)
+void event_clock(uint64_t wall, char *out, size_t size)
 {
     time_t at = (time_t)(wall / SP_SECOND), now = time(NULL);
     struct tm t = {0}, today = {0};

@@ -106,8 +106,8 @@ void fallback_depth(const struct look *look, const struct look_dest *d)
     const struct sp_fallback *line;
     for (size_t nth = 0; row && (line = fallback_at(look->policy, row, nth)) != NULL; nth++)
         fallback_depth_line(look, d, line, nth == 0);
-    fallback_outcomes("connects", d->life.fallback[1]);
-    fallback_outcomes("exchanges", d->life.fallback[0]);
+    fallback_outcomes("connects", d->shown.fallback[1]);
+    fallback_outcomes("exchanges", d->shown.fallback[0]);
 }
 
 /* --- for machines --- */
@@ -161,8 +161,8 @@ void fallback_json(struct json *json, const struct look *look, const struct look
     json_word(json, "to", to);
     json_count(json, "total", d->life.diverted);
     json_number(json, "calls_per_s", d->fallback_per_s);
-    fallback_json_counts(json, "connects", d->life.fallback[1]);
-    fallback_json_counts(json, "exchanges", d->life.fallback[0]);
+    fallback_json_counts(json, "connects", d->shown.fallback[1]);
+    fallback_json_counts(json, "exchanges", d->shown.fallback[0]);
     json_open(json, "lines", '[');
     for (size_t nth = 0; row && (line = fallback_at(look->policy, row, nth)) != NULL; nth++)
         fallback_json_line(json, look, d, line);
