@@ -59,6 +59,12 @@ static int connect_finish(const struct attempt *a, const struct sp_call *call, b
     return error;
 }
 
+static int connect_fault(const struct attempt *a)
+{
+    errno = a->fault;
+    return -1;
+}
+
 static int connect_run(struct attempt *a, const struct sp_call *call,
                        const struct sp_admission *admission)
 {
@@ -75,10 +81,15 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
      * thread, leaves nothing behind that close() would not give back. */
     if (sp_conn_drop(conn))
         sp_turn_over(conn, sp_now());
-    int result = blocking ? sp_connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
+    int result = blocking   ? sp_connect_blocking(a)
+                 : a->fault ? connect_fault(a)
+                            : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
         result = sp_connect_delay(a, result);
-    int error = errno, told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
+    int error = errno;
+    if (result != 0 && !blocking && sp_pending_refused(conn, a->entry, a->fd, error))
+        error = EINPROGRESS;
+    int told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
     if (told != EINPROGRESS && told != EALREADY && told != EINTR)
         a->failed = told;
     errno = told ? told : error;
@@ -261,7 +272,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     a->delay = act.delay;
     if (a->delay)
         sp_here_own(&call, &room);
-    if (act.error)
+    a->fault = act.error;
+    if (act.error && (a->blocking || !sp_retry_wanted(call.guards)))
         return connect_refuse(a, &call, &admission, act.error);
     return connect_run(a, &call, &admission);
 }
