@@ -302,14 +302,14 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now);
 /* --- a connect between two tries: src/conn/rest.c --- */
 
 /* The connect that stands as `word` came out as a failure; what it was admitted with is settled and
- * given back. It rests for `ns`, or with `error` it is over and every call is told so. False:
- * another was faster, and owns it. */
-bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t ns);
+ * given back. True makes the caller the one who says what follows, as sp_rest_end() does; or, with
+ * `error`, it is over and every call is told so. False: another was faster, and owns it. */
+bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome);
 bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error);
 /* The rest is over: true makes the caller the one who tries again. It says how that went by
- * sp_turn_connect(), or by one of these: it rests again for `ns`; it has failed. */
+ * sp_turn_connect(), or by one of these: it rests for `ns`; it has failed. */
 bool sp_rest_end(struct sp_conn *conn, uint64_t word);
-void sp_rest_again(struct sp_conn *conn, uint64_t ns);
+void sp_rest_for(struct sp_conn *conn, uint64_t ns);
 void sp_rest_over(struct sp_conn *conn, int error);
 
 /* --- the place that a turn holds: src/conn/claim.c --- */
