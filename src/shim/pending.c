@@ -7,6 +7,7 @@
 #include "shim/redial.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -69,14 +70,34 @@ void sp_pending_learnt(struct sp_conn *conn, int error)
 
 /* --- a try has failed --- */
 
-static int pending_pin(const struct sp_conn *conn, int fd)
+static int pending_pin(struct sp_conn *conn, int fd)
 {
-    int pinned = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
+    struct sp_pending *p = sp_pending_of(conn);
+    sp_conn_mark(conn, SP_CONN_PINNED, true);
+    atomic_fetch_add(&p->pins, 1);
+    uint64_t entry = sp_conn_entry(fd); /* gone: somebody closes it, and has looked at the pins */
+    bool stands = entry && sp_conn_at(entry) == conn;
+    int pinned = stands ? REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3) : -1;
     if (pinned >= 0 && sp_socket_is(pinned, conn))
         return pinned;
     if (pinned >= 0)
         REAL(close)(pinned);
+    atomic_fetch_sub(&p->pins, 1);
     return -1;
+}
+
+static void pending_unpin(struct sp_conn *conn, int fd)
+{
+    REAL(close)(fd);
+    atomic_fetch_sub(&sp_pending_of(conn)->pins, 1);
+}
+
+/* Not for ever: it may be a signal handler that has interrupted who holds the duplicate. */
+void sp_pending_unpinned(const struct sp_conn *conn)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    for (int i = 0; i < 10000 && atomic_load(&p->pins) != 0; i++)
+        sched_yield();
 }
 
 /* From here on it goes to a fallback, the one behind those that it went to; false: there is none.
@@ -154,7 +175,7 @@ static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hun
         return false;
     if (REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
         hidden = error ? pending_rest(conn, word, pinned, error) : pending_stale(pinned, hung);
-    REAL(close)(pinned);
+    pending_unpin(conn, pinned);
     return hidden;
 }
 
@@ -179,7 +200,7 @@ static bool pending_refused(struct sp_conn *conn, int fd, int error)
     if (rests) /* or it is over, which the program then hears */
         pending_clear(conn, pinned, error, at);
     if (pinned >= 0)
-        REAL(close)(pinned);
+        pending_unpin(conn, pinned);
     return rests;
 }
 
@@ -304,7 +325,7 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     } else {
         pending_pass(conn, fd);
     }
-    REAL(close)(fd);
+    pending_unpin(conn, fd);
 }
 
 void sp_pending_end(struct sp_conn *conn)
