@@ -40,15 +40,15 @@ enum sp_retry_end {
 
 /* Counters of one eighth of the processes (slot mod 8), so that neighbours share no line. */
 struct sp_shard {
+    sp_word sent; /* bytes; the first line is what every exchange writes */
+    sp_word received;
+    sp_word last_success;                /* monotonic ns */
     sp_word connects[SP_OUTCOME_COUNT];  /* attempts on the wire, by outcome */
-    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome */
+    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome; OK: only those that answer_time has not */
     sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
     sp_word detected[3];                 /* the same, only observed */
     sp_word expired[SP_DEADLINE_COUNT];
     sp_word injected[8]; /* by fault number */
-    sp_word sent;        /* bytes */
-    sp_word received;
-    sp_word last_success; /* monotonic ns */
     sp_word retried[SP_RETRIED_COUNT];
     sp_word spare[12];
     sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
@@ -150,7 +150,8 @@ struct sp_dest {
     sp_word drawn;                          /* connections that drew their side of `enforce N%` */
     _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
     /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up
-     * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries. */
+     * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries.
+     */
     _Alignas(SP_CACHELINE) sp_word retries[SP_WINDOW_BUCKETS];
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
