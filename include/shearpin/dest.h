@@ -7,6 +7,7 @@
 #ifndef SHEARPIN_DEST_H
 #define SHEARPIN_DEST_H
 
+#include "shearpin/policy.h"
 #include "shearpin/types.h"
 #include <stdatomic.h>
 
@@ -136,6 +137,23 @@ struct sp_endpoint {
     sp_word slow[SP_WINDOW_BUCKETS];
 };
 
+/* The figures of a destination as they were at some time, all shards together, cut to 32 bits: what
+ * happened since is the difference. `times` are of answers, or of connects where none follow. */
+struct sp_moment {
+    sp_word time; /* monotonic ns; 0 while it is being written */
+    sp_half connects[SP_OUTCOME_COUNT];
+    sp_half exchanges[SP_OUTCOME_COUNT];
+    sp_half refused;
+    sp_half times[SP_BINS];
+    sp_half spare[6];
+};
+
+struct sp_history {
+    sp_word last; /* when the time of the newest moment began, by the clock cut to its step */
+    sp_word spare[7];
+    struct sp_moment moments[SP_MOMENTS];
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
@@ -148,6 +166,7 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
     sp_word drawn;                          /* connections that drew their side of `enforce N%` */
+    sp_half history;                        /* which of the histories is its, + 1; 0: none */
     _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
     /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up
      * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries.
@@ -164,6 +183,8 @@ struct sp_dest {
 
 _Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_side) % SP_CACHELINE == 0, "layout");
+_Static_assert(sizeof(struct sp_moment) == 1408, "layout");
+_Static_assert(sizeof(struct sp_history) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(offsetof(struct sp_dest, cell) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
@@ -183,6 +204,9 @@ static inline void sp_count(sp_word *word, uint64_t more)
 {
     atomic_fetch_add_explicit(word, more, memory_order_relaxed);
 }
+
+/* Good exchanges, which are counted by their duration alone: the sum of answer_time. */
+uint64_t sp_count_timed(const struct sp_shard *shard);
 
 struct sp_figures { /* a destination's shards added up */
     uint64_t connects[SP_OUTCOME_COUNT];

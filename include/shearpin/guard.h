@@ -229,4 +229,17 @@ void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
 /* Nothing came of it: gives the permit back without a verdict. */
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
 
+/* Conditions (src/guard/measure.c): what was measured over a span, and whether it holds. FEW: the
+ * calls are too few to tell, and none of them has told yet. */
+enum sp_measured_verdict { SP_MEASURED_HOLDS, SP_MEASURED_BROKEN, SP_MEASURED_FEW };
+struct sp_measured {
+    enum sp_measured_verdict verdict;
+    uint64_t value;         /* in the unit of the limit; SP_NEVER: a percentile that timed out */
+    uint64_t calls, needed; /* over which it was measured; how many it takes to tell */
+    uint64_t wrong;         /* of them on the wrong side of the limit */
+};
+void sp_measure(const struct sp_condition *condition, const struct sp_span *span,
+                struct sp_measured *out);
+uint64_t sp_measure_needed(const struct sp_condition *condition);
+
 #endif

@@ -16,6 +16,12 @@ const struct command command_table[] = {
      "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
      "protected is refused: static programs, Go, setuid. --anyway runs it all the same.\n"
      "Without a policy --observe watches every destination and touches nothing."},
+    {"doctor", "Wrap", "TARGET",
+     "say whether a file, PID or UNIT can be wrapped, and what to do if not",
+     "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
+     "TARGET is a program, a PID or the name of a systemd unit. Of a live process it also says\n"
+     "whether the library is awake in it, how many of its connections the library sees, and which\n"
+     "children escape. Exit 0: it can be wrapped, 1: it cannot, 3: there is no such thing."},
     {"check", "Policy", "[FILE...]", "find mistakes", "[FILE...] [--json]", 0, -1, check_main,
      "All mistakes in one pass, as FILE:LINE:COLUMN. Exit 1 when there is an error."},
     {"show", "Policy", "[FILE]", "the effective policy, with origins",
@@ -55,6 +61,12 @@ const struct command command_table[] = {
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
+    {"slo", "Watch", "[DEST]", "is what `slo` demands kept?", "[DEST] [--json]", 0, 1, slo_main,
+     "Every `slo` line of the policy in force, measured over the time that it names. Exit 1 when "
+     "one\n"
+     "is broken. A percentile takes timeouts as slower than every answer. Too few calls are said "
+     "to\n"
+     "be too few, and break nothing."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"

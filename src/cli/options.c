@@ -46,6 +46,7 @@ static const struct option_row option_rows[] = {
     {"reason", 0, false, TEXT, AT(reason), "TEXT", "kept in the events, shown by status"},
     {"timeout", 0, false, TIME, AT(timeout), "T", "give up after T"},
     {"all", 0, false, FLAG, AT(all), NULL, "every destination"},
+    {"root", 0, false, TEXT, AT(root), "DIR", "where systemd's directories begin, instead of /"},
     {"listen", 0, false, TEXT, AT(listen), "ADDRESS:PORT", "where; else 127.0.0.1:9464"},
     {"textfile", 0, false, TEXT, AT(textfile), "FILE", "write to FILE, whole or not at all"},
     {"list", 0, false, FLAG, AT(list), NULL, "every metric there is, and what it means"},

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/near.h"
 #include "cli/judge.h"
+#include "cli/library.h"
 #include "cli/look.h"
 #include "cli/preload.h"
 #include "cli/private.h"
@@ -122,6 +123,15 @@ static int run_options(const struct run *run)
     return CLI_OK;
 }
 
+/* It runs and is wrapped, but not all that it does goes by us. */
+static int run_warn(const struct run *run, const struct judge *judge)
+{
+    if (!run->cli->quiet && library_uring(judge->program))
+        say_error("%s imports io_uring: what goes that way is not protected (shearpin doctor %s)",
+                  run->cli->words[0], run->cli->words[0]);
+    return CLI_OK;
+}
+
 static int run_judge(const struct run *run)
 {
     struct judge judge;
@@ -129,7 +139,7 @@ static int run_judge(const struct run *run)
     judge_command(&judge, command);
     switch (judge.verdict) {
     case JUDGE_FINE:
-        return CLI_OK;
+        return run_warn(run, &judge);
     case JUDGE_NO_FILE:
         say_error("%s %s", command, judge.why);
         return CLI_NO_FILE;
@@ -140,11 +150,8 @@ static int run_judge(const struct run *run)
         break;
     }
     bool script = strcmp(judge.path, judge.program) != 0;
-    char doctor[PATH_MAX + 32] = "";
-    if (command_named("doctor"))
-        snprintf(doctor, sizeof doctor, " (shearpin doctor %s)", command);
-    say_error("%s would run unprotected: %s%s %s%s", command, script ? "its interpreter " : "it",
-              script ? judge.program : "", judge.why, doctor);
+    say_error("%s would run unprotected: %s%s %s (shearpin doctor %s)", command,
+              script ? "its interpreter " : "it", script ? judge.program : "", judge.why, command);
     return run_refuse(run);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/event.h"
+#include "cli/objective.h"
 #include "cli/say.h"
 #include "cli/setting.h"
 #include "cli/status.h"
@@ -165,6 +166,20 @@ static void depth_times(const char *title, const uint64_t *bins)
     depth_line(title, line);
 }
 
+static void depth_slo(const struct look *look, const struct look_dest *d)
+{
+    struct objective o;
+    char words[64], why[160], line[300];
+    for (size_t i = 0; objective_at(look, d, i, &o); i++) {
+        sp_condition_format(&o.condition, words, sizeof words);
+        objective_why(&o.condition, &o.measured, why, sizeof why);
+        snprintf(line, sizeof line, "%s  %s: %s%s%s%s", words, objective_verdict(&o.measured),
+                 OBJECTIVE_VALUE(&o.condition, &o.measured), *why ? " (" : "", why,
+                 *why ? ")" : "");
+        depth_line(i == 0 ? "slo" : "", line);
+    }
+}
+
 static void depth_policy(const struct look *look, const struct look_dest *d)
 {
     struct setting_view view;
@@ -217,6 +232,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_times("connect time", d->life.connect_time);
     depth_times("answer time", d->life.answer_time);
     depth_times("wait time", d->life.wait_time);
+    depth_slo(look, d);
     depth_policy(look, d);
     depth_events(look, d);
 }

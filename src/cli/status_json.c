@@ -3,6 +3,7 @@
 
 #include "cli/event.h"
 #include "cli/json.h"
+#include "cli/objective.h"
 #include "cli/status.h"
 
 static void status_json_seconds(struct json *json, const char *key, uint64_t ns)
@@ -113,6 +114,18 @@ static void status_json_sides(struct json *json, const struct look_dest *d)
     }
 }
 
+static void status_json_slo(struct json *json, const struct look *look, const struct look_dest *d)
+{
+    struct objective o;
+    json_open(json, "slo", '[');
+    for (size_t i = 0; objective_at(look, d, i, &o); i++) {
+        json_open(json, NULL, '{');
+        objective_json(json, &o.condition, &o.measured);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
 {
     static const char *const holds[SP_HOLD_COUNT] = {NULL, "open", "closed"};
@@ -150,6 +163,7 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     json_number(json, "refused_per_min", d->refused_per_min);
     status_json_counters(json, d);
     status_json_sides(json, d);
+    status_json_slo(json, look, d);
     json_close(json, '}');
 }
 

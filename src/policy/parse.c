@@ -14,8 +14,7 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"fallback", ""}, {"lookup", ""},       {"split", ""},
-    {"slo", ""},      {"breaker", "scope"}, {"breaker", "eject"},
+    {"fallback", ""}, {"lookup", ""}, {"split", ""}, {"breaker", "scope"}, {"breaker", "eject"},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 
@@ -326,6 +325,7 @@ static void parse_unknown_directive(struct reader *reader, const struct scan_wor
         return;
     }
     sp_near_try(&near, "match");
+    sp_near_try(&near, "slo");
     for (size_t key = 0; key < KEY_COUNT; key++)
         sp_near_try(&near, sp_keys[key].directive);
     for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
@@ -348,6 +348,8 @@ static void parse_directive(struct reader *reader)
         reader->section = SECTION_SKIPPED;
     } else if (parse_is(word, "match")) {
         rule_words(reader);
+    } else if (parse_is(word, "slo")) {
+        slo_line(reader);
     } else if (keys_single(word->text, word->length, &key)) {
         parse_single(reader, key);
     } else if (group != NULL) {

@@ -15,6 +15,14 @@ static void count_side(const struct sp_side *shard, struct sp_figures_side *out)
     SUM(answer_time, SP_BINS);
 }
 
+uint64_t sp_count_timed(const struct sp_shard *shard)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < SP_BINS; i++)
+        sum += atomic_load_explicit(&shard->answer_time[i], memory_order_relaxed);
+    return sum;
+}
+
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
 {
     memset(out, 0, sizeof *out);
@@ -31,9 +39,7 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(retried, SP_RETRIED_COUNT);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
-        for (size_t i = 0; i < SP_BINS; i++) /* counted by their duration alone */
-            out->exchanges[SP_OUTCOME_OK] +=
-                atomic_load_explicit(&shard->answer_time[i], memory_order_relaxed);
+        out->exchanges[SP_OUTCOME_OK] += sp_count_timed(shard);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
         uint64_t succeeded = atomic_load_explicit(&shard->last_success, memory_order_relaxed);
         out->last_success = succeeded > out->last_success ? succeeded : out->last_success;
