@@ -167,6 +167,13 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
     return result < 0 ? io_cut_meanwhile(io) : result;
 }
 
+ssize_t sp_io_sent_as(int fd, uint64_t entry, uint64_t word, ssize_t result)
+{
+    struct sp_io io = {
+        .conn = sp_conn_at(entry), .entry = entry, .word = word, .began = word, .fd = fd};
+    return sp_io_sent(&io, result, (size_t)result);
+}
+
 size_t sp_io_messages(const struct mmsghdr *messages, int count)
 {
     size_t total = 0;

@@ -1,5 +1,5 @@
 /* receive.c - every call that receives: the first byte of an answer ends the exchange. */
-#include "shim/io.h"
+#include "shim/wrapper.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* send.c - every call that sends: the first byte sent while nothing is outstanding begins an
  * exchange. */
-#include "shim/io.h"
+#include "shim/wrapper.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,0 +1,94 @@
+/* quick.h - a transfer of a healthy exchange, in line: what io.c does when there is nothing to it.
+ * Everything unusual goes there, before the call or after it. Errno is not touched. */
+#ifndef SHEARPIN_SHIM_QUICK_H
+#define SHEARPIN_SHIM_QUICK_H
+
+#include "conn/quick.h"
+#include "shim/io.h"
+
+/* Awake, and neither in a child of fork that is new here nor in one of vfork. */
+static inline bool sp_quick_on(void)
+{
+    return SP_LIKELY(sp_here_awake() && !sp_here_forked() && !sp_vforked);
+}
+
+static inline struct sp_shard *sp_quick_shard(const struct sp_conn *conn)
+{
+    return sp_segment_shard(&sp_here.segment, sp_quick_kept(conn)->dest);
+}
+
+/* Before a send on an idle connection: the exchange that it begins. 0: ask sp_io_send. */
+static inline uint64_t sp_quick_send(int fd, uint64_t entry, size_t length)
+{
+    if (SP_UNLIKELY(entry == 0 || length >= SP_PUSH_LARGE) || !sp_quick_on())
+        return 0;
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t word = sp_quick_ask(conn);
+    if (SP_UNLIKELY(word && sp_conn_entry(fd) != entry)) { /* closed by another thread */
+        sp_turn_unsend(conn, word);
+        return 0;
+    }
+    return word;
+}
+
+/* After it. False: nothing was done, ask sp_io_sent. */
+static inline bool sp_quick_sent(uint64_t entry, ssize_t result)
+{
+    if (SP_UNLIKELY(result <= 0 || (size_t)result >= SP_PUSH_LARGE || sp_tls_inside))
+        return false;
+    sp_count(&sp_quick_shard(sp_conn_at(entry))->sent, (uint64_t)result);
+    return true;
+}
+
+/* Is the kernel's timer as sp_alarm_set would leave it? */
+static inline bool sp_quick_alarm(struct sp_io *io)
+{
+    const struct sp_conn *conn = io->conn;
+    uint64_t set = conn->alarm * SP_LIMIT_UNIT, limit = conn->least * SP_LIMIT_UNIT;
+    if (set == 0 || set > limit - limit / 8 + SP_LIMIT_UNIT ||
+        (sp_conn_flags(conn) & (SP_CONN_LOWAT | SP_CONN_STDIO)))
+        return false;
+    io->started = io->tried = sp_now();
+    return io->word == 0 || io->started + set + set / 8 <= sp_turn_since(io->word) +
+                                                               conn->limit * SP_LIMIT_UNIT +
+                                                               SP_ALARM_LATE;
+}
+
+/* Before a receive on a connection that is idle or waits for an answer. False: ask
+ * sp_io_receive. */
+static inline bool sp_quick_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
+{
+    if (SP_UNLIKELY(entry == 0 || (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) || !sp_quick_on())
+        return false;
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t word = atomic_load_explicit(&conn->word, memory_order_acquire);
+    if (SP_UNLIKELY((word && sp_turn_of(word) != SP_TURN_EXCHANGE) || !sp_quick_told(conn)))
+        return false;
+    *io = (struct sp_io){
+        .conn = conn,
+        .entry = entry,
+        .word = word,
+        .fd = fd,
+        .blocking = !(sp_conn_flags(conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT),
+    };
+    return !io->blocking || SP_LIKELY(conn->least == 0) || sp_quick_alarm(io);
+}
+
+/* After it. False: nothing was done, ask sp_io_received. */
+static inline bool sp_quick_received(const struct sp_io *io, ssize_t result)
+{
+    struct sp_conn *conn = io->conn;
+    if (SP_UNLIKELY(result <= 0 || sp_tls_inside))
+        return false;
+    struct sp_shard *shard = sp_quick_shard(conn);
+    if (io->word == 0) { /* more of an answer; but another thread may have asked meanwhile */
+        if (SP_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
+            return false;
+    } else if (SP_UNLIKELY(!sp_quick_end(conn, io->word))) {
+        return false;
+    }
+    sp_count(&shard->received, (uint64_t)result);
+    return true;
+}
+
+#endif
