@@ -66,7 +66,7 @@ static const char *event_outcome(uint64_t outcome)
     return sp_outcome_word(outcome < SP_OUTCOME_COUNT ? (unsigned)outcome : SP_OUTCOME_COUNT);
 }
 
-static const char *event_state(unsigned state)
+const char *event_state(unsigned state)
 {
     return state < SP_STATE_COUNT ? sp_state_words[state] : "?";
 }
@@ -190,15 +190,29 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
     }
 }
 
-void event_print(const struct sp_event *e)
+void event_news(const struct sp_event *e, char *out, size_t size)
 {
-    char clock[32], sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
-    event_clock(e->wall, clock, sizeof clock);
+    char sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
     event_sentence(e, sentence, sizeof sentence);
     say_safe(dest, sizeof dest, e->destination, SP_NAME_SIZE);
     say_safe(command, sizeof command, e->command, sizeof e->command);
-    printf("%s  %s  %s (pid %u%s%s)\n", clock, *dest ? dest : "(all)", sentence, e->pid,
-           *command ? " " : "", command);
+    snprintf(out, size, "%s  %s (pid %u%s%s)", *dest ? dest : "(all)", sentence, e->pid,
+             *command ? " " : "", command);
+}
+
+void event_line(const struct sp_event *e, char *out, size_t size)
+{
+    char clock[32], news[EVENT_LINE - 40];
+    event_clock(e->wall, clock, sizeof clock);
+    event_news(e, news, sizeof news);
+    snprintf(out, size, "%s  %s", clock, news);
+}
+
+void event_write(FILE *out, const struct sp_event *e)
+{
+    char line[EVENT_LINE];
+    event_line(e, line, sizeof line);
+    fprintf(out, "%s\n", line);
 }
 
 /* --- for machines --- */
@@ -236,34 +250,44 @@ static void event_json_retry(struct json *json, const struct sp_event *e)
     json_number(json, "took_s", (double)e->b / (double)SP_SECOND);
 }
 
-void event_print_json(const struct sp_event *e)
+const char *event_kind(const struct sp_event *e)
 {
     static const char *const kinds[SP_EVENT_KINDS] = {
         "none", "breaker", "trip", "hold", "reset", "disable", "enable", "policy", "retry"};
-    struct json json = {0};
+    return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
+}
+
+void event_json(struct json *json, const struct sp_event *e)
+{
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
-    json_open(&json, NULL, '{');
-    json_count(&json, "sequence", atomic_load(&e->sequence));
-    json_time(&json, "time_s", e->wall);
-    json_word(&json, "kind", e->kind < SP_EVENT_KINDS ? kinds[e->kind] : "?");
-    json_text(&json, "destination", e->destination, SP_NAME_SIZE);
+    json_open(json, NULL, '{');
+    json_count(json, "sequence", atomic_load(&e->sequence));
+    json_time(json, "time_s", e->wall);
+    json_word(json, "kind", event_kind(e));
+    json_text(json, "destination", e->destination, SP_NAME_SIZE);
     if (e->kind == SP_EVENT_BREAKER) {
-        json_word(&json, "from", event_state(e->from));
-        json_word(&json, "to", event_state(e->to));
-        event_json_reason(&json, e);
+        json_word(json, "from", event_state(e->from));
+        json_word(json, "to", event_state(e->to));
+        event_json_reason(json, e);
     }
     if (e->kind == SP_EVENT_HOLD)
-        json_word(&json, "to", e->to == SP_HOLD_OPEN ? "open" : "closed");
+        json_word(json, "to", e->to == SP_HOLD_OPEN ? "open" : "closed");
     if (steered && e->a)
-        json_time(&json, "until_s", event_on_wall(e->a));
+        json_time(json, "until_s", event_on_wall(e->a));
     if (e->kind == SP_EVENT_RETRY)
-        event_json_retry(&json, e);
+        event_json_retry(json, e);
     if (e->kind == SP_EVENT_POLICY)
-        json_count(&json, "generation", e->a);
-    json_text(&json, "text", e->text, sizeof e->text);
-    json_count(&json, "pid", e->pid);
-    json_count(&json, "uid", e->uid);
-    json_text(&json, "command", e->command, sizeof e->command);
-    json_close(&json, '}');
-    json_end();
+        json_count(json, "generation", e->a);
+    json_text(json, "text", e->text, sizeof e->text);
+    json_count(json, "pid", e->pid);
+    json_count(json, "uid", e->uid);
+    json_text(json, "command", e->command, sizeof e->command);
+    json_close(json, '}');
+}
+
+void event_write_json(FILE *out, const struct sp_event *e)
+{
+    struct json json = {.out = out};
+    event_json(&json, e);
+    putc('\n', out);
 }

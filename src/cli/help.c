@@ -24,14 +24,15 @@ static void help_call(const struct command *c, char *out, size_t size)
     snprintf(out, size, "%s%s%s", c->name, *c->brief ? " " : "", c->brief);
 }
 
-/* Names without a word to say about them share one cell: trip | hold | reset. */
+/* Names without a word to say about them share one cell, with the next that has one or alone:
+ * trip | hold | reset. */
 static size_t help_cell(size_t i, char *call, size_t size)
 {
     const char *group = command_table[i].group;
     help_call(&command_table[i], call, size);
     for (; help_bare(&command_table[i]) && i + 1 < command_total; i++) {
         const struct command *next = &command_table[i + 1];
-        if (!next->group || strcmp(next->group, group) != 0 || !help_bare(next))
+        if (!next->group || strcmp(next->group, group) != 0 || !next->brief || *next->brief)
             break;
         size_t length = strlen(call);
         snprintf(call + length, size - length, " | %s", next->name);
@@ -50,8 +51,9 @@ static void help_row(const char *heading, size_t *at)
 {
     char left[96], right[96];
     const struct command *first = &command_table[*at];
-    const char *help = first->help ? first->help : "";
-    *at = help_next(help_cell(*at, left, sizeof left));
+    size_t end = help_cell(*at, left, sizeof left);
+    const char *help = command_table[end - 1].help ? command_table[end - 1].help : "";
+    *at = help_next(end);
     printf("  %-10s%-*s", heading, *help ? LEFT_WIDTH : 0, left);
     bool room = *at < command_total && strlen(help) < HELP_WIDTH && strlen(left) < LEFT_WIDTH + 2 &&
                 strcmp(command_table[*at].group, first->group) == 0 &&
@@ -113,18 +115,24 @@ static const char help_environment[] =
     "SHEARPIN=off       the panic switch: the library forwards every call untouched\n"
     "LD_PRELOAD         `run` puts libshearpin.so first and keeps what was there\n";
 
-static const char help_exit[] = "  0  done, or yes\n"
-                                "  1  the answer is no: a mistake in the policy, not in time\n"
-                                "  2  usage\n"
-                                "  3  no such segment or destination\n"
-                                "  4  not allowed\n"
-                                "  5  system error\n"
-                                "`run` ends as its command does, for it becomes it:\n"
-                                "125  ours: bad policy, bad option, the command would run "
-                                "unprotected\n"
-                                "126  the command cannot be run\n"
-                                "127  the command was not found\n"
-                                "128+N  as shells say it: killed by signal N\n";
+static const char help_exit[] =
+    "  0  done, or yes\n"
+    "  1  the answer is no: a mistake in the policy, not in time, an slo "
+    "that is broken,\n"
+    "     unhealthy, not ready; with --strict, degraded\n"
+    "  2  usage\n"
+    "  3  no such segment or destination\n"
+    "  4  not allowed\n"
+    "  5  system error\n"
+    "`run` ends as its command does, for it becomes it; with --slo "
+    "also:\n"
+    "  1  the command ended with 0, but a condition was not kept or the "
+    "calls were too few\n"
+    "125  ours: bad policy, bad option, the command would run "
+    "unprotected\n"
+    "126  the command cannot be run\n"
+    "127  the command was not found\n"
+    "128+N  as shells say it: killed by signal N\n";
 
 int help_main(struct cli *cli)
 {

@@ -17,6 +17,7 @@
 #include "cli/private.h"
 #include "cli/rules.h"
 #include "cli/say.h"
+#include "cli/trial.h"
 #include "cli/where.h"
 #include "policy/keys.h"
 #include "shearpin/conn.h"
@@ -106,6 +107,8 @@ static int run_options(const struct run *run)
         say_error("-o %s", error.text);
         return CLI_OURS;
     }
+    if (trial_wanted(cli) && trial_check(cli) != CLI_OK)
+        return CLI_OURS;
     for (int i = 0; i < cli->inject_count; i++) {
         const struct cli_inject *inject = &cli->injects[i];
         if (sp_fault_parse(inject->fault, &fault, &error) != 0) {
@@ -317,6 +320,15 @@ static int run_exec(char **command)
     return code == ENOENT || code == ENOTDIR ? CLI_NO_FILE : CLI_NO_EXEC;
 }
 
+/* The one case in which we do not become the command: somebody has to judge it in the end. */
+static int run_trial(struct run *run)
+{
+    if (run->segment.head)
+        return trial_run(run->cli, &run->segment, run_exec);
+    say_error("%s would run bare: there is nothing to measure it by", run->cli->words[0]);
+    return CLI_OURS;
+}
+
 int run_main(struct cli *cli)
 {
     struct run run = {.cli = cli};
@@ -332,5 +344,7 @@ int run_main(struct cli *cli)
         status = run_segment(&run);
     if (status == CLI_OK && run.segment.head)
         status = run_environment(&run);
+    if (status == CLI_OK && trial_wanted(cli))
+        return run_trial(&run);
     return status == CLI_OK ? run_exec(cli->words) : status;
 }

@@ -28,6 +28,7 @@ void sp_connect_learnt(int fd, uint64_t entry, int error)
         return;
     uint64_t word = atomic_load(&conn->word);
     if (sp_turn_of(word) == SP_TURN_CONNECTING) {
+        sp_pending_learnt(conn, error);
         sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
                           sp_now());
         if (error)
@@ -65,6 +66,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     sp_turn_connect(conn, call, admission);
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
+    sp_pending_begin(a, call);
     sp_fd_fresh(a->fd);
     sp_conn_install(a->fd, conn, conn->generation);
     a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
@@ -257,6 +259,11 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
         }
         sp_conn_mark(conn, SP_CONN_REPORTED, true);
         errno = sp_turn_error(word);
+        *result = -1;
+        return true;
+    }
+    if (sp_turn_of(word) == SP_TURN_RESTING) {
+        errno = EALREADY;
         *result = -1;
         return true;
     }
