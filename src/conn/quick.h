@@ -23,7 +23,7 @@ static inline const struct sp_kept *sp_quick_kept(const struct sp_conn *conn)
 }
 
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
-static inline uint64_t sp_quick_ask(struct sp_conn *conn)
+static inline __attribute__((always_inline)) uint64_t sp_quick_ask(struct sp_conn *conn)
 {
     const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY;
     struct sp_permit permit;
@@ -51,7 +51,7 @@ static inline uint64_t sp_quick_ask(struct sp_conn *conn)
 }
 
 /* An answer to the exchange that stands as `word`. False: nothing was done. */
-static inline bool sp_quick_end(struct sp_conn *conn, uint64_t word)
+static inline __attribute__((always_inline)) bool sp_quick_end(struct sp_conn *conn, uint64_t word)
 {
     struct sp_permit permit = turn_permit(conn);
     if ((sp_conn_flags(conn) & SP_CONN_FRESH) || permit.leased || !sp_quick_told(conn))

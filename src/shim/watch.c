@@ -3,8 +3,9 @@
 
 #include <errno.h>
 
-#define WATCH_LINES 16 /* that fail at once; others are seen by the next wait, or by the program \
-                        */
+#define WATCH_LINES                                                              \
+    16 /* that fail at once; others are seen by the next wait, or by the program \
+        */
 
 bool sp_watch_hides(int fd, bool failed)
 {
