@@ -18,7 +18,8 @@
 static inline bool sp_quick_guards(const struct sp_guards *g)
 {
     return g->mode == SP_MODE_ENFORCE && g->share == 0 && g->limit_rate == 0 &&
-           g->cap[SP_CAP_INFLIGHT] == 0 && g->journal == 0 && g->breaker.slow == 0 &&
+           g->cap[SP_CAP_INFLIGHT] == 0 && g->journal == 0 &&
+           g->breaker.scope == SP_SCOPE_DESTINATION && g->breaker.slow == 0 &&
            !(g->breaker.on & SP_OUTCOME_BIT(OK));
 }
 

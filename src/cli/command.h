@@ -85,5 +85,10 @@ command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the liv
 /* The page, and the help of one command (help.c). */
 void help_page(void);
 void help_usage(const struct command *command);
+extern const char help_environment[], help_exit[];
+
+/* shearpin(1), and what bash completes; from the same tables. */
+void manual_print(void);
+void completion_print(void);
 
 #endif

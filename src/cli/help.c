@@ -104,7 +104,7 @@ void help_usage(const struct command *command)
     options_help(command);
 }
 
-static const char help_environment[] =
+const char help_environment[] =
     "SHEARPIN_POLICY    the policy file, where -p does not say one (else " RULES_DEFAULT ")\n"
     "SHEARPIN_SEGMENT   the name of the segment, where -s does not say one\n"
     "SHEARPIN_DIR       the directory of segments, where /dev/shm will not do\n"
@@ -115,48 +115,72 @@ static const char help_environment[] =
     "SHEARPIN=off       the panic switch: the library forwards every call untouched\n"
     "LD_PRELOAD         `run` puts libshearpin.so first and keeps what was there\n";
 
-static const char help_exit[] =
-    "  0  done, or yes\n"
-    "  1  the answer is no: a mistake in the policy, not in time, an slo "
-    "that is broken,\n"
-    "     unhealthy, not ready; with --strict, degraded\n"
-    "  2  usage\n"
-    "  3  no such segment or destination\n"
-    "  4  not allowed\n"
-    "  5  system error\n"
-    "`run` ends as its command does, for it becomes it; with --slo "
-    "also:\n"
-    "  1  the command ended with 0, but a condition was not kept or the "
-    "calls were too few\n"
-    "125  ours: bad policy, bad option, the command would run "
-    "unprotected\n"
-    "126  the command cannot be run\n"
-    "127  the command was not found\n"
-    "128+N  as shells say it: killed by signal N\n";
+const char help_exit[] = "  0  done, or yes\n"
+                         "  1  the answer is no: a mistake in the policy, not in time, an slo "
+                         "that is broken,\n"
+                         "     unhealthy, not ready; with --strict, degraded\n"
+                         "  2  usage\n"
+                         "  3  no such segment or destination\n"
+                         "  4  not allowed\n"
+                         "  5  system error\n"
+                         "`run` ends as its command does, for it becomes it; with --slo "
+                         "also:\n"
+                         "  1  the command ended with 0, but a condition was not kept or the "
+                         "calls were too few\n"
+                         "125  ours: bad policy, bad option, the command would run "
+                         "unprotected\n"
+                         "126  the command cannot be run\n"
+                         "127  the command was not found\n"
+                         "128+N  as shells say it: killed by signal N\n";
+
+static void help_print_environment(void)
+{
+    fputs(help_environment, stdout);
+}
+
+static void help_print_exit(void)
+{
+    fputs(help_exit, stdout);
+}
+
+static const struct help_topic {
+    const char *name;
+    void (*print)(void);
+} help_topics[] = {{"environment", help_print_environment},
+                   {"exit", help_print_exit},
+                   {"man", manual_print},
+                   {"bash", completion_print}};
+#define HELP_TOPICS (sizeof help_topics / sizeof *help_topics)
+
+static int help_unknown(const struct cli *cli, const char *topic)
+{
+    struct sp_near near = sp_near_begin(topic, strlen(topic));
+    for (size_t i = 0; i < command_total; i++)
+        sp_near_try(&near, command_table[i].name);
+    for (size_t i = 0; i < HELP_TOPICS; i++)
+        sp_near_try(&near, help_topics[i].name);
+    say_error("there is no help for '%s'%s%s%s", topic, near.best ? "; did you mean '" : "",
+              near.best ? near.best : "", near.best ? "'?" : "");
+    if (near.best)
+        say_corrected(cli, topic, near.best);
+    return CLI_USAGE;
+}
 
 int help_main(struct cli *cli)
 {
     const char *topic = cli->count ? cli->words[0] : NULL;
     const struct command *command = topic ? command_named(topic) : NULL;
-    if (!topic) {
+    if (!topic)
         help_page();
-    } else if (command) {
+    if (command)
         help_usage(command);
-    } else if (strcmp(topic, "environment") == 0) {
-        fputs(help_environment, stdout);
-    } else if (strcmp(topic, "exit") == 0) {
-        fputs(help_exit, stdout);
-    } else {
-        struct sp_near near = sp_near_begin(topic, strlen(topic));
-        for (size_t i = 0; i < command_total; i++)
-            sp_near_try(&near, command_table[i].name);
-        sp_near_try(&near, "environment");
-        sp_near_try(&near, "exit");
-        say_error("there is no help for '%s'%s%s%s", topic, near.best ? "; did you mean '" : "",
-                  near.best ? near.best : "", near.best ? "'?" : "");
-        if (near.best)
-            say_corrected(cli, topic, near.best);
-        return CLI_USAGE;
+    if (!topic || command)
+        return CLI_OK;
+    for (size_t i = 0; i < HELP_TOPICS; i++) {
+        if (strcmp(topic, help_topics[i].name) == 0) {
+            help_topics[i].print();
+            return CLI_OK;
+        }
     }
-    return CLI_OK;
+    return help_unknown(cli, topic);
 }

@@ -243,7 +243,8 @@ static void look_trips(struct look *look)
     uint64_t sequence = event_first(look->segment);
     struct sp_event event;
     while (event_next(look->segment, &sequence, &event)) {
-        bool opened = event.kind == SP_EVENT_BREAKER && event.to == SP_STATE_OPEN;
+        bool opened = event.kind == SP_EVENT_BREAKER && event.to == SP_STATE_OPEN &&
+                      event.text[0] == 0; /* else of one address */
         for (uint32_t i = 0; opened && i < look->count; i++) {
             struct look_dest *d = &look->dests[i];
             if (strncmp(d->name, event.destination, SP_NAME_SIZE) == 0) {

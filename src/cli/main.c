@@ -58,10 +58,12 @@ const struct command command_table[] = {
      "figures\n"
      "of its own (64 at least): deadlines from percentiles, caps from peaks, each line with the\n"
      "evidence. What it prints is a policy: shearpin suggest >policy.conf"},
-    {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
-     status_main,
+    {"status", "Watch", "[DEST...]", "one table, now",
+     "[DEST...] [--json] [--interval T] [--waiting]", 0, -1, status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
-     "the segment was made; with --interval everything is over that time."},
+     "the segment was made; with --interval everything is over that time. --waiting shows who is\n"
+     "inside of a guarded call at this moment, for how long, and for what: it reads the memory of\n"
+     "those processes, so it takes the same user, or root where kernel.yama.ptrace_scope is set."},
     {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
      top_main,
      "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
@@ -124,13 +126,17 @@ const struct command command_table[] = {
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
      "starts a new segment."},
-    {"trip", "Steer", "", NULL, "DEST [--for T | --until-reset] [--reason TEXT]", 1, 1, trip_main,
+    {"trip", "Steer", "", NULL, "DEST[@ADDRESS] [--for T | --until-reset] [--reason TEXT]", 1, 1,
+     trip_main,
      "Opens the breaker as if it had tripped by itself; probes close it again. With --for it is\n"
-     "held open that long first."},
-    {"hold", "Steer", "", NULL, "DEST open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2,
-     hold_main, "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
-    {"reset", "Steer", "", NULL, "DEST | --all [--reason TEXT]", 0, 1, reset_main,
-     "Closes the breaker, ends a hold, forgets failures. Counters go on."},
+     "held open that long first. Under `breaker scope endpoint` DEST is all addresses together,\n"
+     "DEST@10.4.0.7:443 one of them."},
+    {"hold", "Steer", "", NULL,
+     "DEST[@ADDRESS] open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2, hold_main,
+     "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
+    {"reset", "Steer", "", NULL, "DEST[@ADDRESS] | --all [--reason TEXT]", 0, 1, reset_main,
+     "Closes the breaker, of DEST with those of its addresses, ends a hold, forgets failures.\n"
+     "Counters go on."},
     {"enable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, enable_main,
      "Ends `shearpin disable`."},
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
@@ -138,7 +144,8 @@ const struct command command_table[] = {
      "With DEST only there."},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
     {"help", NULL, NULL, "explain a command, the environment, exit statuses",
-     "[COMMAND | environment | exit]", 0, 1, help_main, NULL},
+     "[COMMAND | environment | exit | man | bash]", 0, 1, help_main,
+     "man prints shearpin(1), bash what bash completes with: source <(shearpin help bash)"},
 };
 const size_t command_total = sizeof command_table / sizeof *command_table;
 

@@ -288,19 +288,30 @@ int options_read(struct cli *cli, int argc, char **argv)
     return status;
 }
 
-void options_help(const struct command *command)
+bool options_view(const struct command *command, size_t n, struct option_view *out)
 {
-    char left[64];
     for (int common = 0; common < 2; common++) {
         for (size_t i = 0; i < OPTION_ROWS; i++) {
             const struct option_row *row = &option_rows[i];
-            if (row->common != common || !option_taken(command, row))
+            if (row->common != common || !option_taken(command, row) || n-- > 0)
                 continue;
-            snprintf(left, sizeof left, "-%c, --%s %s", row->letter ? row->letter : '-', row->name,
-                     row->argument ? row->argument : "");
-            if (!row->letter)
-                memset(left, ' ', 4);
-            printf("  %-32s  %s\n", left, row->help);
+            *out =
+                (struct option_view){row->name, row->argument, row->help, row->letter, row->common};
+            return true;
         }
+    }
+    return false;
+}
+
+void options_help(const struct command *command)
+{
+    struct option_view o;
+    char left[64];
+    for (size_t i = 0; options_view(command, i, &o); i++) {
+        snprintf(left, sizeof left, "-%c, --%s %s", o.letter ? o.letter : '-', o.name,
+                 o.argument ? o.argument : "");
+        if (!o.letter)
+            memset(left, ' ', 4);
+        printf("  %-32s  %s\n", left, o.help);
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/endpoints.h"
 #include "cli/event.h"
 #include "cli/objective.h"
 #include "cli/say.h"
@@ -143,6 +144,21 @@ static void depth_counts(const char *title, const char *const *words, const uint
     depth_line(title, line);
 }
 
+static void depth_elsewhere(const struct look_dest *d)
+{
+    char line[120];
+    struct sp_text_out text = sp_text_out(line, sizeof line);
+    if (d->life.detours)
+        sp_text_put(&text, "%s to another address of the name",
+                    SAY_COUNT(d->life.detours, "connect"));
+    depth_line("diverted", line);
+    text = sp_text_out(line, sizeof line);
+    line[0] = 0;
+    if (d->life.stale)
+        sp_text_put(&text, "%s by the last good addresses", SAY_COUNT(d->life.stale, "look-up"));
+    depth_line("answered", line);
+}
+
 static void depth_bytes(const struct look_dest *d)
 {
     char sent[7], received[7], line[64];
@@ -220,6 +236,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     putchar('\n');
     depth_breaker(look, d);
     depth_windows(look, d);
+    endpoints_print(look, d);
     depth_caps(look, d);
     depth_counts("connects", NULL, d->life.connects, SP_OUTCOME_COUNT);
     depth_counts("exchanges", NULL, d->life.exchanges, SP_OUTCOME_COUNT);
@@ -228,6 +245,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_counts("would refuse", guards, d->life.detected, 3);
     depth_counts("would cut", sp_deadline_words, d->life.observed.late, SP_DEADLINE_COUNT);
     depth_counts("expired", sp_deadline_words, d->life.expired, SP_DEADLINE_COUNT);
+    depth_elsewhere(d);
     depth_bytes(d);
     depth_times("connect time", d->life.connect_time);
     depth_times("answer time", d->life.answer_time);

@@ -13,8 +13,6 @@ void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call)
 {
     struct sp_kept *kept = sp_kept_now(call->index);
     bool plain = kept && kept->plain && call->guards == &kept->guards;
-    if (plain)
-        atomic_store_explicit(&conn->kept, kept, memory_order_relaxed);
     atomic_store_explicit(&conn->told,
                           plain ? atomic_load_explicit(&kept->word, memory_order_relaxed) : 0,
                           memory_order_release);

@@ -8,37 +8,41 @@
 #include "conn/turn.h"
 #include "shearpin/quick.h"
 
-/* Are the guards that the connection was told still in force? Then they are plain. */
-static inline bool sp_quick_told(const struct sp_conn *conn)
+#define SP_QUICK_INLINE static inline __attribute__((always_inline))
+
+/* The word of the guards that the connection was told if they are still in force, and then they are
+ * plain. Else 0. */
+SP_QUICK_INLINE uint64_t sp_quick_told(const struct sp_conn *conn)
 {
-    uint64_t told = atomic_load_explicit(&conn->told, memory_order_relaxed);
-    return told != 0 &&
-           told == atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire) + 1;
+    uint64_t told = atomic_load_explicit(&conn->told, memory_order_acquire);
+    uint64_t word = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
+    return told == word + 1 ? told : 0;
 }
 
-/* Where it was told at any time. */
-static inline const struct sp_kept *sp_quick_kept(const struct sp_conn *conn)
+SP_QUICK_INLINE struct sp_dest *sp_quick_dest(const struct sp_conn *conn)
 {
-    return atomic_load_explicit(&conn->kept, memory_order_relaxed);
+    return &sp_here.segment.dests[conn->dest];
 }
 
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
-static inline __attribute__((always_inline)) uint64_t sp_quick_ask(struct sp_conn *conn)
+SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn)
 {
     const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY;
     struct sp_permit permit;
-    if (atomic_load_explicit(&conn->word, memory_order_acquire) != 0 ||
-        (sp_conn_flags(conn) & odd) || !sp_quick_told(conn))
+    uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire);
+    uint64_t told = sp_quick_told(conn);
+    uint32_t dest = conn->dest;
+    if (idle != 0 || (sp_conn_flags(conn) & odd) || !told ||
+        !sp_quick_admit(&sp_here.segment.dests[dest], &permit))
         return 0;
-    const struct sp_kept *kept = sp_quick_kept(conn);
-    if (!sp_quick_admit(kept->dest, &permit))
-        return 0;
+    const struct sp_kept *kept = sp_kept_at(dest, told - 1);
     uint64_t now = sp_now(), starting = sp_turn_word(SP_TURN_STARTING, now),
              word = sp_turn_word(SP_TURN_EXCHANGE, now);
     if (!turn_swap(conn, 0, starting))
         return 0;
     /* Before that it may have become another's. */
-    if (__builtin_expect(!sp_quick_told(conn) || (sp_conn_flags(conn) & odd), 0))
+    if (__builtin_expect(
+            sp_quick_told(conn) != told || (sp_conn_flags(conn) & odd) || conn->dest != dest, 0))
         return turn_quick_undo(conn, starting, now);
     atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     turn_set(&conn->limit, kept->response);
@@ -51,18 +55,19 @@ static inline __attribute__((always_inline)) uint64_t sp_quick_ask(struct sp_con
 }
 
 /* An answer to the exchange that stands as `word`. False: nothing was done. */
-static inline __attribute__((always_inline)) bool sp_quick_end(struct sp_conn *conn, uint64_t word)
+SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word)
 {
     struct sp_permit permit = turn_permit(conn);
-    if ((sp_conn_flags(conn) & SP_CONN_FRESH) || permit.leased || !sp_quick_told(conn))
+    uint64_t told = sp_quick_told(conn);
+    uint32_t dest = conn->dest;
+    if ((sp_conn_flags(conn) & SP_CONN_FRESH) || permit.leased || !told)
         return false;
-    const struct sp_kept *kept = sp_quick_kept(conn);
     uint64_t now = sp_now();
     if (!turn_swap(conn, word, 0))
         return true; /* another was faster */
-    if (!sp_quick_settle(&sp_here.segment, kept->dest, &kept->guards, &permit,
-                         turn_lasted(word, now), now))
-        turn_settle(conn, conn->dest, &permit, word, SP_OUTCOME_OK, now);
+    if (!sp_quick_settle(&sp_here.segment, &sp_here.segment.dests[dest],
+                         &sp_kept_at(dest, told - 1)->guards, &permit, turn_lasted(word, now), now))
+        turn_settle(conn, dest, &permit, word, SP_OUTCOME_OK, now);
     return true;
 }
 

@@ -93,7 +93,7 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
     if (admission) {
         enum sp_outcome outcome = sp_socket_outcome(error, true);
         if (a->delay)
-            sp_socket_sleep(call->now + a->delay);
+            sp_await_pause(SP_ASLEEP_INJECTED, call->index, a->fd, call->now + a->delay);
         sp_order_settle(call, &admission->permit, true, outcome, 0);
         sp_cap_release(call, admission);
     }
@@ -133,6 +133,8 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
+    if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
+        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
     return true;
 }
 
@@ -143,7 +145,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
 {
     enum sp_verdict verdict = SP_WAIT;
     struct sp_await sleep;
-    sp_await_begin(&sleep, a->fd, wait);
+    sp_await_begin(&sleep, call->index, a->fd, wait);
     if (a->until < wait->end)
         wait->end = a->until;
     while (verdict == SP_WAIT) {
@@ -228,7 +230,7 @@ static int connect_retry(struct attempt *a, uint32_t dest, bool *passed)
     sp_dial_begin(&dial, a->began, a->own);
     a->until = dial.retry.until;
     while (a->failed && sp_dial_next(&dial, a->failed, &at) == SP_NEXT_AGAIN &&
-           sp_socket_sleep(at) && sp_dial_clear(&dial, a->fd)) {
+           sp_await_pause(SP_ASLEEP_RETRY, dest, a->fd, at) && sp_dial_clear(&dial, a->fd)) {
         a->failed = 0;
         result = connect_guarded(a, dest, passed);
         if (*passed)

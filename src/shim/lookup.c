@@ -1,7 +1,7 @@
 /* lookup.c - the program's own look-ups tell which names its addresses have. libc's resolver talks
  * to its servers without us, so a deadline can only be asked of it: in whole seconds, for this
  * thread. */
-#include "shim/shim.h"
+#include "shim/answer.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -58,7 +58,7 @@ static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
         return;
     l->dest = sp_here_route_name(name, port);
     l->began = sp_now();
-    if (l->dest >= 0 && sp_here_call(&call, (uint32_t)l->dest, 0, l->began, &room) &&
+    if (l->dest >= 0 && sp_here_call(&call, (uint32_t)l->dest, SP_NO_CONN, l->began, &room) &&
         call.guards->mode == SP_MODE_ENFORCE)
         l->limit = call.guards->deadline[SP_DEADLINE_LOOKUP];
     if (l->limit)
@@ -71,7 +71,7 @@ static void lookup_failed(const struct lookup *l, uint64_t now)
 {
     struct sp_guards room;
     struct sp_call call;
-    sp_here_call(&call, (uint32_t)l->dest, 0, now, &room);
+    sp_here_call(&call, (uint32_t)l->dest, SP_NO_CONN, now, &room);
     if (!call.dest)
         return;
     struct sp_permit permit = {
@@ -113,33 +113,87 @@ SP_EXPORT int getaddrinfo(const char *name, const char *service, const struct ad
     lookup_begin(&lookup, name, lookup_port(service));
     int result = REAL(getaddrinfo)(name, service, hints, found);
     lookup_end(&lookup, result != 0);
-    if (result == 0 && sp_here_awake() && lookup_is_name(name) && !sp_process_foreign())
+    if (!sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
+        return result;
+    if (result == 0)
+        sp_stale_keep(lookup.dest, name, hints ? hints->ai_family : AF_UNSPEC, *found);
+    else
+        result = sp_stale_list(lookup.dest, name, service, hints, found, result);
+    if (result == 0) {
         lookup_learn(name, *found);
+        sp_rank_list(lookup.dest, found);
+    }
     return result;
 }
 
 /* --- the older calls --- */
 
-static void lookup_host(const char *name, const struct hostent *host)
+bool sp_lookup_address(const struct hostent *host, const char *at, struct sp_addr *address)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (host->h_addrtype == AF_INET) {
+        memcpy(&v4.sin_addr, at, sizeof v4.sin_addr);
+        return sp_addr_from_sockaddr((const struct sockaddr *)(const void *)&v4, sizeof v4,
+                                     address);
+    }
+    memcpy(&v6.sin6_addr, at, sizeof v6.sin6_addr);
+    return sp_addr_from_sockaddr((const struct sockaddr *)(const void *)&v6, sizeof v6, address);
+}
+
+/* `fresh`: it is an answer, and not one of earlier that serves instead. */
+static void lookup_host(const struct lookup *l, const char *name, struct hostent *host, bool fresh)
 {
     int error = errno;
+    struct sp_addr address;
     if (!host || !sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
         return;
     for (char **at = host->h_addr_list; at && *at; at++) {
-        struct sockaddr_in v4 = {.sin_family = AF_INET};
-        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-        bool four = host->h_addrtype == AF_INET;
-        struct sp_addr address;
-        if (four)
-            memcpy(&v4.sin_addr, *at, sizeof v4.sin_addr);
-        else
-            memcpy(&v6.sin6_addr, *at, sizeof v6.sin6_addr);
-        const struct sockaddr *one = four ? (const struct sockaddr *)(const void *)&v4
-                                          : (const struct sockaddr *)(const void *)&v6;
-        if (sp_addr_from_sockaddr(one, four ? sizeof v4 : sizeof v6, &address))
+        if (sp_lookup_address(host, *at, &address))
             sp_names_learn(name, &address);
     }
+    if (fresh)
+        sp_stale_keep_host(l->dest, name, host);
+    sp_rank_host(l->dest, host);
     errno = error;
+}
+
+/* What libc's own buffer for these calls is; like it, one for all threads. */
+static struct hostent lookup_static;
+static char lookup_buffer[1024];
+
+static bool lookup_silent(int failure)
+{
+    return failure == TRY_AGAIN || failure == NO_RECOVERY;
+}
+
+/* The name as libc's static answer, or NULL. */
+static struct hostent *lookup_again(const struct lookup *l, const char *name, int family)
+{
+    int failure = h_errno, error = errno;
+    struct hostent *host = NULL;
+    if (lookup_silent(failure) && l->dest >= 0 &&
+        sp_stale_host(l->dest, name, family, &lookup_static, lookup_buffer, sizeof lookup_buffer) ==
+            0)
+        host = &lookup_static;
+    h_errno = failure;
+    errno = error;
+    return host;
+}
+
+/* The same in a caller's buffer: what the call returns. */
+static int lookup_again_r(const struct lookup *l, const char *name, int family,
+                          struct hostent *host, char *buffer, size_t size, struct hostent **found,
+                          int *failure, int result)
+{
+    if (*found || result == ERANGE || !lookup_silent(*failure) || l->dest < 0)
+        return result;
+    int filled = sp_stale_host(l->dest, name, family, host, buffer, size);
+    if (filled == 0)
+        *found = host;
+    if (filled == ERANGE)
+        *failure = NETDB_INTERNAL;
+    return filled < 0 ? result : filled;
 }
 
 SP_EXPORT struct hostent *gethostbyname(const char *name)
@@ -148,7 +202,10 @@ SP_EXPORT struct hostent *gethostbyname(const char *name)
     lookup_begin(&lookup, name, 0);
     struct hostent *host = REAL(gethostbyname)(name);
     lookup_end(&lookup, !host);
-    lookup_host(name, host);
+    bool fresh = host != NULL;
+    if (!fresh)
+        host = lookup_again(&lookup, name, AF_INET);
+    lookup_host(&lookup, name, host, fresh);
     return host;
 }
 
@@ -158,7 +215,10 @@ SP_EXPORT struct hostent *gethostbyname2(const char *name, int family)
     lookup_begin(&lookup, name, 0);
     struct hostent *host = REAL(gethostbyname2)(name, family);
     lookup_end(&lookup, !host);
-    lookup_host(name, host);
+    bool fresh = host != NULL;
+    if (!fresh)
+        host = lookup_again(&lookup, name, family);
+    lookup_host(&lookup, name, host, fresh);
     return host;
 }
 
@@ -169,8 +229,10 @@ SP_EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buff
     lookup_begin(&lookup, name, 0);
     int result = REAL(gethostbyname_r)(name, host, buffer, size, found, failure);
     lookup_end(&lookup, result != ERANGE && (result != 0 || !*found));
+    bool fresh = *found != NULL;
+    result = lookup_again_r(&lookup, name, AF_INET, host, buffer, size, found, failure, result);
     if (result == 0)
-        lookup_host(name, *found);
+        lookup_host(&lookup, name, *found, fresh);
     return result;
 }
 
@@ -181,7 +243,9 @@ SP_EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *hos
     lookup_begin(&lookup, name, 0);
     int result = REAL(gethostbyname2_r)(name, family, host, buffer, size, found, failure);
     lookup_end(&lookup, result != ERANGE && (result != 0 || !*found));
+    bool fresh = *found != NULL;
+    result = lookup_again_r(&lookup, name, family, host, buffer, size, found, failure, result);
     if (result == 0)
-        lookup_host(name, *found);
+        lookup_host(&lookup, name, *found, fresh);
     return result;
 }

@@ -7,19 +7,18 @@
 #include "shim/io.h"
 
 /* Awake, and neither in a child of fork that is new here nor in one of vfork. */
-static inline __attribute__((always_inline)) bool sp_quick_on(void)
+SP_QUICK_INLINE bool sp_quick_on(void)
 {
     return SP_LIKELY(sp_here_awake() && !sp_here_forked() && !sp_vforked);
 }
 
-static inline struct sp_shard *sp_quick_shard(const struct sp_conn *conn)
+SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_conn *conn)
 {
-    return sp_segment_shard(&sp_here.segment, sp_quick_kept(conn)->dest);
+    return sp_segment_shard(&sp_here.segment, sp_quick_dest(conn));
 }
 
 /* Before a send on an idle connection: the exchange that it begins. 0: ask sp_io_send. */
-static inline __attribute__((always_inline)) uint64_t sp_quick_send(int fd, uint64_t entry,
-                                                                    size_t length)
+SP_QUICK_INLINE uint64_t sp_quick_send(int fd, uint64_t entry, size_t length)
 {
     if (SP_UNLIKELY(entry == 0 || length >= SP_PUSH_LARGE) || !sp_quick_on())
         return 0;
@@ -33,7 +32,7 @@ static inline __attribute__((always_inline)) uint64_t sp_quick_send(int fd, uint
 }
 
 /* After it. False: nothing was done, ask sp_io_sent. */
-static inline __attribute__((always_inline)) bool sp_quick_sent(uint64_t entry, ssize_t result)
+SP_QUICK_INLINE bool sp_quick_sent(uint64_t entry, ssize_t result)
 {
     if (SP_UNLIKELY(result <= 0 || (size_t)result >= SP_PUSH_LARGE || sp_tls_inside))
         return false;
@@ -51,7 +50,7 @@ struct sp_quick {
 };
 
 /* Is the kernel's timer as sp_alarm_set would leave it? */
-static inline __attribute__((always_inline)) bool sp_quick_alarm(struct sp_quick *q)
+SP_QUICK_INLINE bool sp_quick_alarm(struct sp_quick *q)
 {
     const struct sp_conn *conn = q->conn;
     uint64_t set = conn->alarm * SP_LIMIT_UNIT, limit = conn->least * SP_LIMIT_UNIT;
@@ -66,8 +65,7 @@ static inline __attribute__((always_inline)) bool sp_quick_alarm(struct sp_quick
 
 /* Before a receive on a connection that is idle or waits for an answer. False: ask
  * sp_io_receive. */
-static inline __attribute__((always_inline)) bool
-sp_quick_receive(struct sp_quick *q, uint64_t entry, int flags, size_t length)
+SP_QUICK_INLINE bool sp_quick_receive(struct sp_quick *q, uint64_t entry, int flags, size_t length)
 {
     if (SP_UNLIKELY(entry == 0 || length == 0 || (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) ||
         !sp_quick_on())
@@ -85,8 +83,7 @@ sp_quick_receive(struct sp_quick *q, uint64_t entry, int flags, size_t length)
 }
 
 /* After it. False: nothing was done, ask sp_io_received. */
-static inline __attribute__((always_inline)) bool sp_quick_received(const struct sp_quick *q,
-                                                                    ssize_t result)
+SP_QUICK_INLINE bool sp_quick_received(const struct sp_quick *q, ssize_t result)
 {
     struct sp_conn *conn = q->conn;
     if (SP_UNLIKELY(result <= 0 || sp_tls_inside))

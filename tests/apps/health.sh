@@ -30,7 +30,7 @@ is_asked 'but nothing is attached' 1 'not ready  no process is attached' ready
 "$shearpin" ready -s health --checks 2000 --every 5ms >"$work/ready" &
 waits=$!
 mkfifo "$work/hold"
-exec {hold}<>"$work/hold"
+exec 9<>"$work/hold"
 "$shearpin" run -p "$work/health.conf" -- "$python" -c 'import sys; sys.stdin.read()' <"$work/hold" &
 started+=("$!")
 wait "$waits"
