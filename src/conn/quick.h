@@ -27,7 +27,7 @@ SP_QUICK_INLINE struct sp_dest *sp_quick_dest(const struct sp_conn *conn)
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn)
 {
-    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY;
+    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
     struct sp_permit permit;
     uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire);
     uint64_t told = sp_quick_told(conn);

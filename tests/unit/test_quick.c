@@ -95,7 +95,8 @@ static bool end_is_same(const struct sp_guards *guards)
     struct sp_call call = call_of(&twins[0], guards);
     uint64_t duration = sp_random_next(&seed) >> (24 + any(40));
     uint16_t epoch = sp_breaker_unpack(atomic_load(&twins[0].cell.word)).epoch;
-    struct sp_permit permit = {.kind = (uint8_t)(any(4) ? SP_PERMIT_CALL : any(4)),
+    struct sp_permit permit = {.kind =
+                                   (uint8_t)(any(4) ? SP_PERMIT_CALL : any(SP_PERMIT_ASIDE + 1)),
                                .side = any(8) ? 0 : (uint8_t)any(3) & 3,
                                .epoch = any(4) ? epoch : (uint16_t)any(1u << 14)};
     if (!sp_quick_guards(guards) ||
