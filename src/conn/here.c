@@ -33,10 +33,11 @@ static void here_publish(void)
 int sp_here_start(uint32_t fd_max)
 {
     sp_here.alive = here_reserve(4096);
+    sp_here.kinds = here_reserve(fd_max);
     sp_here.fds = here_reserve((size_t)fd_max * sizeof *sp_here.fds);
     sp_here.conns = here_reserve(SP_CONNS_MAX * sizeof *sp_here.conns);
     sp_here.kept = here_reserve((size_t)sp_here.segment.dest_max * 2 * sizeof *sp_here.kept);
-    if (!sp_here.alive || !sp_here.fds || !sp_here.conns || !sp_here.kept ||
+    if (!sp_here.alive || !sp_here.kinds || !sp_here.fds || !sp_here.conns || !sp_here.kept ||
         sp_names_start() != 0 || madvise(sp_here.alive, 4096, MADV_WIPEONFORK) != 0)
         return -1;
     *sp_here.alive = 1;
