@@ -110,6 +110,16 @@ void metric_fallback_exchanges(const struct metric_out *out)
         metric_count(out, sp_outcome_word(i), out->d->life.fallback[0][i]);
 }
 
+void metric_detours(const struct metric_out *out)
+{
+    metric_count(out, NULL, out->d->life.detours);
+}
+
+void metric_stale(const struct metric_out *out)
+{
+    metric_count(out, NULL, out->d->life.stale);
+}
+
 void metric_sent(const struct metric_out *out)
 {
     metric_count(out, NULL, out->d->life.sent);

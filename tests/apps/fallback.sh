@@ -128,7 +128,7 @@ become up
 
 policy back "destination d
     match     127.0.0.1:$port
-    breaker   streak 1  open 100ms..100ms  close 1
+    breaker   streak 1  open 2s..2s  close 1
     fallback  127.0.0.1:$other  when open"
 become down
 is "refused" "$(curl_get back)" 'exit 7'
