@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 
+import growth
 import pairs
 import report
 import variants
@@ -141,8 +142,18 @@ def quick():
     return failed
 
 
+def grown():
+    """Cost against number, of everything that there can be many of."""
+    kept = load()
+
+    def keep(name, figures):
+        kept.setdefault("growth", {})[name] = figures
+        save(kept)
+    growth.run(keep, origin)
+
+
 def main():
-    commands = {"rows": rows, "quick": quick}
+    commands = {"rows": rows, "quick": quick, "growth": grown}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     sys.exit(1 if commands[sys.argv[1]]() else 0)
