@@ -63,7 +63,7 @@ class Rules(Axis):
     name, steps = "rules of a destination", [1, 10, 100, 1000]
 
     def others(self, count):
-        return "".join(f"10.{i // 250}.{i % 250}.0/24:80 " for i in range(count - 1))
+        return "".join(f"10.{i // 250}.{i % 250}.0/24:80\n    match " for i in range(count - 1))
 
 
 class Fds(Axis):
@@ -102,7 +102,7 @@ class Caps(Axis):
 AXES = [Destinations, Rules, Fds, Processes, Caps]
 
 
-def measure(axis, kind, world, count):
+def measure(axis, kind, world, count, seconds):
     made = {str(step): axis.variant(world, step) for step in axis.steps}
     made["bare"] = variants.bare(world, axis)
 
@@ -112,25 +112,41 @@ def measure(axis, kind, world, count):
         argv = [work("work"), kind, str(axis.port), *spread, *options]
         return Worker(world, argv, made[name], HERE)
 
-    seconds = float(os.environ.get("BENCH_SECONDS", SECONDS))
     with pinned(CPUS[0]):
-        return pairs.run(list(made), client, count, seconds, base=str(axis.steps[0]))
+        seen = pairs.run(list(made), client, count, seconds, base=str(axis.steps[0]))
+    for variant in made.values():
+        if variant.segment:
+            world.check_guarded(variant.segment)
+    return seen
+
+
+def allow_fds():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def one_axis(make, count, seconds):
+    """The figures of one axis, for exchanges and for connects."""
+    figures = {}
+    for kind in ("exchange", "connect"):
+        with World() as world:
+            axis = make()
+            axis.setup(world)
+            figures[kind] = measure(axis, kind, world, count, seconds)
+            figures["steps"] = axis.steps
+    return figures
 
 
 def run(keep, origin):
     """Measures every axis; keep(name, figures) is called as each is done."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_fds()
+    count = int(os.environ.get("PAIRS", PAIRS))
+    seconds = float(os.environ.get("BENCH_SECONDS", SECONDS))
     for make in AXES:
-        figures = {"steps": None, **origin()}
+        figures = {**one_axis(make, count, seconds), **origin()}
         for kind in ("exchange", "connect"):
-            with World() as world:
-                axis = make()
-                axis.setup(world)
-                figures[kind] = measure(axis, kind, world, int(os.environ.get("PAIRS", PAIRS)))
-                figures["steps"] = axis.steps
-                print(line(axis.name, kind, figures), flush=True)
-        keep(axis.name, figures)
+            print(line(make.name, kind, figures), flush=True)
+        keep(make.name, figures)
 
 
 def verdict(seen):

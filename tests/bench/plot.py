@@ -63,7 +63,7 @@ def draw(panel, left):
 def legend(names, top):
     out = []
     for number, name in enumerate(names):
-        x = LEFT + number * 150
+        x = LEFT + number * 160
         out.append(f'<path d="M{x} {top}h18" stroke="{COLOURS[number % len(COLOURS)]}"/>')
         out.append(text(x + 24, top + 4, name, "start"))
     return out
@@ -71,7 +71,7 @@ def legend(names, top):
 
 def svg(panels):
     """Each panel: title, x, range_x, range_y, lines {name: [(x, y)]}, log_x, marked [(from, to)]."""
-    width, height = WIDTH * len(panels), HEIGHT + 24
+    width, height = WIDTH * len(panels) + 20, HEIGHT + 24
     body = [line for number, panel in enumerate(panels)
             for line in draw(panel, LEFT + number * WIDTH)]
     body += legend(panels[0]["lines"], HEIGHT + 8)
