@@ -49,6 +49,7 @@ UNIT     = $(CORE) $(call objects,$(CONN_SRC) $(UNIT_SRC))
 TRAP     = $(CORE) $(call objects,$(TRAP_SRC))
 HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c)) \
            $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c)) \
+           $(patsubst tests/soak/%.c,$(BUILD)/tests/%,$(wildcard tests/soak/*.c)) \
            $(BUILD)/tests/libforward.so
 EVERY    = $(CORE_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(TRAP_SRC)
 
@@ -68,15 +69,21 @@ define settled
 	    printf '%s\n' '$(subst ','\'',$(1))' >$@
 endef
 
+# What one command wants more, and the others do without.
+HTTP_CFLAGS ?= $(shell $(PKG_CONFIG) --exists libmicrohttpd && \
+    echo -DSP_WITH_HTTP $$($(PKG_CONFIG) --cflags libmicrohttpd))
+
 $(BUILD)/flags: FORCE
-	$(call settled,$(CC) $(MACHINE) $(ALL_CPPFLAGS) $(CFLAGS) $(WARN) $(LIB_CFLAGS) $(pkglibdir))
+	$(call settled,$(CC) $(MACHINE) $(ALL_CPPFLAGS) $(CFLAGS) $(WARN) $(LIB_CFLAGS) $(pkglibdir) \
+	    $(HTTP_CFLAGS))
 $(BUILD)/sources: FORCE
 	$(call settled,$(EVERY) $(LDFLAGS))
 
 COMPILE = $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
 OBJ_FLAGS = $(LIB_CFLAGS)
 $(BUILD)/obj/src/cli/%.o: OBJ_FLAGS = -DSP_LIBDIR='"$(pkglibdir)"' \
-    $(shell $(PKG_CONFIG) --cflags libbsd)
+    $(shell $(PKG_CONFIG) --cflags libbsd) $(HTTP_CFLAGS)
+$(BUILD)/obj/src/cli/page.o: src/cli/page.html
 $(BUILD)/obj/tests/%.o: OBJ_FLAGS = -I$(BUILD)/tests -Itests $(shell $(PKG_CONFIG) --cflags check)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -119,6 +126,9 @@ $(BUILD)/tests/shim: $(TRAP) $(BUILD)/sources
 $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
+$(BUILD)/tests/%: tests/soak/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
 $(BUILD)/tests/lib%.so: tests/shim/lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
@@ -147,6 +157,11 @@ demo: deps
 # What is measured goes into build/bench/latest.json, and from there into docs/performance.md.
 # BENCH=row,row PAIRS=n BENCH_SECONDS=s choose; BENCH=? lists the rows.
 BENCHES = bench bench-quick bench-growth bench-outage bench-report
+# Half an hour, or SOAK_SECONDS; CI runs a short one.
+.PHONY: soak
+soak: deps-bench tests
+	BUILD=$(BUILD) tests/soak/soak.py
+
 .PHONY: $(BENCHES) bench-instructions deps-bench
 deps-bench:
 	scripts/install-deps --bench
@@ -229,6 +244,7 @@ help:
 	@echo 'make bench               time against bare, and against proxies and other libraries (25 minutes)'
 	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'
 	@echo 'make bench-instructions  what a read of an unguarded fd costs'
+	@echo 'make soak                programs of all kinds under trouble, SOAK_SECONDS=1800'
 	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='
 	@echo 'V=1 shows commands; BUILD=DIR builds elsewhere; CC, CFLAGS, LDFLAGS are yours'
 

@@ -23,7 +23,8 @@ enum sp_turn {
     SP_TURN_STARTING,   /* an exchange is being admitted; nothing was sent */
     SP_TURN_EXCHANGE,   /* sent, not answered */
     SP_TURN_QUIET,      /* answered; silence from here on is bounded by `deadline idle` */
-    SP_TURN_CUT
+    SP_TURN_CUT,
+    SP_TURN_RESTING /* a connect has failed; the limit of the turn is when it is tried again */
 };
 
 static inline uint64_t sp_turn_word(enum sp_turn turn, uint64_t since)
@@ -58,7 +59,8 @@ enum {
     SP_CONN_TOTAL = 64,    /* the limit of this turn is what is left of `deadline total` */
     SP_CONN_STDIO = 128,   /* has a FILE: nobody of us stands between it and the kernel */
     SP_CONN_LOWAT = 256,   /* SO_RCVLOWAT is above 1: a timer would give less than that */
-    SP_CONN_CAPPED = 512   /* `cap inflight`: no byte may go before its exchange has a place */
+    SP_CONN_CAPPED = 512,  /* `cap inflight`: no byte may go before its exchange has a place */
+    SP_CONN_RETRY = 1024   /* a pending connect that may be tried again: sp_due_watch() */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
@@ -276,6 +278,19 @@ void sp_turn_unseen(struct sp_conn *conn, enum sp_outcome outcome, uint64_t now)
  * and lease go back, the connection is free. */
 void sp_turn_over(struct sp_conn *conn, uint64_t now);
 
+/* --- a connect between two tries: src/conn/rest.c --- */
+
+/* The connect that stands as `word` came out as a failure; what it was admitted with is settled and
+ * given back. It rests for `ns`, or with `error` it is over and every call is told so. False:
+ * another was faster, and owns it. */
+bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t ns);
+bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error);
+/* The rest is over: true makes the caller the one who tries again. It says how that went by
+ * sp_turn_connect(), or by one of these: it rests again for `ns`; it has failed. */
+bool sp_rest_end(struct sp_conn *conn, uint64_t word);
+void sp_rest_again(struct sp_conn *conn, uint64_t ns);
+void sp_rest_over(struct sp_conn *conn, int error);
+
 /* --- the place that a turn holds: src/conn/claim.c --- */
 
 #define SP_CLAIM_INDEX 0xffffffu /* of a claim: the place; above it: which cap */
@@ -315,6 +330,20 @@ void sp_due_learn(void);
 /* A turn that is due at `due`, `limit` after it began. */
 void sp_due_arm(uint64_t due, uint64_t limit);
 extern sp_half sp_due_scanning; /* threads that look right now: sp_due_next says nothing */
+
+/* Connects that wait for their outcome or for their next try, and that no wait may overlook. While
+ * there are any, sp_due_next is not SP_NEVER but SP_DUE_WATCH, which never comes. */
+#define SP_DUE_WATCH (SP_NEVER - 1)
+extern sp_half sp_due_watched;
+void sp_due_watch(struct sp_conn *conn);
+void sp_due_unwatch_now(struct sp_conn *conn);
+static inline void sp_due_unwatch(struct sp_conn *conn)
+{
+    if (sp_conn_flags(conn) & SP_CONN_RETRY)
+        sp_due_unwatch_now(conn);
+}
+/* Nobody is watched any more: SP_DUE_WATCH becomes SP_NEVER again. */
+void sp_due_relax(void);
 
 /* When a send is to be looked at: at half of its limit for what is queued then, and at the end. */
 uint64_t sp_due_send(const struct sp_conn *conn);

@@ -7,6 +7,7 @@
 #ifndef SHEARPIN_DEST_H
 #define SHEARPIN_DEST_H
 
+#include "shearpin/policy.h"
 #include "shearpin/types.h"
 #include <stdatomic.h>
 
@@ -24,6 +25,20 @@
 typedef _Atomic uint64_t sp_word;
 typedef _Atomic uint32_t sp_half;
 
+/* Tries after the first: how they came out, and those that the budget did not allow. */
+enum sp_retried { SP_RETRIED_OK, SP_RETRIED_FAILED, SP_RETRIED_OVER_BUDGET, SP_RETRIED_COUNT };
+
+/* Why a call that failed is not tried again. */
+enum sp_retry_end {
+    SP_RETRY_AGAIN,   /* it is */
+    SP_RETRY_UNNAMED, /* no line of the policy names the outcome */
+    SP_RETRY_TRIES,   /* there are no more */
+    SP_RETRY_TIME,    /* `deadline total`, or the program's own, comes first */
+    SP_RETRY_BUDGET,  /* too many of the recent calls were tried again */
+    SP_RETRY_REFUSED, /* by a guard: the breaker has opened, say */
+    SP_RETRY_ENDS
+};
+
 /* Counters of one eighth of the processes (slot mod 8), so that neighbours share no line. */
 struct sp_shard {
     sp_word connects[SP_OUTCOME_COUNT];  /* attempts on the wire, by outcome */
@@ -35,7 +50,8 @@ struct sp_shard {
     sp_word sent;        /* bytes */
     sp_word received;
     sp_word last_success; /* monotonic ns */
-    sp_word spare[15];
+    sp_word retried[SP_RETRIED_COUNT];
+    sp_word spare[12];
     sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
     sp_word slow[SP_WINDOW_BUCKETS];
     sp_word connect_time[SP_BINS]; /* successful connects */
@@ -121,6 +137,23 @@ struct sp_endpoint {
     sp_word slow[SP_WINDOW_BUCKETS];
 };
 
+/* The figures of a destination as they were at some time, all shards together, cut to 32 bits: what
+ * happened since is the difference. `times` are of answers, or of connects where none follow. */
+struct sp_moment {
+    sp_word time; /* monotonic ns; 0 while it is being written */
+    sp_half connects[SP_OUTCOME_COUNT];
+    sp_half exchanges[SP_OUTCOME_COUNT];
+    sp_half refused;
+    sp_half times[SP_BINS];
+    sp_half spare[6];
+};
+
+struct sp_history {
+    sp_word last; /* when the time of the newest moment began, by the clock cut to its step */
+    sp_word spare[7];
+    struct sp_moment moments[SP_MOMENTS];
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
@@ -133,7 +166,13 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
     _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
     sp_word drawn;                          /* connections that drew their side of `enforce N%` */
+    sp_half history;                        /* which of the histories is its, + 1; 0: none */
     _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
+    /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up
+     * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries.
+     */
+    _Alignas(SP_CACHELINE) sp_word retries[SP_WINDOW_BUCKETS];
+    sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
     _Alignas(SP_CACHELINE) struct sp_origin origin;
@@ -144,6 +183,8 @@ struct sp_dest {
 
 _Static_assert(sizeof(struct sp_shard) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_side) % SP_CACHELINE == 0, "layout");
+_Static_assert(sizeof(struct sp_moment) == 1408, "layout");
+_Static_assert(sizeof(struct sp_history) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(offsetof(struct sp_dest, cell) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
@@ -170,6 +211,7 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t rejected[3], detected[3];
     uint64_t expired[SP_DEADLINE_COUNT];
     uint64_t injected[8];
+    uint64_t retried[SP_RETRIED_COUNT];
     uint64_t sent, received;
     uint64_t connect_time[SP_BINS], answer_time[SP_BINS], wait_time[SP_BINS];
     uint64_t last_success;   /* monotonic ns; 0: never */

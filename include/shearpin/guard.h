@@ -131,6 +131,33 @@ enum sp_verdict sp_rate_admit(const struct sp_call *call, struct sp_wait *wait);
 /* Nothing came of the call that took it. */
 void sp_rate_give(const struct sp_call *call);
 
+/* Retry (src/guard/retry.c): outermost of all. Each try is an attempt of its own to the guards
+ * below, and what they refuse is never tried again. */
+struct sp_retry {   /* one call of the program's, over all of its tries */
+    uint64_t began; /* the first */
+    uint64_t until; /* no try begins later */
+    uint32_t tries; /* after the first */
+    uint8_t end;    /* enum sp_retry_end */
+    uint8_t failed[SP_OUTCOME_REJECTED_BREAKER]; /* how many of them, by outcome */
+};
+/* Is anything tried again here? Nothing is where the guards only observe. */
+static inline bool sp_retry_wanted(const struct sp_guards *guards)
+{
+    return (guards->retry[0].tries | guards->retry[1].tries | guards->retry[2].tries |
+            guards->retry[3].tries) != 0 &&
+           guards->mode == SP_MODE_ENFORCE;
+}
+/* A call begins that may be tried again: the budget grows with it. */
+void sp_retry_call(const struct sp_call *call);
+/* Its first try, begun then, is what sp_retry_next is asked about. */
+void sp_retry_begin(const struct sp_call *call, struct sp_retry *retry, uint64_t began);
+/* A try came out as `outcome`. True: it is tried again `*at`; the budget has been asked. */
+bool sp_retry_next(const struct sp_call *call, struct sp_retry *retry, enum sp_outcome outcome,
+                   uint64_t *at);
+/* A try was refused by one of our own guards, or the last one succeeded. */
+void sp_retry_refused(const struct sp_call *call, struct sp_retry *retry);
+void sp_retry_succeeded(const struct sp_call *call, const struct sp_retry *retry);
+
 /* Share (src/guard/share.c): which connections `enforce N%` is for. Each draws a number once, in
  * the order of the destination's connections: of 100 in a row exactly N are below the share. */
 uint32_t sp_share_draw(struct sp_dest *dest);
@@ -201,5 +228,18 @@ void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
                    enum sp_outcome outcome);
 /* Nothing came of it: gives the permit back without a verdict. */
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit);
+
+/* Conditions (src/guard/measure.c): what was measured over a span, and whether it holds. FEW: the
+ * calls are too few to tell, and none of them has told yet. */
+enum sp_measured_verdict { SP_MEASURED_HOLDS, SP_MEASURED_BROKEN, SP_MEASURED_FEW };
+struct sp_measured {
+    enum sp_measured_verdict verdict;
+    uint64_t value;         /* in the unit of the limit; SP_NEVER: a percentile that timed out */
+    uint64_t calls, needed; /* over which it was measured; how many it takes to tell */
+    uint64_t wrong;         /* of them on the wrong side of the limit */
+};
+void sp_measure(const struct sp_condition *condition, const struct sp_span *span,
+                struct sp_measured *out);
+uint64_t sp_measure_needed(const struct sp_condition *condition);
 
 #endif

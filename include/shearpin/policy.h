@@ -12,7 +12,7 @@
 
 /* Room that sp_policy_read needs, scratch included. Reserve it with mmap; little of it is touched.
  */
-#define SP_POLICY_ROOM     ((size_t)4 << 20)
+#define SP_POLICY_ROOM     ((size_t)8 << 20)
 #define SP_POLICY_MAGIC    0x31796370u /* "pcy1" */
 #define SP_POLICY_ROWS_MAX 1024u
 
@@ -36,6 +36,17 @@ struct sp_breaker_policy {
     uint32_t established; /* enum sp_established: what an open breaker does to pooled connections */
 };
 
+/* A line `retry`: which connects and look-ups are tried again. The first line whose `on` has the
+ * outcome counts; its number holds for all tries of a call together. */
+struct sp_retry_policy {
+    uint32_t on;    /* mask of outcomes */
+    uint16_t tries; /* after the first; 0 = off */
+    uint16_t spare;
+    uint64_t backoff_min; /* ns; doubled with each try, of which a random part is waited */
+    uint64_t backoff_max;
+};
+#define SP_RETRY_LINES 4
+
 enum sp_established { SP_ESTABLISHED_FAIL, SP_ESTABLISHED_PASS, SP_ESTABLISHED_COUNT };
 extern const char *const sp_established_words[SP_ESTABLISHED_COUNT]; /* fail pass */
 
@@ -53,7 +64,10 @@ struct sp_guards {
     uint64_t limit_rate;        /* sp_rate_word(); 0 = off */
     uint64_t limit_wait;        /* ns; 0 = refuse at once */
     uint32_t journal;           /* bytes of the segment's journal; 0 = calls are not written down */
+    uint32_t moment;            /* ms between two moments of the history; 0 = none is kept */
+    uint32_t retry_budget;      /* share of the recent calls that may be tried again */
     uint32_t spare;
+    struct sp_retry_policy retry[SP_RETRY_LINES];
 };
 
 /* `mode` as one value: the word in the low byte, the share above it. */
@@ -89,7 +103,8 @@ struct sp_row {
     uint16_t state; /* index of the runtime state in the segment; 0xffff outside of one */
     uint16_t file;  /* where the section stands */
     uint16_t line;
-    uint32_t spare;
+    uint16_t slo_first; /* index into the conditions; those of `defaults` belong to many rows */
+    uint16_t slo_count;
     struct sp_guards guards;
 };
 
@@ -116,6 +131,41 @@ struct sp_match {
     uint16_t line;
 };
 
+#define SP_MOMENTS 32u /* that a history keeps: the figures of a destination, from time to time */
+
+/* X(id, word, kind, tail): what a condition measures. `tail`: of 1000 calls so many may lie above a
+ * percentile. A call that timed out took longer than every other. */
+#define SP_MEASURES(X)                \
+    X(P50, "p50", TIME, 500)          \
+    X(P75, "p75", TIME, 250)          \
+    X(P90, "p90", TIME, 100)          \
+    X(P95, "p95", TIME, 50)           \
+    X(P99, "p99", TIME, 10)           \
+    X(P999, "p99.9", TIME, 1)         \
+    X(ERRORS, "errors", SHARE, 0)     \
+    X(TIMEOUTS, "timeouts", SHARE, 0) \
+    X(REFUSED, "refused", SHARE, 0)   \
+    X(RPS, "rps", COUNT, 0)
+
+enum sp_measure {
+#define X(id, word, kind, tail) SP_MEASURE_##id,
+    SP_MEASURES(X)
+#undef X
+        SP_MEASURE_COUNT
+};
+enum sp_measure_kind { SP_MEASURE_TIME_KIND, SP_MEASURE_SHARE_KIND, SP_MEASURE_COUNT_KIND };
+
+/* `p95 < 500ms for 5m`: the one grammar of slo, steady and abort. */
+struct sp_condition {
+    uint8_t measure; /* enum sp_measure */
+    uint8_t above;   /* 1: it is to lie above the limit, not below */
+    uint16_t file;
+    uint16_t line;
+    uint16_t spare;
+    uint64_t limit;  /* ns; hundredths of a percent; calls a second */
+    uint64_t window; /* ns: the last calls that count; 0: all of them */
+};
+
 /* Where a word got its value: one row for every word that a file set. */
 struct sp_setting {
     uint16_t row; /* SP_ROW_DEFAULTS for the defaults section */
@@ -138,6 +188,7 @@ struct sp_policy {
     uint32_t path;                  /* offset of the path that was read, in strings */
     uint32_t line_defaults;
     uint32_t learn; /* endpoints that get a destination of their own; set by `run --observe` */
+    uint32_t conditions, condition_count;
     uint32_t spare;
     char segment[SP_NAME_SIZE]; /* `segment NAME`, or "" */
     char group[32];             /* `segment NAME group G`, or "" */
@@ -183,6 +234,7 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size);
 
 const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index);    /* or NULL */
 const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i); /* or NULL */
+const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, size_t i);
 const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset); /* never NULL */
 const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /* never NULL */
 
@@ -199,6 +251,18 @@ int sp_policy_match_name(const struct sp_policy *policy, const char *name, uint1
 
 /* Glob with `*` and `?`; a `*` crosses everything, dots and slashes too. */
 bool sp_glob(const char *pattern, const char *text);
+
+/* --- conditions --- */
+
+const char *sp_measure_word(unsigned measure); /* never NULL */
+enum sp_measure_kind sp_measure_kind(unsigned measure);
+unsigned sp_measure_tail(unsigned measure); /* of 1000; 0 where it is no percentile */
+/* `p95 < 500ms`, with ` for 5m` or without. -1 with `error` set. */
+int sp_condition_parse(const char *text, size_t length, struct sp_condition *out,
+                       struct sp_error *error);
+/* The same words again; `value` as a limit of that measure is written. Both return the length. */
+size_t sp_condition_format(const struct sp_condition *condition, char *out, size_t size);
+size_t sp_condition_value(unsigned measure, uint64_t value, char *out, size_t size);
 
 /* --- the keys: one table from which parser, check, manual and completion are made --- */
 

@@ -3,11 +3,12 @@
  *
  * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so
  * every shared word is atomic and right after each single store. Readers trust nothing: all offsets
- * are computed from four capacities and compared with the head once, indices are bounded at each
+ * are computed from five capacities and compared with the head once, indices are bounded at each
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
- *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal
+ *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal |
+ * histories
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -30,7 +31,7 @@
 struct sp_head {
     uint64_t magic; /* written last at creation */
     uint32_t layout;
-    uint32_t dest_max;    /* capacities: everything below follows from these four */
+    uint32_t dest_max;    /* capacities: everything below follows from these five */
     uint32_t lease_max;   /* words in the lease pool */
     uint32_t policy_size; /* bytes of each policy area */
     uint64_t size;        /* of the whole file */
@@ -38,7 +39,8 @@ struct sp_head {
     char name[SP_NAME_SIZE];
     char version[16];     /* of the library that created it */
     uint32_t journal_max; /* entries of the journal; 0: none */
-    char spare0[20];
+    uint32_t history_max; /* destinations whose figures of the last minutes are kept */
+    char spare0[16];
 
     /* its own cache lines: what changes while programs run */
     _Alignas(
@@ -78,6 +80,8 @@ enum sp_event_kind {
     SP_EVENT_DISABLE, /* destination "" for the whole segment */
     SP_EVENT_ENABLE,
     SP_EVENT_POLICY, /* a = generation put in force; text = the file */
+    SP_EVENT_RETRY,  /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
+                        how they came out */
     SP_EVENT_KINDS
 };
 
@@ -176,6 +180,8 @@ struct sp_segment {
     uint32_t policy_size;
     uint32_t journal_max;
     struct sp_entry *journal;
+    struct sp_history *histories;
+    uint32_t history_max;
     size_t size;
     void *life; /* the page that keeps the life lock */
     dev_t device;
@@ -221,9 +227,8 @@ void sp_segment_detach(struct sp_segment *segment);
 int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
                      struct sp_error *error);
 
-/* Bytes of a segment with these capacities. */
-size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size,
-                       uint32_t journal_max);
+/* Bytes of a segment with the capacities in `head`. */
+size_t sp_segment_size(const struct sp_head *head);
 
 /* --- the policy in force --- */
 
@@ -295,6 +300,26 @@ static inline struct sp_shard *sp_segment_shard(const struct sp_segment *segment
 {
     return &dest->shards[segment->self.shard % SP_SHARDS];
 }
+
+/* --- the last minutes: src/state/history.c --- */
+
+/* The calls of a destination over some time. */
+struct sp_span {
+    uint64_t time; /* ns */
+    uint64_t calls, errors, timeouts, refused;
+    uint64_t times[SP_BINS];
+};
+/* What happened between two figures. Spans of several destinations may be added up. */
+void sp_span_between(struct sp_span *out, const struct sp_guards *guards,
+                     const struct sp_figures *before, const struct sp_figures *after);
+/* Before a call is counted: keeps the figures as they are when a step of `moment` ms has begun. */
+void sp_history_keep(struct sp_segment *segment, struct sp_dest *dest,
+                     const struct sp_guards *guards, uint64_t now);
+/* The last `window` ns up to now, and at most a step more; less if it is not known for so long. 0:
+ * all there is. False: there is no history. */
+bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *dest,
+                     const struct sp_guards *guards, uint64_t window, uint64_t now,
+                     struct sp_span *out);
 
 /* --- events: src/state/event.c --- */
 

@@ -25,6 +25,7 @@ struct cli_inject {
     const char *fault; /* "latency 300ms" */
     const char *dest;  /* NULL until --on said it */
 };
+#define CLI_SLOS     8
 #define CLI_INJECTS  8
 #define CLI_SEGMENTS 64
 
@@ -39,6 +40,7 @@ struct cli {
     const char *policy, *segment, *reason;
     const char *segments[CLI_SEGMENTS]; /* every -s; `segment` is the last */
     int segment_count;
+    const char *root; /* of systemd's directories */
     const char *listen, *textfile, *exec, *record;
     uint64_t max; /* bytes; 0: not given */
     bool list, syslog;
@@ -48,6 +50,11 @@ struct cli {
     uint64_t interval, since, lasting, timeout, deadline; /* ns; 0: not given */
     struct cli_inject injects[CLI_INJECTS];
     int inject_count;
+    const char *slo[CLI_SLOS]; /* conditions as they were typed */
+    int slo_count;
+    const char *save, *against;
+    bool batch, strict, waiting;
+    uint64_t frames, checks, every; /* every: ns; 0: not given */
 };
 
 typedef int command_fn(struct cli *cli); /* returns the exit status */
@@ -69,7 +76,10 @@ const struct command *command_named(const char *name); /* or NULL */
 
 command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
     wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main, reset_main,
-    enable_main, disable_main, metrics_main, version_main, help_main;
+    enable_main, disable_main, metrics_main, serve_main, watch_main, version_main, help_main;
+command_fn doctor_main;
+
+command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the live table */
 
 /* The page, and the help of one command (help.c). */
 void help_page(void);

@@ -1,23 +1,14 @@
 #include "cli/elf.h"
 
-#include <elf.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The file, read only; every access is checked against its size. */
-struct elf_file {
-    const unsigned char *at;
-    uint64_t size;
-    bool swap; /* the other byte order */
-    bool wide; /* 64 bits */
-};
+#include "cli/elf_file.h"
 
-/* `size` bytes of a number at `offset`; 0 beyond the end. */
-static uint64_t elf_number(const struct elf_file *f, uint64_t offset, unsigned size)
+uint64_t elf_number(const struct elf_file *f, uint64_t offset, unsigned size)
 {
     uint64_t n = 0;
     if (offset > f->size || f->size - offset < size)
@@ -28,18 +19,6 @@ static uint64_t elf_number(const struct elf_file *f, uint64_t offset, unsigned s
     }
     return n;
 }
-
-#define ELF_EHDR(f, field)                                                               \
-    elf_number(f, (f)->wide ? offsetof(Elf64_Ehdr, field) : offsetof(Elf32_Ehdr, field), \
-               (f)->wide ? sizeof((Elf64_Ehdr){0}.field) : sizeof((Elf32_Ehdr){0}.field))
-#define ELF_PHDR(f, base, field)                                                                 \
-    elf_number(f,                                                                                \
-               (base) + ((f)->wide ? offsetof(Elf64_Phdr, field) : offsetof(Elf32_Phdr, field)), \
-               (f)->wide ? sizeof((Elf64_Phdr){0}.field) : sizeof((Elf32_Phdr){0}.field))
-#define ELF_SHDR(f, base, field)                                                                 \
-    elf_number(f,                                                                                \
-               (base) + ((f)->wide ? offsetof(Elf64_Shdr, field) : offsetof(Elf32_Shdr, field)), \
-               (f)->wide ? sizeof((Elf64_Shdr){0}.field) : sizeof((Elf32_Shdr){0}.field))
 
 static bool elf_text_at(const struct elf_file *f, uint64_t offset, const char *text)
 {
@@ -74,24 +53,10 @@ static void elf_sections(const struct elf_file *f, struct elf *elf)
     }
 }
 
-static enum elf_kind elf_parse(struct elf_file *f, struct elf *elf)
-{
-    if (f->size < EI_NIDENT || memcmp(f->at, ELFMAG, SELFMAG) != 0)
-        return ELF_NONE;
-    f->wide = f->at[EI_CLASS] == ELFCLASS64;
-    f->swap =
-        f->at[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
-    elf->bits = f->wide ? 64 : 32;
-    elf->machine = (unsigned)ELF_EHDR(f, e_machine);
-    elf_segments(f, elf);
-    elf_sections(f, elf);
-    return ELF_FINE;
-}
-
-enum elf_kind elf_read(const char *path, struct elf *elf)
+enum elf_kind elf_open(const char *path, struct elf_file *f)
 {
     struct stat st;
-    memset(elf, 0, sizeof *elf);
+    memset(f, 0, sizeof *f);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return ELF_UNREADABLE;
@@ -102,8 +67,35 @@ enum elf_kind elf_read(const char *path, struct elf *elf)
     close(fd);
     if (at == MAP_FAILED)
         return plain && st.st_size == 0 ? ELF_NONE : ELF_UNREADABLE;
-    struct elf_file file = {.at = at, .size = (uint64_t)st.st_size};
-    enum elf_kind kind = elf_parse(&file, elf);
-    munmap(at, (size_t)st.st_size);
-    return kind;
+    *f = (struct elf_file){.at = at, .size = (uint64_t)st.st_size};
+    if (f->size < EI_NIDENT || memcmp(f->at, ELFMAG, SELFMAG) != 0) {
+        elf_close(f);
+        return ELF_NONE;
+    }
+    f->wide = f->at[EI_CLASS] == ELFCLASS64;
+    f->swap =
+        f->at[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
+    return ELF_FINE;
+}
+
+void elf_close(struct elf_file *f)
+{
+    if (f->at)
+        munmap((void *)(uintptr_t)f->at, f->size);
+    f->at = NULL;
+}
+
+enum elf_kind elf_read(const char *path, struct elf *elf)
+{
+    struct elf_file file;
+    memset(elf, 0, sizeof *elf);
+    enum elf_kind kind = elf_open(path, &file);
+    if (kind != ELF_FINE)
+        return kind;
+    elf->bits = file.wide ? 64 : 32;
+    elf->machine = (unsigned)ELF_EHDR(&file, e_machine);
+    elf_segments(&file, elf);
+    elf_sections(&file, elf);
+    elf_close(&file);
+    return ELF_FINE;
 }

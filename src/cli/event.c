@@ -66,7 +66,7 @@ static const char *event_outcome(uint64_t outcome)
     return sp_outcome_word(outcome < SP_OUTCOME_COUNT ? (unsigned)outcome : SP_OUTCOME_COUNT);
 }
 
-static const char *event_state(unsigned state)
+const char *event_state(unsigned state)
 {
     return state < SP_STATE_COUNT ? sp_state_words[state] : "?";
 }
@@ -102,6 +102,22 @@ void event_reason(const struct sp_event *e, char *out, size_t size)
     default:
         break;
     }
+}
+
+/* "3 tries failed in 120ms: 3 refused" */
+static void event_retry(const struct sp_event *e, struct sp_text_out *text)
+{
+    static const char *const ends[SP_RETRY_ENDS] = {[SP_RETRY_TIME] = "no time is left",
+                                                    [SP_RETRY_BUDGET] = "the budget is spent",
+                                                    [SP_RETRY_REFUSED] = "a guard refused the next",
+                                                    [SP_RETRY_UNNAMED] =
+                                                        "the last is none to retry on"};
+    char safe[sizeof e->text * 4 + 1];
+    sp_text_put(text, "retry gave up   %llu %s failed in %s: %s", (unsigned long long)e->a,
+                e->a == 1 ? "try" : "tries", SAY_TOOK(e->b),
+                say_safe(safe, sizeof safe, e->text, sizeof e->text));
+    if (e->reason < SP_RETRY_ENDS && ends[e->reason])
+        sp_text_put(text, "; %s", ends[e->reason]);
 }
 
 /* A monotonic time of this boot on the clock of the wall. */
@@ -166,20 +182,37 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "policy generation %llu in force: %s", (unsigned long long)e->a,
                     say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
+    case SP_EVENT_RETRY:
+        event_retry(e, &text);
+        break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
     }
 }
 
-void event_print(const struct sp_event *e)
+void event_news(const struct sp_event *e, char *out, size_t size)
 {
-    char clock[32], sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
-    event_clock(e->wall, clock, sizeof clock);
+    char sentence[600], dest[4 * SP_NAME_SIZE + 1], command[4 * 16 + 1];
     event_sentence(e, sentence, sizeof sentence);
     say_safe(dest, sizeof dest, e->destination, SP_NAME_SIZE);
     say_safe(command, sizeof command, e->command, sizeof e->command);
-    printf("%s  %s  %s (pid %u%s%s)\n", clock, *dest ? dest : "(all)", sentence, e->pid,
-           *command ? " " : "", command);
+    snprintf(out, size, "%s  %s (pid %u%s%s)", *dest ? dest : "(all)", sentence, e->pid,
+             *command ? " " : "", command);
+}
+
+void event_line(const struct sp_event *e, char *out, size_t size)
+{
+    char clock[32], news[EVENT_LINE - 40];
+    event_clock(e->wall, clock, sizeof clock);
+    event_news(e, news, sizeof news);
+    snprintf(out, size, "%s  %s", clock, news);
+}
+
+void event_write(FILE *out, const struct sp_event *e)
+{
+    char line[EVENT_LINE];
+    event_line(e, line, sizeof line);
+    fprintf(out, "%s\n", line);
 }
 
 /* --- for machines --- */
@@ -205,32 +238,56 @@ void event_json_reason(struct json *json, const struct sp_event *e)
     json_close(json, '}');
 }
 
-void event_print_json(const struct sp_event *e)
+static void event_json_retry(struct json *json, const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
-                                                      "reset", "disable", "enable", "policy"};
-    struct json json = {0};
+    static const char *const ends[SP_RETRY_ENDS] = {
+        [SP_RETRY_UNNAMED] = "outcome", [SP_RETRY_TRIES] = "tries",     [SP_RETRY_TIME] = "time",
+        [SP_RETRY_BUDGET] = "budget",   [SP_RETRY_REFUSED] = "refused",
+    };
+    const char *end = e->reason < SP_RETRY_ENDS ? ends[e->reason] : NULL;
+    json_word(json, "end", end ? end : "?");
+    json_count(json, "tries", e->a);
+    json_number(json, "took_s", (double)e->b / (double)SP_SECOND);
+}
+
+const char *event_kind(const struct sp_event *e)
+{
+    static const char *const kinds[SP_EVENT_KINDS] = {
+        "none", "breaker", "trip", "hold", "reset", "disable", "enable", "policy", "retry"};
+    return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
+}
+
+void event_json(struct json *json, const struct sp_event *e)
+{
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
-    json_open(&json, NULL, '{');
-    json_count(&json, "sequence", atomic_load(&e->sequence));
-    json_time(&json, "time_s", e->wall);
-    json_word(&json, "kind", e->kind < SP_EVENT_KINDS ? kinds[e->kind] : "?");
-    json_text(&json, "destination", e->destination, SP_NAME_SIZE);
+    json_open(json, NULL, '{');
+    json_count(json, "sequence", atomic_load(&e->sequence));
+    json_time(json, "time_s", e->wall);
+    json_word(json, "kind", event_kind(e));
+    json_text(json, "destination", e->destination, SP_NAME_SIZE);
     if (e->kind == SP_EVENT_BREAKER) {
-        json_word(&json, "from", event_state(e->from));
-        json_word(&json, "to", event_state(e->to));
-        event_json_reason(&json, e);
+        json_word(json, "from", event_state(e->from));
+        json_word(json, "to", event_state(e->to));
+        event_json_reason(json, e);
     }
     if (e->kind == SP_EVENT_HOLD)
-        json_word(&json, "to", e->to == SP_HOLD_OPEN ? "open" : "closed");
+        json_word(json, "to", e->to == SP_HOLD_OPEN ? "open" : "closed");
     if (steered && e->a)
-        json_time(&json, "until_s", event_on_wall(e->a));
+        json_time(json, "until_s", event_on_wall(e->a));
+    if (e->kind == SP_EVENT_RETRY)
+        event_json_retry(json, e);
     if (e->kind == SP_EVENT_POLICY)
-        json_count(&json, "generation", e->a);
-    json_text(&json, "text", e->text, sizeof e->text);
-    json_count(&json, "pid", e->pid);
-    json_count(&json, "uid", e->uid);
-    json_text(&json, "command", e->command, sizeof e->command);
-    json_close(&json, '}');
-    json_end();
+        json_count(json, "generation", e->a);
+    json_text(json, "text", e->text, sizeof e->text);
+    json_count(json, "pid", e->pid);
+    json_count(json, "uid", e->uid);
+    json_text(json, "command", e->command, sizeof e->command);
+    json_close(json, '}');
+}
+
+void event_write_json(FILE *out, const struct sp_event *e)
+{
+    struct json json = {.out = out};
+    event_json(&json, e);
+    putc('\n', out);
 }

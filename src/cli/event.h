@@ -13,9 +13,23 @@ bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_
 /* "5 refused in a row": why a breaker changed. */
 void event_reason(const struct sp_event *event, char *out, size_t size);
 
+/* "breaker", "trip", "policy"; and a state of a breaker. Never NULL. */
+const char *event_kind(const struct sp_event *event);
+const char *event_state(unsigned state);
+
+/* `payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
+#define EVENT_LINE 1024
+void event_news(const struct sp_event *event, char *out, size_t size);
 /* `10:41:56  payments  closed -> open   5 refused in a row (pid 4121 billing-worker)` */
-void event_print(const struct sp_event *event);
-void event_print_json(const struct sp_event *event);
+void event_line(const struct sp_event *event, char *out, size_t size);
+void event_write(FILE *out, const struct sp_event *event);
+void event_write_json(FILE *out, const struct sp_event *event);
+static inline void event_print(const struct sp_event *event)
+{
+    event_write(stdout, event);
+}
+/* The event as an object in a list. */
+void event_json(struct json *json, const struct sp_event *event);
 /* "reason":{...} of a breaker event. */
 void event_json_reason(struct json *json, const struct sp_event *event);
 

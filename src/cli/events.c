@@ -1,59 +1,80 @@
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
+#include <syslog.h>
 
 #include "base/clock.h"
 #include "cli/event.h"
+#include "cli/follow.h"
 #include "cli/look.h"
+#include "cli/record.h"
+#include "cli/say.h"
 
-#define EVENTS_PAUSE (50 * SP_MS)
-#define EVENTS_LAST  10 /* where -f begins */
+#define EVENTS_LAST 10 /* where -f begins */
+#define EVENTS_MAX  (10u << 20)
 
-static volatile sig_atomic_t events_over;
-
-static void events_stop(int signal)
+static void events_print(void *context, const struct sp_event *event)
 {
-    (void)signal;
-    events_over = 1;
+    const struct cli *cli = context;
+    if (cli->json)
+        event_write_json(stdout, event);
+    else
+        event_print(event);
+    if (cli->follow)
+        fflush(stdout);
 }
 
-static void events_drain(const struct cli *cli, const struct sp_segment *segment,
-                         uint64_t *sequence, uint64_t since)
+/* A breaker that opens is a warning; the rest is news. */
+static void events_syslog(void *context, const struct sp_event *event)
 {
-    struct sp_event event;
-    while (event_next(segment, sequence, &event)) {
-        if (event.wall < since)
-            continue;
-        if (cli->json)
-            event_print_json(&event);
-        else
-            event_print(&event);
-        if (cli->follow)
-            fflush(stdout);
-    }
+    char line[EVENT_LINE];
+    (void)context;
+    bool opened = event->kind == SP_EVENT_BREAKER && event->to == SP_STATE_OPEN;
+    event_news(event, line, sizeof line);
+    syslog(opened ? LOG_WARNING : LOG_NOTICE, "%s", line);
+}
+
+static void events_record(void *context, const struct sp_event *event)
+{
+    record_event(context, event);
+}
+
+static void events_begin(const struct cli *cli, struct follow *f)
+{
+    uint64_t last = sp_event_last(f->segment), wall = sp_wall();
+    f->sequence = event_first(f->segment);
+    if (cli->since)
+        f->since = cli->since < wall ? wall - cli->since : 0;
+    else if (cli->follow && last > EVENTS_LAST && f->sequence + EVENTS_LAST <= last)
+        f->sequence = last - EVENTS_LAST + 1;
+}
+
+static int events_recorded(const struct cli *cli, struct follow *f)
+{
+    struct record record;
+    if (record_open(&record, cli->record, cli->max ? cli->max : EVENTS_MAX) != 0)
+        return CLI_SYSTEM;
+    f->sequence = record_next(&record, f->segment);
+    f->tell = events_record;
+    f->context = &record;
+    follow_events(f);
+    record_close(&record);
+    return record.failed ? CLI_SYSTEM : CLI_OK;
 }
 
 int events_main(struct cli *cli)
 {
     struct sp_segment segment;
+    struct follow f = {.segment = &segment, .on = cli->follow, .tell = events_print};
     int status = where_attach(cli, &segment);
     if (status != CLI_OK)
         return status;
-    uint64_t sequence = event_first(&segment), last = sp_event_last(&segment);
-    uint64_t wall = sp_wall();
-    uint64_t since = cli->since && cli->since < wall ? wall - cli->since : 0;
-    if (cli->follow) {
-        /* no SA_RESTART: the pause ends with the signal */
-        struct sigaction stop = {.sa_handler = events_stop};
-        sigaction(SIGINT, &stop, NULL);
-        sigaction(SIGTERM, &stop, NULL);
-        if (!cli->since && last > EVENTS_LAST && sequence + EVENTS_LAST <= last)
-            sequence = last - EVENTS_LAST + 1;
+    f.context = cli;
+    events_begin(cli, &f);
+    if (cli->record)
+        return events_recorded(cli, &f);
+    if (cli->syslog) {
+        openlog("shearpin", LOG_PID, LOG_DAEMON);
+        f.tell = events_syslog;
     }
-    events_drain(cli, &segment, &sequence, since);
-    while (cli->follow && !events_over && !ferror(stdout)) {
-        look_sleep(EVENTS_PAUSE);
-        events_drain(cli, &segment, &sequence, since);
-    }
+    follow_events(&f);
     return CLI_OK;
 }

@@ -3,29 +3,39 @@
 #include <bsd/stdlib.h>
 #include <bsd/string.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli/say.h"
 
+static void *group_room(void *room)
+{
+    if (room)
+        return room;
+    say_error("out of memory");
+    exit(CLI_SYSTEM);
+}
+
 static struct group_seat *group_more(struct group *group)
 {
-    struct group_seat *seats = reallocarray(group->seats, group->count + 1, sizeof *seats);
-    if (!seats) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    group->seats = seats;
-    struct group_seat *seat = &seats[group->count++];
-    memset(seat, 0, sizeof *seat);
+    group->seats = group_room(reallocarray(group->seats, group->count + 1, sizeof *group->seats));
+    struct group_seat *seat = group_room(calloc(1, sizeof *seat));
+    group->seats[group->count++] = seat;
     return seat;
 }
 
 static void group_drop(struct group *group, size_t i)
 {
-    look_unmark(&group->seats[i].mark);
-    sp_segment_detach(&group->seats[i].segment);
-    memmove(&group->seats[i], &group->seats[i + 1], (--group->count - i) * sizeof *group->seats);
+    struct group_seat *seat = group->seats[i];
+    if (seat->looked)
+        look_free(&seat->look);
+    look_unmark(&seat->mark);
+    if (seat->segment.head)
+        sp_segment_detach(&seat->segment);
+    free(seat->past);
+    free(seat);
+    memmove(&group->seats[i], &group->seats[i + 1], (--group->count - i) * sizeof(void *));
 }
 
 void group_free(struct group *group)
@@ -48,7 +58,7 @@ static int group_one(struct cli *cli, struct group *group)
     struct group_seat *seat = group_more(group);
     int status = where_attach(cli, &seat->segment);
     if (status != CLI_OK)
-        group->count--;
+        group_drop(group, group->count - 1);
     else
         strlcpy(seat->name, cli->segment ? cli->segment : where_name(&seat->segment),
                 sizeof seat->name);
@@ -61,7 +71,7 @@ static void group_add(struct group *group, const struct where_entry *entry, bool
     struct sp_error error = {0};
     struct group_seat *seat = group_more(group);
     if (sp_segment_attach(&seat->segment, entry->path, &error) != 0) {
-        group->count--;
+        group_drop(group, group->count - 1);
         if (aloud)
             say_error("%s is left out: %s", entry->shown, error.text);
         return;
@@ -117,24 +127,71 @@ static bool group_wanted(const struct cli *cli, const struct where_entry *entry)
     return false;
 }
 
-void group_follow(struct cli *cli, struct group *group)
+static void group_follow(struct cli *cli, struct group *group)
 {
     struct where_list list;
     where_list(&list);
     for (size_t i = 0; i < group->count; i++)
-        group->seats[i].gone = true;
+        group->seats[i]->gone = true;
     for (size_t e = 0; e < list.count; e++) {
         size_t i = 0;
-        while (i < group->count && !group_same(&group->seats[i], &list.entries[e]))
+        while (i < group->count && !group_same(group->seats[i], &list.entries[e]))
             i++;
         if (i < group->count)
-            group->seats[i].gone = false;
+            group->seats[i]->gone = false;
         else if (group_wanted(cli, &list.entries[e]))
             group_add(group, &list.entries[e], false);
     }
     free(list.entries);
     for (size_t i = group->count; i-- > 0;) {
-        if (group->seats[i].gone)
+        if (group->seats[i]->gone)
             group_drop(group, i);
+    }
+}
+
+/* A destination that appears meanwhile has no past. */
+static void group_remember(struct group_seat *seat)
+{
+    size_t max = seat->segment.dest_max;
+    if (!seat->past) {
+        seat->past = group_room(calloc(max, sizeof *seat->past));
+        for (size_t i = 0; i < max * GROUP_PAST; i++)
+            seat->past[i / GROUP_PAST][i % GROUP_PAST] = NAN;
+    }
+    for (uint32_t i = 0; i < seat->look.count; i++) {
+        const struct look_dest *d = &seat->look.dests[i];
+        float *past = seat->past[d->index];
+        memmove(past, past + 1, (GROUP_PAST - 1) * sizeof *past);
+        past[GROUP_PAST - 1] = (float)d->calls_per_s;
+    }
+}
+
+/* The first look has no time behind it. */
+static void group_first(struct look *look)
+{
+    look->unmatched_per_s = NAN;
+    for (uint32_t i = 0; i < look->count; i++) {
+        struct look_dest *d = &look->dests[i];
+        d->calls_per_s = d->refused_per_min = NAN;
+        for (int side = 0; side < LOOK_SIDES; side++)
+            d->side[side].calls_per_s = NAN;
+    }
+}
+
+void group_tick(struct cli *cli, struct group *group)
+{
+    group_follow(cli, group);
+    for (size_t i = 0; i < group->count; i++) {
+        struct group_seat *seat = group->seats[i];
+        if (seat->looked)
+            look_free(&seat->look);
+        else
+            look_mark(&seat->mark, &seat->segment);
+        look_since(&seat->look, &seat->segment, &seat->mark, false);
+        look_mark(&seat->mark, &seat->segment);
+        if (!seat->looked)
+            group_first(&seat->look);
+        group_remember(seat);
+        seat->looked = true;
     }
 }

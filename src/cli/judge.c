@@ -82,38 +82,49 @@ static void judge_find(struct judge *judge, const char *command)
 
 /* --- what ld.so and the kernel will do with it --- */
 
+/* What `run` says of it. */
+static const char *const judge_whys[] = {
+    [JUDGE_SETUID] = "is setuid, so ld.so drops LD_PRELOAD there",
+    [JUDGE_SETGID] = "is setgid, so ld.so drops LD_PRELOAD there",
+    [JUDGE_CAPABILITIES] = "has file capabilities, so ld.so drops LD_PRELOAD there",
+    [JUDGE_MACHINE] = "is for another machine than libshearpin.so",
+    [JUDGE_GO] = "is a Go program, which makes its own system calls",
+    [JUDGE_STATIC] = "is statically linked",
+    [JUDGE_MUSL] = "is linked with musl, and libshearpin.so with glibc",
+};
+
 /* Does execve raise privileges, so that ld.so drops LD_PRELOAD? Never where the file system or the
  * process says no, and for root neither a file of root's nor file capabilities are a raise. */
-static const char *judge_secure(const char *path)
+static enum judge_reason judge_secure(const char *path, uid_t uid, gid_t gid)
 {
     struct stat st;
     struct statvfs fs;
     if (stat(path, &st) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ||
         (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOSUID)))
-        return NULL;
-    if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
-        return "is setuid, so ld.so drops LD_PRELOAD there";
-    if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid())
-        return "is setgid, so ld.so drops LD_PRELOAD there";
-    if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
-        return "has file capabilities, so ld.so drops LD_PRELOAD there";
-    return NULL;
+        return JUDGE_NO_REASON;
+    if ((st.st_mode & S_ISUID) && st.st_uid != uid)
+        return JUDGE_SETUID;
+    if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != gid)
+        return JUDGE_SETGID;
+    if (uid != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
+        return JUDGE_CAPABILITIES;
+    return JUDGE_NO_REASON;
 }
 
-static const char *judge_elf(const struct elf *elf)
+static enum judge_reason judge_elf(const struct elf *elf)
 {
     struct elf own;
     if (elf_read("/proc/self/exe", &own) == ELF_FINE &&
         (own.bits != elf->bits || own.machine != elf->machine))
-        return "is for another machine than libshearpin.so";
+        return JUDGE_MACHINE;
     if (elf->go)
-        return "is a Go program, which makes its own system calls";
+        return JUDGE_GO;
     if (!elf->interpreter[0])
-        return "is statically linked";
+        return JUDGE_STATIC;
     const char *base = strrchr(elf->interpreter, '/');
     if (strncmp(base ? base + 1 : elf->interpreter, "ld-musl-", 8) == 0)
-        return "is linked with musl, and libshearpin.so with glibc";
-    return NULL;
+        return JUDGE_MUSL;
+    return JUDGE_NO_REASON;
 }
 
 /* The interpreter of a script: what follows #!, or the shell that execvp falls back to. */
@@ -135,37 +146,46 @@ static bool judge_script(const char *path, char *out, size_t size)
     return *word != 0;
 }
 
-static void judge_program(struct judge *judge)
+/* From a script to what the kernel runs in the end. */
+static enum elf_kind judge_follow(struct judge *judge, struct elf *elf)
 {
-    struct elf elf;
     enum elf_kind kind = ELF_NONE;
     strlcpy(judge->program, judge->path, sizeof judge->program);
     for (int depth = 0; depth <= SCRIPT_DEPTH; depth++) {
-        kind = elf_read(judge->program, &elf);
-        if (kind != ELF_NONE)
-            break;
         char next[PATH_MAX];
-        if (!judge_script(judge->program, next, sizeof next))
+        kind = elf_read(judge->program, elf);
+        if (kind != ELF_NONE || !judge_script(judge->program, next, sizeof next))
             break;
         strlcpy(judge->program, next, sizeof judge->program);
         if (judge_access(judge->program) != 0) {
             judge_say(judge, JUDGE_NO_FILE, "needs an interpreter that is missing");
-            return;
+            return ELF_NONE;
         }
     }
-    if (kind != ELF_FINE)
-        return; /* unreadable to us, or odd: execve has the last word */
-    const char *why = judge_secure(judge->program);
-    if (!why)
-        why = judge_elf(&elf);
-    if (why)
-        judge_say(judge, JUDGE_UNPROTECTED, why);
+    return kind;
 }
 
-void judge_command(struct judge *judge, const char *command)
+static void judge_program(struct judge *judge, uid_t uid, gid_t gid)
+{
+    struct elf elf;
+    if (judge_follow(judge, &elf) != ELF_FINE)
+        return; /* unreadable to us, or odd: execve has the last word */
+    judge->reason = judge_secure(judge->program, uid, gid);
+    if (judge->reason == JUDGE_NO_REASON)
+        judge->reason = judge_elf(&elf);
+    if (judge->reason != JUDGE_NO_REASON)
+        judge_say(judge, JUDGE_UNPROTECTED, judge_whys[judge->reason]);
+}
+
+void judge_command_as(struct judge *judge, const char *command, uid_t uid, gid_t gid)
 {
     memset(judge, 0, sizeof *judge);
     judge_find(judge, command);
     if (judge->verdict == JUDGE_FINE)
-        judge_program(judge);
+        judge_program(judge, uid, gid);
+}
+
+void judge_command(struct judge *judge, const char *command)
+{
+    judge_command_as(judge, command, getuid(), getgid());
 }

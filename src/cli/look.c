@@ -160,6 +160,7 @@ static void look_rates(struct look_dest *d, const struct sp_figures *before, uin
         look_side(d, delta, seconds, side);
     free(delta);
     look_calls(&d->shown, &d->guards, &d->calls, &d->errors);
+    look_calls(&d->life, &d->guards, &d->life_calls, &d->life_errors);
     bool answers = look_sum(d->shown.answer_time, SP_BINS) > 0;
     const uint64_t *bins = answers ? d->shown.answer_time : d->shown.connect_time;
     d->p50 = sp_bin_quantile(bins, 0.50);

@@ -38,7 +38,8 @@ struct look_dest {
     struct sp_figures shown; /* what ERRORS, P50 and P99 are made from */
     double calls_per_s, refused_per_min;
     uint64_t calls, errors; /* of `shown` */
-    uint64_t p50, p99;      /* ns; 0: nothing to tell from */
+    uint64_t life_calls, life_errors;
+    uint64_t p50, p99; /* ns; 0: nothing to tell from */
     struct look_side side[LOOK_SIDES];
 
     bool capped;

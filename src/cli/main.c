@@ -11,11 +11,25 @@
 const struct command command_table[] = {
     {"run", "Wrap", "-- COMMAND...", "run a command under a policy (same pid; exec)",
      "[-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--observe] [--private]\n"
-     "         [--reload] [--anyway] [--deadline T] [--inject 'FAULT' --on DEST]... -- COMMAND...",
+     "         [--reload] [--anyway] [--deadline T] [--inject 'FAULT' --on DEST]...\n"
+     "         [--slo 'CONDITION']... [--save FILE] [--against FILE] -- COMMAND...",
      1, -1, run_main,
      "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
      "protected is refused: static programs, Go, setuid. --anyway runs it all the same.\n"
-     "Without a policy --observe watches every destination and touches nothing."},
+     "Without a policy --observe watches every destination and touches nothing.\n"
+     "With --slo, --save or --against the command is a child: when it has ended, what its calls "
+     "were\n"
+     "measured as is said on stderr, and judged: 'p95 < 500ms', 'payments errors < 1%'. Exit 1 "
+     "when "
+     "a\n"
+     "condition is not kept, or the calls are too few to tell, and the command itself ended with "
+     "0."},
+    {"doctor", "Wrap", "TARGET",
+     "say whether a file, PID or UNIT can be wrapped, and what to do if not",
+     "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
+     "TARGET is a program, a PID or the name of a systemd unit. Of a live process it also says\n"
+     "whether the library is awake in it, how many of its connections the library sees, and which\n"
+     "children escape. Exit 0: it can be wrapped, 1: it cannot, 3: there is no such thing."},
     {"check", "Policy", "[FILE...]", "find mistakes", "[FILE...] [--json]", 0, -1, check_main,
      "All mistakes in one pass, as FILE:LINE:COLUMN. Exit 1 when there is an error."},
     {"show", "Policy", "[FILE]", "the effective policy, with origins",
@@ -37,8 +51,18 @@ const struct command command_table[] = {
      status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
      "the segment was made; with --interval everything is over that time."},
-    {"events", "Watch", "[-f]", "what changed, and why", "[-f] [--json] [--since T]", 0, 0,
-     events_main, "With -f and no --since: the last ten, then those to come, until interrupted."},
+    {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
+     top_main,
+     "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
+     "Where stdout is no terminal, with TERM=dumb and with --batch: one plain table after the "
+     "other.\n"
+     "NO_COLOR takes the colours away."},
+    {"events", "Watch", "[-f]", "what changed, and why",
+     "[-f] [--json] [--since T] [--syslog] [--record FILE [--max SIZE]]", 0, 0, events_main,
+     "With -f and no --since: the last ten, then those to come, until interrupted; a segment that\n"
+     "is made anew is followed, too. --record goes on where an earlier one ended; when half of "
+     "SIZE\n"
+     "is reached, FILE becomes FILE.1."},
     {"wait", "Watch", "DEST STATE --timeout T", NULL, "DEST STATE --timeout T", 2, 2, wait_main,
      "STATE is closed, open or half-open. Exit 1 when it was not reached in time."},
     {"metrics", "Watch", "", "Prometheus text on stdout", "[-s NAME]... [--textfile FILE] [--list]",
@@ -47,6 +71,21 @@ const struct command command_table[] = {
      "says what there is. Durations are in buckets of 1, 2.5 and 5 of each decade, which are "
      "exact;\n"
      "their _sum counts each duration as the middle of a bin, at most 5 % off."},
+    {"serve", "Watch", "", "the same over HTTP", "[-s NAME]... [--listen ADDRESS:PORT]", 0, 0,
+     serve_main,
+     "Read-only: a status page at /, /metrics for Prometheus, /status.json, /healthz, /readyz.\n"
+     "Without -s every segment that is here or comes. Prints its address when it listens; ends "
+     "with\n"
+     "SIGINT or SIGTERM. Whoever reaches the port can read it: keep it on loopback or behind a "
+     "proxy."},
+    {"watch", "Watch", "--exec CMD", "run CMD for each event",
+     "[DEST...] --exec CMD [--timeout T] [--since T]", 0, -1, watch_main,
+     "From now on, one after the other, until interrupted. /bin/sh gets CMD as you typed it; the\n"
+     "event comes in the environment, so nothing of it is ever parsed: SHEARPIN_EVENT_KIND,\n"
+     "_DESTINATION, _FROM, _TO, _REASON, _TEXT, _TIME, _SEQUENCE, _SEGMENT, _PID, _COMMAND, "
+     "_LINE.\n"
+     "CMD itself is not guarded, and killed after T (else 1m).\n"
+     "  shearpin watch payments --exec 'logger -t alarm \"$SHEARPIN_EVENT_LINE\"'"},
     {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
      "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
      "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
@@ -55,6 +94,12 @@ const struct command command_table[] = {
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
+    {"slo", "Watch", "[DEST]", "is what `slo` demands kept?", "[DEST] [--json]", 0, 1, slo_main,
+     "Every `slo` line of the policy in force, measured over the time that it names. Exit 1 when "
+     "one\n"
+     "is broken. A percentile takes timeouts as slower than every answer. Too few calls are said "
+     "to\n"
+     "be too few, and break nothing."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"

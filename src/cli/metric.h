@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "cli/look.h"
+#include "cli/group.h"
 
 enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 
@@ -54,6 +54,8 @@ void metric_escaped(FILE *file, const char *text, size_t max);
 
 /* Everything as Prometheus reads it. */
 void metric_page(FILE *file, const struct metric_look *looks, size_t count);
+/* The same of all segments of a group, whose marks were set, as they are now. */
+bool metric_group(FILE *file, const struct group *group);
 
 /* --- the functions of the rows, by file --- */
 
@@ -63,8 +65,8 @@ metric_fn metric_build_info, metric_processes, metric_processes_lost, metric_unr
     metric_events, metric_journal_entries, metric_journal_capacity;
 /* metric_calls.c */
 metric_fn metric_connects, metric_exchanges, metric_rejections, metric_detected, metric_expired,
-    metric_late, metric_side_exchanges, metric_sent, metric_received, metric_injections,
-    metric_connect_time, metric_answer_time, metric_wait_time, metric_side_time;
+    metric_late, metric_side_exchanges, metric_retries, metric_sent, metric_received,
+    metric_injections, metric_connect_time, metric_answer_time, metric_wait_time, metric_side_time;
 /* metric_state.c */
 metric_fn metric_mode, metric_share, metric_breaker_state, metric_transitions, metric_streak,
     metric_probes, metric_last_success, metric_last_failure, metric_deadline, metric_cap_limit,

@@ -82,6 +82,13 @@ void metric_deadline(const struct metric_out *out)
     }
 }
 
+void metric_retries(const struct metric_out *out)
+{
+    static const char *const words[SP_RETRIED_COUNT] = {"ok", "failed", "over_budget"};
+    for (int i = 0; i < SP_RETRIED_COUNT; i++)
+        metric_count(out, words[i], out->d->life.retried[i]);
+}
+
 void metric_sent(const struct metric_out *out)
 {
     metric_count(out, NULL, out->d->life.sent);

@@ -1,5 +1,6 @@
 /* metric_page.c - the text that Prometheus reads. Samples of one metric stand together, whatever
  * segment they are of. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/metric.h"
@@ -126,4 +127,22 @@ void metric_page(FILE *file, const struct metric_look *looks, size_t count)
             for (size_t s = 0; s < count; s++)
                 page_segment(out, &looks[s]);
     }
+}
+
+bool metric_group(FILE *file, const struct group *group)
+{
+    struct metric_look *looks = calloc(group->count + 1, sizeof *looks);
+    if (!looks) {
+        say_error("out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        looks[i].segment = group->seats[i]->name;
+        look_since(&looks[i].look, &group->seats[i]->segment, &group->seats[i]->mark, false);
+    }
+    metric_page(file, looks, group->count);
+    for (size_t i = 0; i < group->count; i++)
+        look_free(&looks[i].look);
+    free(looks);
+    return true;
 }

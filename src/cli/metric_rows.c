@@ -77,6 +77,8 @@ const struct metric metric_table[] = {
     {"limit_calls_per_second", METRIC_GAUGE, OF_DEST, "Rate limit in force.", metric_limit_rate},
     {"limit_burst_calls", METRIC_GAUGE, OF_DEST, "Calls that the rate limit lets come at once.",
      metric_limit_burst},
+    {"retries_total", METRIC_COUNTER, OF_DEST_AND("result"), "Connection retries, by outcome.",
+     metric_retries},
     {"sent_bytes_total", METRIC_COUNTER, OF_DEST, "Bytes written to the destination.", metric_sent},
     {"received_bytes_total", METRIC_COUNTER, OF_DEST, "Bytes read from the destination.",
      metric_received},

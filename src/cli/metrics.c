@@ -22,22 +22,9 @@ static void metrics_list(void)
 
 static int metrics_write(FILE *file, struct group *group)
 {
-    struct metric_look *looks = calloc(group->count + 1, sizeof *looks);
-    if (!looks) {
-        say_error("out of memory");
-        return CLI_SYSTEM;
-    }
-    for (size_t i = 0; i < group->count; i++) {
-        struct group_seat *seat = &group->seats[i];
-        looks[i].segment = seat->name;
-        look_mark(&seat->mark, &seat->segment);
-        look_since(&looks[i].look, &seat->segment, &seat->mark, false);
-    }
-    metric_page(file, looks, group->count);
     for (size_t i = 0; i < group->count; i++)
-        look_free(&looks[i].look);
-    free(looks);
-    return CLI_OK;
+        look_mark(&group->seats[i]->mark, &group->seats[i]->segment);
+    return metric_group(file, group) ? CLI_OK : CLI_SYSTEM;
 }
 
 static int metrics_failed(const char *what, const char *path)

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/say.h"
 
-enum option_kind { FLAG, TEXT, TIME, SIZE, SETTING, INJECT, ON, SEGMENT };
+enum option_kind { FLAG, TEXT, TIME, SIZE, SETTING, INJECT, ON, SEGMENT, COUNT, SLO };
 
 struct option_row {
     const char *name;
@@ -46,6 +46,7 @@ static const struct option_row option_rows[] = {
     {"reason", 0, false, TEXT, AT(reason), "TEXT", "kept in the events, shown by status"},
     {"timeout", 0, false, TIME, AT(timeout), "T", "give up after T"},
     {"all", 0, false, FLAG, AT(all), NULL, "every destination"},
+    {"root", 0, false, TEXT, AT(root), "DIR", "where systemd's directories begin, instead of /"},
     {"listen", 0, false, TEXT, AT(listen), "ADDRESS:PORT", "where; else 127.0.0.1:9464"},
     {"textfile", 0, false, TEXT, AT(textfile), "FILE", "write to FILE, whole or not at all"},
     {"list", 0, false, FLAG, AT(list), NULL, "every metric there is, and what it means"},
@@ -53,6 +54,15 @@ static const struct option_row option_rows[] = {
     {"syslog", 0, false, FLAG, AT(syslog), NULL, "to syslog instead of stdout"},
     {"record", 0, false, TEXT, AT(record), "FILE", "append to FILE as JSON, a line an event"},
     {"max", 0, false, SIZE, AT(max), "SIZE", "of FILE and FILE.1 together; else 10MiB"},
+    {"slo", 0, false, SLO, 0, "'CONDITION'", "what the run is to keep: 'p95 < 500ms'; repeatable"},
+    {"save", 0, false, TEXT, AT(save), "FILE", "what the run was measured as, as JSON"},
+    {"against", 0, false, TEXT, AT(against), "FILE", "compare with what --save wrote"},
+    {"batch", 0, false, FLAG, AT(batch), NULL, "one plain table after the other"},
+    {"frames", 0, false, COUNT, AT(frames), "N", "end after N tables"},
+    {"checks", 0, false, COUNT, AT(checks), "N", "say no only after N checks in a row"},
+    {"every", 0, false, TIME, AT(every), "T", "from one check to the next; else 1s"},
+    {"strict", 0, false, FLAG, AT(strict), NULL, "degraded is a no"},
+    {"waiting", 0, false, FLAG, AT(waiting), NULL, "who waits on what, now"},
     {"force", 0, false, FLAG, AT(force), NULL, "even while programs use it"},
 };
 #define OPTION_ROWS (sizeof option_rows / sizeof *option_rows)
@@ -122,6 +132,24 @@ static int option_segment(struct cli *cli, const char *name)
     return CLI_OK;
 }
 
+static int option_count(const struct option_row *row, const char *text, uint64_t *out)
+{
+    if (sp_text_parse_count(text, strlen(text), out) == SP_TEXT_OK && *out > 0 && *out <= 1000000)
+        return CLI_OK;
+    say_error("--%s wants a whole number from 1 on, not '%s'", row->name, text);
+    return CLI_USAGE;
+}
+
+static int option_slo(struct cli *cli, const char *text)
+{
+    if (cli->slo_count == CLI_SLOS) {
+        say_error("at most %d conditions can be judged at once", CLI_SLOS);
+        return CLI_USAGE;
+    }
+    cli->slo[cli->slo_count++] = text;
+    return CLI_OK;
+}
+
 static int option_set(struct cli *cli, const char *text)
 {
     char *joined;
@@ -175,6 +203,10 @@ static int option_store(struct cli *cli, const struct option_row *row, char *tex
         return option_time(row, text, (uint64_t *)(void *)field);
     case SIZE:
         return option_size(row, text, (uint64_t *)(void *)field);
+    case COUNT:
+        return option_count(row, text, (uint64_t *)(void *)field);
+    case SLO:
+        return option_slo(cli, text);
     case SEGMENT:
         return option_segment(cli, text);
     case SETTING:

@@ -11,11 +11,13 @@
 #include "base/clock.h"
 #include "base/near.h"
 #include "cli/judge.h"
+#include "cli/library.h"
 #include "cli/look.h"
 #include "cli/preload.h"
 #include "cli/private.h"
 #include "cli/rules.h"
 #include "cli/say.h"
+#include "cli/trial.h"
 #include "cli/where.h"
 #include "policy/keys.h"
 #include "shearpin/conn.h"
@@ -105,6 +107,8 @@ static int run_options(const struct run *run)
         say_error("-o %s", error.text);
         return CLI_OURS;
     }
+    if (trial_wanted(cli) && trial_check(cli) != CLI_OK)
+        return CLI_OURS;
     for (int i = 0; i < cli->inject_count; i++) {
         const struct cli_inject *inject = &cli->injects[i];
         if (sp_fault_parse(inject->fault, &fault, &error) != 0) {
@@ -122,6 +126,15 @@ static int run_options(const struct run *run)
     return CLI_OK;
 }
 
+/* It runs and is wrapped, but not all that it does goes by us. */
+static int run_warn(const struct run *run, const struct judge *judge)
+{
+    if (!run->cli->quiet && library_uring(judge->program))
+        say_error("%s imports io_uring: what goes that way is not protected (shearpin doctor %s)",
+                  run->cli->words[0], run->cli->words[0]);
+    return CLI_OK;
+}
+
 static int run_judge(const struct run *run)
 {
     struct judge judge;
@@ -129,7 +142,7 @@ static int run_judge(const struct run *run)
     judge_command(&judge, command);
     switch (judge.verdict) {
     case JUDGE_FINE:
-        return CLI_OK;
+        return run_warn(run, &judge);
     case JUDGE_NO_FILE:
         say_error("%s %s", command, judge.why);
         return CLI_NO_FILE;
@@ -140,11 +153,8 @@ static int run_judge(const struct run *run)
         break;
     }
     bool script = strcmp(judge.path, judge.program) != 0;
-    char doctor[PATH_MAX + 32] = "";
-    if (command_named("doctor"))
-        snprintf(doctor, sizeof doctor, " (shearpin doctor %s)", command);
-    say_error("%s would run unprotected: %s%s %s%s", command, script ? "its interpreter " : "it",
-              script ? judge.program : "", judge.why, doctor);
+    say_error("%s would run unprotected: %s%s %s (shearpin doctor %s)", command,
+              script ? "its interpreter " : "it", script ? judge.program : "", judge.why, command);
     return run_refuse(run);
 }
 
@@ -310,6 +320,15 @@ static int run_exec(char **command)
     return code == ENOENT || code == ENOTDIR ? CLI_NO_FILE : CLI_NO_EXEC;
 }
 
+/* The one case in which we do not become the command: somebody has to judge it in the end. */
+static int run_trial(struct run *run)
+{
+    if (run->segment.head)
+        return trial_run(run->cli, &run->segment, run_exec);
+    say_error("%s would run bare: there is nothing to measure it by", run->cli->words[0]);
+    return CLI_OURS;
+}
+
 int run_main(struct cli *cli)
 {
     struct run run = {.cli = cli};
@@ -325,5 +344,7 @@ int run_main(struct cli *cli)
         status = run_segment(&run);
     if (status == CLI_OK && run.segment.head)
         status = run_environment(&run);
+    if (status == CLI_OK && trial_wanted(cli))
+        return run_trial(&run);
     return status == CLI_OK ? run_exec(cli->words) : status;
 }

@@ -124,7 +124,7 @@ static void setting_form(const struct keys_form *form, const struct sp_guards *g
 {
     struct sp_text_out text = sp_text_out(out, size);
     char value[64], last[64] = "";
-    sp_text_put(&text, "%s", sp_keys[form->first].word);
+    sp_text_put(&text, "%s", keys_written(form->first));
     for (size_t i = 0; i < form->parts; i++) {
         sp_key_format(&sp_keys[form->part[i].key], guards, value, sizeof value);
         bool again = form->range && strcmp(value, last) == 0; /* open 5s, not open 5s..5s */
@@ -152,13 +152,14 @@ bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t
     }
     sp_key_format(k, guards, value, sizeof value);
     /* `cap 64` is how people write it */
-    bool bare = k->word[0] == 0 || keys_bare(k->directive, strlen(k->directive)) == key;
+    size_t first = keys_on_line(key, 0);
+    bool bare = k->word[0] == 0 || keys_bare(k->directive, strlen(k->directive)) == first;
     struct sp_text_out text = sp_text_out(out, size);
     if (k->type == SP_KEY_FLAG) {
         sp_text_put(&text, "%s%s", k->word, strcmp(value, "off") == 0 ? " off" : "");
         return true;
     }
-    sp_text_put(&text, "%s%s%s", bare ? "" : k->word, bare ? "" : " ", value);
+    sp_text_put(&text, "%s%s%s", bare ? "" : keys_written(key), bare ? "" : " ", value);
     return true;
 }
 
@@ -178,7 +179,7 @@ static size_t setting_gather(const struct setting_view *view, const char *direct
         if (strcmp(sp_keys[key].directive, directive) != 0)
             continue;
         struct setting_origin origin = setting_origin(view, key);
-        if ((origin.from == SETTING_INITIAL && !all) ||
+        if ((origin.from == SETTING_INITIAL && !(all && keys_line(key) == 0)) ||
             !setting_words(&view->guards, key, words, sizeof words))
             continue;
         setting_origin_text(origin, origin_text, sizeof origin_text);
@@ -199,6 +200,20 @@ static size_t setting_gather(const struct setting_view *view, const char *direct
     return count;
 }
 
+static void setting_print_slo(const struct setting_view *view)
+{
+    const struct sp_row *row = view->row;
+    char text[64], place[SETTING_TEXT];
+    for (size_t i = 0; i < row->slo_count; i++) {
+        const struct sp_condition *c = sp_policy_condition(view->policy, row->slo_first + i);
+        if (!c)
+            return;
+        sp_condition_format(c, text, sizeof text);
+        setting_place(view->policy, c->file, c->line, place, sizeof place);
+        printf("  %-14s%-*s  %s\n", i == 0 ? "slo" : "", SETTING_COLUMN - 2, text, place);
+    }
+}
+
 void setting_print(const struct setting_view *view, bool all)
 {
     struct setting_line lines[16];
@@ -211,6 +226,7 @@ void setting_print(const struct setting_view *view, bool all)
             printf("  %-14s%-*s  %s\n", i == 0 ? directive : "", SETTING_COLUMN - 2, lines[i].words,
                    lines[i].origin);
     }
+    setting_print_slo(view);
 }
 
 /* --- what a reload would change --- */
@@ -268,6 +284,22 @@ static void setting_rules(const struct sp_policy *policy, const struct sp_row *r
     }
 }
 
+static void setting_slo(const struct sp_policy *policy, const struct sp_row *row, char *out,
+                        size_t size)
+{
+    struct sp_text_out text = sp_text_out(out, size);
+    char words[64];
+    for (size_t i = 0; i < row->slo_count; i++) {
+        const struct sp_condition *c = sp_policy_condition(policy, row->slo_first + i);
+        if (!c)
+            break;
+        sp_condition_format(c, words, sizeof words);
+        sp_text_put(&text, "%s%s", i ? ", " : "", words);
+    }
+    if (row->slo_count == 0)
+        sp_text_put(&text, "off");
+}
+
 static unsigned setting_order(const struct sp_policy *before, const struct sp_policy *after)
 {
     const struct sp_row *row, *old;
@@ -305,6 +337,12 @@ unsigned setting_differences(const struct sp_policy *before, const struct sp_pol
             count++;
         }
         count += setting_guards(old, row);
+        setting_slo(before, old, was, sizeof was);
+        setting_slo(after, row, is, sizeof is);
+        if (strcmp(was, is) != 0) {
+            setting_difference(row, "slo", was, is);
+            count++;
+        }
     }
     for (size_t i = 0; (row = sp_policy_row(before, i)) != NULL; i++) {
         if (setting_row_named(after, row->name))

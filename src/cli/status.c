@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json.h"
+
 /* Marks the destinations that are named on the line, all when none is. */
 static int status_choose(const struct cli *cli, const struct look *look, bool *chosen)
 {
@@ -37,6 +39,7 @@ static void status_text(const struct cli *cli, const struct look *look, const bo
 int status_main(struct cli *cli)
 {
     struct sp_segment segment;
+    struct json json = {0};
     struct look look;
     bool chosen[SP_DESTS_MAX];
     uint32_t index;
@@ -48,7 +51,8 @@ int status_main(struct cli *cli)
     look_take(&look, &segment, cli->interval);
     status = status_choose(cli, &look, chosen);
     if (status == CLI_OK && cli->json) {
-        status_json(stdout, &look, chosen);
+        status_json(&json, NULL, &look, chosen);
+        json_end();
     } else if (status == CLI_OK && cli->count == 1) {
         for (uint32_t i = 0; i < look.count; i++) {
             if (chosen[i])

@@ -19,6 +19,7 @@ void status_sides(const struct look_dest *d);
 void status_other(const struct look *look);
 void status_depth(const struct look *look, const struct look_dest *d);
 /* `chosen` tells which of look->count destinations are wanted; NULL: all. */
-void status_json(FILE *out, const struct look *look, const bool *chosen);
+struct json;
+void status_json(struct json *json, const char *key, const struct look *look, const bool *chosen);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/event.h"
+#include "cli/objective.h"
 #include "cli/say.h"
 #include "cli/setting.h"
 #include "cli/status.h"
@@ -165,6 +166,20 @@ static void depth_times(const char *title, const uint64_t *bins)
     depth_line(title, line);
 }
 
+static void depth_slo(const struct look *look, const struct look_dest *d)
+{
+    struct objective o;
+    char words[64], why[160], line[300];
+    for (size_t i = 0; objective_at(look, d, i, &o); i++) {
+        sp_condition_format(&o.condition, words, sizeof words);
+        objective_why(&o.condition, &o.measured, why, sizeof why);
+        snprintf(line, sizeof line, "%s  %s: %s%s%s%s", words, objective_verdict(&o.measured),
+                 OBJECTIVE_VALUE(&o.condition, &o.measured), *why ? " (" : "", why,
+                 *why ? ")" : "");
+        depth_line(i == 0 ? "slo" : "", line);
+    }
+}
+
 static void depth_policy(const struct look *look, const struct look_dest *d)
 {
     struct setting_view view;
@@ -198,6 +213,7 @@ static void depth_events(const struct look *look, const struct look_dest *d)
 void status_depth(const struct look *look, const struct look_dest *d)
 {
     static const char *const guards[] = {"breaker", "cap", "rate"};
+    static const char *const retried[SP_RETRIED_COUNT] = {"ok", "failed", "over budget"};
     status_table_head();
     status_row(look, d);
     status_sides(d);
@@ -207,6 +223,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_caps(look, d);
     depth_counts("connects", NULL, d->life.connects, SP_OUTCOME_COUNT);
     depth_counts("exchanges", NULL, d->life.exchanges, SP_OUTCOME_COUNT);
+    depth_counts("retried", retried, d->life.retried, SP_RETRIED_COUNT);
     depth_counts("refused", guards, d->life.rejected, 3);
     depth_counts("would refuse", guards, d->life.detected, 3);
     depth_counts("would cut", sp_deadline_words, d->life.observed.late, SP_DEADLINE_COUNT);
@@ -215,6 +232,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_times("connect time", d->life.connect_time);
     depth_times("answer time", d->life.answer_time);
     depth_times("wait time", d->life.wait_time);
+    depth_slo(look, d);
     depth_policy(look, d);
     depth_events(look, d);
 }

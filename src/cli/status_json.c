@@ -3,6 +3,7 @@
 
 #include "cli/event.h"
 #include "cli/json.h"
+#include "cli/objective.h"
 #include "cli/status.h"
 
 static void status_json_seconds(struct json *json, const char *key, uint64_t ns)
@@ -66,6 +67,11 @@ static void status_json_counters(struct json *json, const struct look_dest *d)
     status_json_outcomes(json, "exchanges", d->life.exchanges);
     status_json_refusals(json, "rejected", d->life.rejected);
     status_json_refusals(json, "detected", d->life.detected);
+    json_open(json, "retries", '{');
+    json_count(json, "ok", d->life.retried[SP_RETRIED_OK]);
+    json_count(json, "failed", d->life.retried[SP_RETRIED_FAILED]);
+    json_count(json, "over_budget", d->life.retried[SP_RETRIED_OVER_BUDGET]);
+    json_close(json, '}');
     json_open(json, "expired", '{');
     for (int i = 0; i < SP_DEADLINE_COUNT; i++)
         json_count(json, sp_deadline_words[i], d->life.expired[i]);
@@ -108,6 +114,18 @@ static void status_json_sides(struct json *json, const struct look_dest *d)
     }
 }
 
+static void status_json_slo(struct json *json, const struct look *look, const struct look_dest *d)
+{
+    struct objective o;
+    json_open(json, "slo", '[');
+    for (size_t i = 0; objective_at(look, d, i, &o); i++) {
+        json_open(json, NULL, '{');
+        objective_json(json, &o.condition, &o.measured);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
 {
     static const char *const holds[SP_HOLD_COUNT] = {NULL, "open", "closed"};
@@ -143,8 +161,12 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     status_json_seconds(json, "recovery_s", d->recovery);
     json_count(json, "probes", d->view.probes);
     json_number(json, "refused_per_min", d->refused_per_min);
+    char why[600];
+    status_why(look, d, why, sizeof why);
+    json_word(json, "why", why);
     status_json_counters(json, d);
     status_json_sides(json, d);
+    status_json_slo(json, look, d);
     json_close(json, '}');
 }
 
@@ -159,28 +181,26 @@ static void status_json_policy(struct json *json, const struct look *look)
     json_close(json, '}');
 }
 
-void status_json(FILE *out, const struct look *look, const bool *chosen)
+void status_json(struct json *json, const char *key, const struct look *look, const bool *chosen)
 {
     const struct sp_head *head = look->segment->head;
-    struct json json = {.out = out};
-    json_open(&json, NULL, '{');
-    json_text(&json, "segment", head->name, SP_NAME_SIZE);
-    json_time(&json, "time_s", look->wall);
-    json_count(&json, "processes", look->processes);
-    json_count(&json, "processes_lost", atomic_load(&head->lost));
-    json_count(&json, "processes_unregistered", atomic_load(&head->unregistered));
-    json_bool(&json, "disabled", look->disabled);
-    status_json_policy(&json, look);
-    json_open(&json, "destinations", '[');
+    json_open(json, key, '{');
+    json_text(json, "segment", head->name, SP_NAME_SIZE);
+    json_time(json, "time_s", look->wall);
+    json_count(json, "processes", look->processes);
+    json_count(json, "processes_lost", atomic_load(&head->lost));
+    json_count(json, "processes_unregistered", atomic_load(&head->unregistered));
+    json_bool(json, "disabled", look->disabled);
+    status_json_policy(json, look);
+    json_open(json, "destinations", '[');
     for (uint32_t i = 0; i < look->count; i++) {
         if (!chosen || chosen[i])
-            status_json_dest(&json, look, &look->dests[i]);
+            status_json_dest(json, look, &look->dests[i]);
     }
-    json_close(&json, ']');
-    json_open(&json, "unmatched", '{');
-    json_number(&json, "calls_per_s", look->unmatched_per_s);
-    json_count(&json, "total", look->unmatched);
-    json_close(&json, '}');
-    json_close(&json, '}');
-    putc('\n', out);
+    json_close(json, ']');
+    json_open(json, "unmatched", '{');
+    json_number(json, "calls_per_s", look->unmatched_per_s);
+    json_count(json, "total", look->unmatched);
+    json_close(json, '}');
+    json_close(json, '}');
 }

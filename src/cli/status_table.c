@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/event.h"
+#include "cli/objective.h"
 #include "cli/say.h"
 #include "cli/status.h"
 
@@ -79,6 +80,15 @@ static void status_breaker(const struct look_dest *d, struct sp_text_out *text)
         sp_text_put(text, "%sthe next call probes", sep);
 }
 
+static void status_slo(const struct look *look, const struct look_dest *d, struct sp_text_out *text)
+{
+    struct objective o;
+    if (objective_broken(look, d, &o))
+        sp_text_put(text, "%sslo broken: %s %s", text->length ? "; " : "",
+                    sp_measure_word(o.condition.measure),
+                    OBJECTIVE_VALUE(&o.condition, &o.measured));
+}
+
 void status_why(const struct look *look, const struct look_dest *d, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -89,6 +99,7 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
     const char *sep = text.length ? "; " : "";
     if (d->waiting)
         sp_text_put(&text, "%s%u waiting for a place", sep, d->waiting);
+    status_slo(look, d, &text);
     sep = text.length ? "; " : "";
     if (!d->named)
         sp_text_put(&text, "%sthe policy does not name it any more", sep);

@@ -9,6 +9,7 @@
 sp_word sp_due_next = SP_NEVER;
 sp_word sp_due_shortest = SP_NEVER;
 sp_half sp_due_scanning;
+sp_half sp_due_watched;
 
 static void due_lower(sp_word *word, uint64_t to)
 {
@@ -21,6 +22,29 @@ void sp_due_arm(uint64_t due, uint64_t limit)
 {
     due_lower(&sp_due_shortest, limit);
     due_lower(&sp_due_next, due);
+}
+
+/* The flag's own change counts, so that whoever ends a turn twice counts once. */
+void sp_due_watch(struct sp_conn *conn)
+{
+    if (!(atomic_fetch_or(&conn->flags, SP_CONN_RETRY) & SP_CONN_RETRY))
+        atomic_fetch_add(&sp_due_watched, 1);
+    due_lower(&sp_due_next, SP_DUE_WATCH);
+}
+
+void sp_due_unwatch_now(struct sp_conn *conn)
+{
+    if (atomic_fetch_and(&conn->flags, ~(uint32_t)SP_CONN_RETRY) & SP_CONN_RETRY)
+        atomic_fetch_sub(&sp_due_watched, 1);
+}
+
+void sp_due_relax(void)
+{
+    uint64_t watch = SP_DUE_WATCH;
+    if (atomic_load(&sp_due_watched) == 0)
+        atomic_compare_exchange_strong(&sp_due_next, &watch, SP_NEVER);
+    if (atomic_load(&sp_due_watched) != 0) /* by a thread that came in between */
+        due_lower(&sp_due_next, SP_DUE_WATCH);
 }
 
 void sp_due_learn(void)
@@ -36,6 +60,8 @@ void sp_due_learn(void)
             if (first)
                 due_lower(&sp_due_shortest, first);
         }
+        if (sp_retry_wanted(&guards)) /* another thread's wait may be the one that sees it fail */
+            due_lower(&sp_due_shortest, SP_DUE_WATCH);
     }
 }
 
@@ -52,7 +78,8 @@ uint64_t sp_due_send(const struct sp_conn *conn)
 uint64_t sp_due_turn(const struct sp_conn *conn, uint64_t word)
 {
     enum sp_turn turn = sp_turn_of(word);
-    bool limited = turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE || turn == SP_TURN_QUIET;
+    bool limited = turn == SP_TURN_CONNECTING || turn == SP_TURN_EXCHANGE ||
+                   turn == SP_TURN_QUIET || turn == SP_TURN_RESTING;
     return limited && conn->limit ? sp_turn_since(word) + conn->limit * SP_LIMIT_UNIT : SP_NEVER;
 }
 
@@ -86,6 +113,8 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
     }
     if (sp_here.deadline > now && sp_here.deadline < nearest)
         nearest = sp_here.deadline;
+    if (atomic_load(&sp_due_watched) != 0)
+        due_lower(&sp_due_next, SP_DUE_WATCH);
     if (nearest != SP_NEVER)
         due_lower(&sp_due_next, nearest > now + DUE_APART ? nearest : now + DUE_APART);
     atomic_fetch_sub(&sp_due_scanning, 1);

@@ -61,9 +61,10 @@ void sp_here_after_fork(void)
         atomic_store(&conn->permit, 0);
         atomic_store(&conn->blocked, 0);
         conn->lease = SP_NO_LEASE;
-        sp_conn_mark(conn, SP_CONN_FRESH, false);
+        sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
     }
+    atomic_store(&sp_due_watched, 0);
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
     sp_process_join(&sp_here.segment);

@@ -137,6 +137,7 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
     }
     if (!turn_swap(conn, word, to))
         return false;
+    sp_due_unwatch(conn);
     if (to && conn->limit)
         sp_due_arm(sp_due_of(conn, to), mine.guards->deadline[SP_DEADLINE_RESPONSE]);
     if (call.dest)
@@ -354,6 +355,7 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
     if (!turn_swap(conn, word, sp_turn_cut(error)))
         return false;
     sp_conn_mark(conn, SP_CONN_FRESH, false);
+    sp_due_unwatch(conn);
     if (d && error == ETIMEDOUT)
         sp_count(&sp_segment_shard(&sp_here.segment, d)->expired[phase], 1);
     if (blames)
@@ -418,6 +420,7 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
     } else if (sp_conn_flags(conn) & SP_CONN_FRESH) {
         turn_return(conn, conn->dest, &permit, now);
     }
+    sp_due_unwatch(conn);
     turn_note(conn, now);
     turn_give_lease(conn);
     sp_conn_free(conn);

@@ -13,8 +13,8 @@
 #include <string.h>
 
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
-static_assert(sizeof(struct sp_row) == 248 && sizeof(struct sp_match) == 36 &&
-                  sizeof(struct sp_setting) == 8,
+static_assert(sizeof(struct sp_row) == 352 && sizeof(struct sp_match) == 36 &&
+                  sizeof(struct sp_setting) == 8 && sizeof(struct sp_condition) == 24,
               "the layout of blocks in segments");
 
 /* The item at `index` of an array at `offset`; NULL when it is not inside the block. */
@@ -38,6 +38,12 @@ const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index)
 const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i)
 {
     return block_item(policy, policy->matches, policy->match_count, i, sizeof(struct sp_match));
+}
+
+const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, size_t i)
+{
+    return block_item(policy, policy->conditions, policy->condition_count, i,
+                      sizeof(struct sp_condition));
 }
 
 const struct sp_setting *block_setting(const struct sp_policy *policy, size_t i)
@@ -80,12 +86,20 @@ uint64_t block_digest(const struct sp_policy *policy)
     uint64_t digest = sp_hash(policy->segment, sizeof policy->segment);
     const struct sp_row *row;
     const struct sp_match *match;
+    const struct sp_condition *condition;
 
     digest = sp_hash_more(digest, policy->group, sizeof policy->group);
     for (size_t i = 0; (row = sp_policy_row(policy, i)) != NULL; i++) {
         digest = sp_hash_more(digest, row->name, sizeof row->name);
         digest = sp_hash_more(digest, &row->match_count, sizeof row->match_count);
         digest = sp_hash_more(digest, &row->guards, sizeof row->guards);
+        for (size_t c = 0; c < row->slo_count; c++) {
+            condition = sp_policy_condition(policy, row->slo_first + c);
+            if (condition == NULL)
+                break;
+            digest = sp_hash_more(digest, &condition->measure, 2);
+            digest = sp_hash_more(digest, &condition->limit, 2 * sizeof condition->limit);
+        }
     }
     for (size_t i = 0; (match = sp_policy_match_at(policy, i)) != NULL; i++) {
         const char *text = sp_policy_string(policy, match->text);
@@ -114,6 +128,9 @@ static bool block_guards(const struct sp_guards *guards)
     for (size_t key = 0; key < KEY_COUNT; key++)
         if (!keys_allowed(key, keys_get(&sp_keys[key], guards)))
             return false;
+    for (size_t i = 0; i < SP_RETRY_LINES; i++)
+        if (guards->retry[i].backoff_min > guards->retry[i].backoff_max)
+            return false;
     return guards->breaker.open_min <= guards->breaker.open_max;
 }
 
@@ -121,7 +138,15 @@ static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
 {
     return block_name(row->name, sizeof row->name, false) && row->file < policy->file_count &&
            row->match_first <= policy->match_count &&
-           row->match_count <= policy->match_count - row->match_first && block_guards(&row->guards);
+           row->match_count <= policy->match_count - row->match_first &&
+           row->slo_first <= policy->condition_count &&
+           row->slo_count <= policy->condition_count - row->slo_first && block_guards(&row->guards);
+}
+
+static bool block_condition(const struct sp_policy *policy, const struct sp_condition *condition)
+{
+    return condition->measure < SP_MEASURE_COUNT && condition->above <= 1 &&
+           condition->file < policy->file_count;
 }
 
 static bool block_match(const struct sp_policy *policy, const struct sp_match *match)
@@ -148,6 +173,7 @@ static bool block_arrays(const struct sp_policy *p)
            block_array(p->rows, p->row_count, sizeof(struct sp_row), p->size) &&
            block_array(p->matches, p->match_count, sizeof(struct sp_match), p->size) &&
            block_array(p->settings, p->setting_count, sizeof(struct sp_setting), p->size) &&
+           block_array(p->conditions, p->condition_count, sizeof(struct sp_condition), p->size) &&
            block_array(p->files, p->file_count, sizeof(uint32_t), p->size) &&
            block_array(p->strings, p->strings_size, 1, p->size) && p->strings_size > 0 &&
            ((const char *)p)[p->strings + p->strings_size - 1] == '\0' &&
@@ -171,6 +197,9 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size)
             return false;
     for (size_t i = 0; i < policy->setting_count; i++)
         if (!block_setting_sound(policy, block_setting(policy, i)))
+            return false;
+    for (size_t i = 0; i < policy->condition_count; i++)
+        if (!block_condition(policy, sp_policy_condition(policy, i)))
             return false;
     files = (const uint32_t *)(const void *)((const char *)policy + policy->files);
     for (size_t i = 0; i < policy->file_count; i++)

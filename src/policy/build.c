@@ -30,6 +30,7 @@ void build_clear(struct reader *reader, size_t row)
     memset(&reader->opened[row], 0, sizeof reader->opened[row]);
     memset(reader->set[row], 0, sizeof reader->set[row]);
     reader->broken[row] = false;
+    reader->slo_own[row] = false;
     reader->rows[row].state = UINT16_MAX;
 }
 
@@ -38,7 +39,9 @@ static void build_guards(const struct reader *reader, size_t row, struct sp_guar
 {
     sp_guards_initial(guards);
     for (size_t key = 0; key < KEY_COUNT; key++) {
-        size_t from = reader->set[row][key].line > 0 ? row : READER_DEFAULTS;
+        bool own = reader->set[row][key].line > 0 ||
+                   (keys_line(key) > 0 && reader->set[row][KEY_RETRY].line > 0);
+        size_t from = own ? row : READER_DEFAULTS;
 
         if (reader->set[from][key].line > 0)
             keys_set(&sp_keys[key], guards, keys_get(&sp_keys[key], &reader->rows[from].guards));
@@ -96,6 +99,15 @@ static void build_rows(const struct reader *reader, struct sp_policy *policy)
     }
 }
 
+static void build_conditions(const struct reader *reader, struct sp_policy *policy)
+{
+    struct sp_condition *out;
+
+    policy->conditions = build_next(policy, reader->condition_count * sizeof *out);
+    out = build_at(policy, policy->conditions);
+    policy->condition_count = slo_build(reader, build_at(policy, policy->rows), out);
+}
+
 static size_t build_settings_of(const struct reader *reader, size_t row, struct sp_setting *out)
 {
     size_t count = 0;
@@ -151,6 +163,7 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path)
     memcpy(policy->group, reader->segment_group, sizeof policy->group);
     build_rows(reader, policy);
     build_matches(reader, policy);
+    build_conditions(reader, policy);
     build_settings(reader, policy);
     build_texts(reader, policy);
     policy->digest = block_digest(policy);

@@ -157,6 +157,69 @@ static void check_queues(const struct check *check)
                "with exchange none nothing is ever outstanding");
 }
 
+#define CHECK_RETRIABLE                                                                        \
+    (SP_OUTCOME_BIT(REFUSED) | SP_OUTCOME_BIT(UNREACHABLE) | SP_OUTCOME_BIT(CONNECT_TIMEOUT) | \
+     SP_OUTCOME_BIT(RESET) | SP_OUTCOME_BIT(LOOKUP))
+
+/* The longest that all tries of a line can wait. */
+static uint64_t check_backoff(const struct sp_retry_policy *line)
+{
+    uint64_t sum = 0, next = line->backoff_min;
+
+    for (unsigned i = 0; i<line->tries; i++, next = next * 2> next ? next * 2 : next)
+        sum += next < line->backoff_max ? next : line->backoff_max;
+    return sum;
+}
+
+static void check_outlasts(const struct check *check, size_t key,
+                           const struct sp_retry_policy *line)
+{
+    uint64_t connect = check_value(check, KEY_CONNECT), total = check_value(check, KEY_TOTAL);
+    uint64_t backoff = check_backoff(line);
+    char each[32], pause[32], most[32];
+
+    if (total == 0 || (line->tries + 1) * connect + backoff <= total)
+        return;
+    sp_text_format_time(backoff, pause, sizeof pause);
+    if (connect == 0)
+        report_warning(check->reader, check_place(check, key),
+                       "retry can outlast the deadline: %s of backoff > total %s", pause,
+                       check_text(check, KEY_TOTAL, most));
+    else
+        report_warning(check->reader, check_place(check, key),
+                       "retry can outlast the deadline: %u tries of %s and %s of backoff > total"
+                       " %s",
+                       line->tries + 1u, check_text(check, KEY_CONNECT, each), pause,
+                       check_text(check, KEY_TOTAL, most));
+}
+
+static void check_retry(const struct check *check)
+{
+    const struct sp_retry_policy *lines = check->row->guards.retry;
+    uint32_t before = 0;
+    char text[64];
+
+    for (size_t i = 0; i < SP_RETRY_LINES; i++) {
+        size_t key = keys_on_line(KEY_RETRY, i);
+        uint32_t on = lines[i].on & CHECK_RETRIABLE;
+
+        check_idle(check, key + 1, lines[i].tries > 0, "no number of tries stands with it");
+        check_idle(check, key + 3, lines[i].tries > 0, "no number of tries stands with it");
+        if (lines[i].tries == 0)
+            continue;
+        if ((on & ~before) != 0)
+            check_outlasts(check, key, &lines[i]);
+        sp_key_format(&sp_keys[key + 3], &check->row->guards, text, sizeof text);
+        if ((on & ~before) == 0)
+            report_warning(check->reader, check_place(check, key),
+                           "'%s': this retry does nothing on %s: %s", check->row->name, text,
+                           on == 0 ? "only connects and look-ups are tried again"
+                                   : "a line above it takes that first");
+        before |= on;
+    }
+    check_idle(check, KEY_RETRY_BUDGET, before != 0, "the destination has no retry");
+}
+
 /* The rule of an earlier destination that takes all of `rule`; NULL when none does. */
 static const struct sp_match *check_taker(const struct check *check, const struct sp_match *rule,
                                           const struct sp_row **by)
@@ -239,6 +302,7 @@ static void check_row(const struct check *check)
     check_exchange(check);
     check_cap(check);
     check_queues(check);
+    check_retry(check);
 }
 
 static void check_defaults(struct reader *reader)

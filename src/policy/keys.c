@@ -31,6 +31,30 @@ static_assert(sizeof sp_rate_units == SP_RATE_UNITS + 1, "all");
 #define AT(field)       offsetof(struct sp_guards, field)
 #define DEADLINE(which) AT(deadline) + SP_DEADLINE_##which * sizeof(uint64_t)
 
+/* The four keys of a line `retry`. */
+#define RETRY_LINE(n, dot)                                                                        \
+    {"retry", dot "tries", SP_KEY_COUNT_U16, AT(retry[n].tries), 0, 1, 20, 0, NULL, retry_tries}, \
+        {"retry",    dot "backoff", SP_KEY_TIME,  AT(retry[n].backoff_min), 0, SP_MS, HOUR,       \
+         25 * SP_MS, NULL,          retry_backoff},                                               \
+        {"retry",     dot "backoff-max",                                                          \
+         SP_KEY_TIME, AT(retry[n].backoff_max),                                                   \
+         0,           SP_MS,                                                                      \
+         HOUR,        250 * SP_MS,                                                                \
+         NULL,        retry_most},                                                                \
+    {                                                                                             \
+        "retry", dot "on", SP_KEY_OUTCOMES, AT(retry[n].on), 0, 1, KEYS_FAILURES, RETRY_ON, NULL, \
+            retry_on                                                                              \
+    }
+#define RETRY_ON                                                                               \
+    (SP_OUTCOME_BIT(REFUSED) | SP_OUTCOME_BIT(UNREACHABLE) | SP_OUTCOME_BIT(CONNECT_TIMEOUT) | \
+     SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
+#define KEYS_FAILURES ((1u << SP_OUTCOME_REJECTED_BREAKER) - 1)
+
+static const char retry_tries[] = "tries of a connect or look-up after the first: retry 2";
+static const char retry_backoff[] = "a random part of it is waited before a try: backoff 50ms..1s";
+static const char retry_most[] = "... doubled with every try, and at most";
+static const char retry_on[] = "the outcomes after which it is tried again";
+
 /* directive, word, type, offset, shared, low, high, initial, words, help. What is initially 0 and
  * has a range above 0 may be `off`. */
 const struct sp_key sp_keys[] = {
@@ -113,11 +137,28 @@ const struct sp_key sp_keys[] = {
     [KEY_JOURNAL] = {"journal", "", SP_KEY_SIZE, AT(journal), 1, 4096, 256 << 20, 0, NULL,
                      "writes down how calls came out, 16 bytes each, for whatif; of all sizes the "
                      "largest is the segment's"},
+
+    [KEY_RETRY] = RETRY_LINE(0, ""),
+    RETRY_LINE(1, "2."),
+    RETRY_LINE(2, "3."),
+    RETRY_LINE(3, "4."),
+    [KEY_RETRY_BUDGET] = {"retry", "budget", SP_KEY_SHARE, AT(retry_budget), 1, 1, SP_SHARE_ALL,
+                          2000, NULL,
+                          "the share of the recent calls that may be tried again, over all "
+                          "processes; at least 3 a second"},
 };
 const size_t sp_key_total = KEY_COUNT;
 
 static_assert(sizeof sp_keys / sizeof *sp_keys == KEY_COUNT, "a row for every id");
-static_assert(sizeof(struct sp_guards) == 184, "no hidden padding: the digest reads it as bytes");
+static_assert(sizeof(struct sp_guards) == 288, "no hidden padding: the digest reads it as bytes");
+
+#define RETRY_FORM(n)                                                           \
+    {                                                                           \
+        (enum keys_id)(KEY_RETRY_BACKOFF + KEYS_RETRY * (n)),                   \
+            {{NULL, (enum keys_id)(KEY_RETRY_BACKOFF + KEYS_RETRY * (n))},      \
+             {NULL, (enum keys_id)(KEY_RETRY_BACKOFF_MAX + KEYS_RETRY * (n))}}, \
+            2, true, "backoff 50ms..1s"                                         \
+    }
 
 static const struct keys_form keys_forms[] = {
     {KEY_RATE,
@@ -131,6 +172,10 @@ static const struct keys_form keys_forms[] = {
      false,
      "slow 50% over 2s of 20 in 30s"},
     {KEY_OPEN, {{NULL, KEY_OPEN}, {NULL, KEY_OPEN_MAX}}, 2, true, "open 1s..60s"},
+    RETRY_FORM(0),
+    RETRY_FORM(1),
+    RETRY_FORM(2),
+    RETRY_FORM(3),
 };
 #define KEYS_FORMS (sizeof keys_forms / sizeof *keys_forms)
 
@@ -164,7 +209,27 @@ size_t keys_word(const char *directive, const char *word, size_t length)
 {
     size_t key = keys_named(directive, strlen(directive), word, length);
 
-    return key < KEY_COUNT && keys_inner(key) ? KEY_COUNT : key;
+    return key < KEY_COUNT && (keys_inner(key) || keys_line(key) > 0) ? KEY_COUNT : key;
+}
+
+static bool keys_repeats(size_t key)
+{
+    return key >= KEY_RETRY && key < KEY_RETRY_BUDGET;
+}
+
+size_t keys_line(size_t key)
+{
+    return keys_repeats(key) ? (key - KEY_RETRY) / KEYS_RETRY : 0;
+}
+
+size_t keys_on_line(size_t key, size_t line)
+{
+    return keys_repeats(key) ? KEY_RETRY + (key - KEY_RETRY) % KEYS_RETRY + line * KEYS_RETRY : key;
+}
+
+const char *keys_written(size_t key)
+{
+    return sp_keys[keys_on_line(key, 0)].word;
 }
 
 bool keys_off(size_t key)
@@ -176,6 +241,7 @@ size_t keys_bare(const char *directive, size_t length)
 {
     return sp_text_is(directive, length, "cap")     ? KEY_CAP
            : sp_text_is(directive, length, "limit") ? KEY_LIMIT
+           : sp_text_is(directive, length, "retry") ? KEY_RETRY
                                                     : KEY_COUNT;
 }
 

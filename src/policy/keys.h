@@ -41,6 +41,11 @@ enum keys_id {
     KEY_BURST,
     KEY_LIMIT_WAIT,
     KEY_JOURNAL,
+    KEY_RETRY, /* four keys a line, SP_RETRY_LINES lines */
+    KEY_RETRY_BACKOFF,
+    KEY_RETRY_BACKOFF_MAX,
+    KEY_RETRY_ON,
+    KEY_RETRY_BUDGET = KEY_RETRY + 4 * SP_RETRY_LINES,
     KEY_COUNT
 };
 
@@ -65,6 +70,14 @@ const struct keys_form *keys_form_of(size_t key);
 size_t keys_word(const char *directive, const char *word, size_t length);
 size_t keys_named(const char *directive, size_t directive_length, const char *word, size_t length);
 bool keys_inner(size_t key);
+
+/* Of a directive that may stand on several lines: which of them the key belongs to, from 0, and the
+ * key of the same word on another line. */
+#define KEYS_RETRY 4
+size_t keys_line(size_t key);
+size_t keys_on_line(size_t key, size_t line);
+/* The word as it is written: 2.backoff is `backoff` on the second line. */
+const char *keys_written(size_t key);
 
 /* May it be `off`? The first of a form stands for the whole of it. */
 bool keys_off(size_t key);

@@ -14,8 +14,7 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"retry", ""}, {"fallback", ""},     {"lookup", ""},       {"split", ""},
-    {"slo", ""},   {"breaker", "scope"}, {"breaker", "eject"},
+    {"fallback", ""}, {"lookup", ""}, {"split", ""}, {"breaker", "scope"}, {"breaker", "eject"},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 
@@ -169,7 +168,7 @@ static void parse_all_off(struct reader *reader, const char *directive,
 {
     for (size_t key = 0; key < KEY_COUNT; key++)
         if (strcmp(sp_keys[key].directive, directive) == 0 && keys_off(key) &&
-            !parse_again(reader, key, word))
+            keys_line(key) == 0 && !parse_again(reader, key, word))
             parse_set(reader, key, 0);
 }
 
@@ -179,7 +178,8 @@ static void parse_unknown(struct reader *reader, const char *directive,
     struct sp_near near = sp_near_begin(word->text, word->length);
 
     for (size_t key = 0; key < KEY_COUNT; key++)
-        if (strcmp(sp_keys[key].directive, directive) == 0 && !keys_inner(key))
+        if (strcmp(sp_keys[key].directive, directive) == 0 && !keys_inner(key) &&
+            keys_line(key) == 0)
             sp_near_try(&near, sp_keys[key].word);
     for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
         if (strcmp(parse_unsupported[i].directive, directive) == 0)
@@ -198,7 +198,7 @@ static size_t parse_word(struct reader *reader, const char *directive, struct sc
                          size_t at, size_t count)
 {
     struct scan_word *word = &words[at];
-    size_t key = keys_word(directive, word->text, word->length);
+    size_t key = keys_on_line(keys_word(directive, word->text, word->length), reader->repeat);
     int errors = reader->errors;
 
     at++;
@@ -229,6 +229,7 @@ static const char *parse_example(const char *directive)
     return strcmp(directive, "deadline") == 0  ? "deadline connect 250ms  response 2s"
            : strcmp(directive, "breaker") == 0 ? "breaker streak 5  open 1s..60s"
            : strcmp(directive, "limit") == 0   ? "limit 100/s  burst 20"
+           : strcmp(directive, "retry") == 0   ? "retry 2  backoff 50ms..1s  on refused,timeout"
                                                : "cap 64";
 }
 
@@ -237,10 +238,31 @@ static bool parse_number(const struct scan_word *word)
     return word->length > 0 && word->text[0] >= '0' && word->text[0] <= '9';
 }
 
+/* The first line that this file has not used in this section; a word behind `off` is set twice. */
+static bool parse_repeat(struct reader *reader)
+{
+    const struct reader_place *set = reader->set[reader->row];
+    size_t used = 0;
+
+    for (size_t key = KEY_RETRY; key < KEY_RETRY_BUDGET; key++)
+        if (set[key].line > 0 && set[key].file == reader->file)
+            used = keys_line(key) + 1;
+    if (used == 1 && set[KEY_RETRY].line > 0 &&
+        reader->rows[reader->row].guards.retry[0].tries == 0)
+        used = 0;
+    reader->repeat = used;
+    if (used < SP_RETRY_LINES)
+        return true;
+    report_at(reader, &reader->line.word[0], "join some of them",
+              "more than %d lines 'retry' in one section", SP_RETRY_LINES);
+    return false;
+}
+
 static void parse_group(struct reader *reader, const char *directive)
 {
     struct scan_word *words = reader->line.word;
-    size_t at = 1, count = reader->line.count, bare = keys_bare(directive, strlen(directive));
+    size_t at = 1, count = reader->line.count;
+    size_t bare = keys_on_line(keys_bare(directive, strlen(directive)), reader->repeat);
 
     if (count == 1) {
         report_at(reader, &words[0], parse_example(directive), "'%s' needs a word and a value",
@@ -303,6 +325,7 @@ static void parse_unknown_directive(struct reader *reader, const struct scan_wor
         return;
     }
     sp_near_try(&near, "match");
+    sp_near_try(&near, "slo");
     for (size_t key = 0; key < KEY_COUNT; key++)
         sp_near_try(&near, sp_keys[key].directive);
     for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
@@ -325,10 +348,13 @@ static void parse_directive(struct reader *reader)
         reader->section = SECTION_SKIPPED;
     } else if (parse_is(word, "match")) {
         rule_words(reader);
+    } else if (parse_is(word, "slo")) {
+        slo_line(reader);
     } else if (keys_single(word->text, word->length, &key)) {
         parse_single(reader, key);
     } else if (group != NULL) {
-        parse_group(reader, group);
+        if (strcmp(group, "retry") != 0 || parse_repeat(reader))
+            parse_group(reader, group);
     } else if (parse_later(word->text, word->length, "", 0)) {
         report_at(reader, word, "remove the line",
                   "'%.*s' is not supported by shearpin " SP_VERSION " yet", SHOWN(word));

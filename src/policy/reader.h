@@ -13,18 +13,20 @@
 
 #include <sys/types.h>
 
-#define READER_MATCHES_MAX 8192
-#define READER_STRINGS_MAX (512 << 10)
-#define READER_FILES_MAX   256
-#define READER_DEPTH_MAX   8
-#define READER_TEXT_MAX    (1 << 20)
-#define READER_LINES_MAX   65535
-#define READER_SHOWN_MAX   100 /* mistakes that are told one by one */
+#define READER_MATCHES_MAX    8192
+#define READER_STRINGS_MAX    (512 << 10)
+#define READER_CONDITIONS_MAX 1024
+#define READER_FILES_MAX      256
+#define READER_DEPTH_MAX      8
+#define READER_TEXT_MAX       (1 << 20)
+#define READER_LINES_MAX      65535
+#define READER_SHOWN_MAX      100 /* mistakes that are told one by one */
 
 /* Places in the tables of rows that are no destinations. */
 #define READER_DEFAULTS SP_POLICY_ROWS_MAX
 #define READER_REFUSED  (SP_POLICY_ROWS_MAX + 1) /* takes the words of a section that has no row */
 #define READER_ROWS     (SP_POLICY_ROWS_MAX + 2)
+#define READER_NOWHERE  UINT16_MAX
 
 /* Where something was written. */
 struct reader_place {
@@ -47,7 +49,8 @@ struct reader {
     const char *name; /* of its file */
     uint16_t file;
     enum reader_section section;
-    size_t row; /* with SECTION_ROW */
+    size_t row;    /* with SECTION_ROW */
+    size_t repeat; /* of a directive that may stand on several lines: which this one is */
 
     /* what was read so far */
     struct reader_place syntax, segment;
@@ -65,6 +68,10 @@ struct reader {
     struct sp_match matches[READER_MATCHES_MAX];
     uint16_t match_row[READER_MATCHES_MAX];
     uint16_t match_column[READER_MATCHES_MAX];
+    bool slo_own[READER_ROWS]; /* it says `slo` itself: those of defaults are not its */
+    size_t condition_count;
+    struct sp_condition conditions[READER_CONDITIONS_MAX];
+    uint16_t condition_row[READER_CONDITIONS_MAX];
     uint32_t strings_size;
     char strings[READER_STRINGS_MAX];
 
@@ -113,7 +120,10 @@ void source_text(struct reader *reader, const char *text, size_t length); /* sou
 void source_file(struct reader *reader, uint32_t name, unsigned depth);
 const char *source_reason(int code); /* of an errno, or NULL */
 void source_included(struct reader *reader, size_t first, unsigned depth);
-void include_word(struct reader *reader, const struct scan_word *word);  /* include.c */
+void include_word(struct reader *reader, const struct scan_word *word); /* include.c */
+void slo_line(struct reader *reader);                                   /* slo.c: behind `slo` */
+/* The conditions of all rows into `out`; tells each row which are its. Returns how many. */
+uint32_t slo_build(const struct reader *reader, struct sp_row *rows, struct sp_condition *out);
 void check_block(struct reader *reader, const struct sp_policy *policy); /* check.c */
 
 #endif

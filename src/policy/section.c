@@ -203,7 +203,8 @@ static void section_unknown(struct reader *reader, const struct scan_word *word)
     size_t key;
 
     if (keys_single(word->text, word->length, &key) || keys_group(word->text, word->length) ||
-        sp_text_is(word->text, word->length, "match")) {
+        sp_text_is(word->text, word->length, "match") ||
+        sp_text_is(word->text, word->length, "slo")) {
         report_at(reader, word, "indent it: only sections begin in column 1",
                   "'%.*s' is a directive, not a section", SHOWN(word));
         return;

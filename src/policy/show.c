@@ -10,7 +10,7 @@ size_t keys_title(size_t key, char *out, size_t size)
 
     sp_text_put(&text, "%s", sp_keys[key].directive);
     if (sp_keys[key].word[0] != '\0')
-        sp_text_put(&text, " %s", sp_keys[key].word);
+        sp_text_put(&text, " %s", keys_written(key));
     return text.length;
 }
 

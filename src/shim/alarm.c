@@ -161,8 +161,10 @@ static bool alarm_nonblocking(const struct sp_io *io)
 {
     int flags = REAL(fcntl)(io->fd, F_GETFL);
     bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
-    if (nonblocking)
+    if (nonblocking) {
         sp_conn_mark(io->conn, SP_CONN_NONBLOCK, true);
+        sp_alarm_lift(io->fd, io->conn);
+    }
     return nonblocking;
 }
 
@@ -223,6 +225,11 @@ void sp_alarm_stdio(int fd, struct sp_conn *conn)
     if (atomic_load(&conn->alarm) == 0)
         alarm_keep(fd, conn);
     sp_conn_mark(conn, SP_CONN_STDIO, true);
+    if (sp_socket_recurs()) { /* a timed call would end with EINTR where libc's goes on */
+        sp_alarm_lift(fd, conn);
+        errno = error;
+        return;
+    }
     if (conn->least && alarm_own(conn) == 0)
         alarm_kernel(fd, conn->least * SP_LIMIT_UNIT);
     REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);

@@ -1,28 +1,15 @@
 /* connect.c - admission, the connect itself within its deadline, and what came of it. */
+#include "shim/connect.h"
 #include "shim/await.h"
 #include "shim/io.h"
+#include "shim/redial.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
-
-/* One connect() on its way through. */
-struct attempt {
-    int fd;
-    const struct sockaddr *address;
-    socklen_t length;
-    struct sp_conn *conn;
-    uint64_t entry; /* of the fd */
-    uint64_t word;  /* the turn */
-    uint64_t due;   /* SP_NEVER: no deadline */
-    uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
-    uint64_t delay; /* injected: the result is not to be seen earlier */
-    bool local;     /* a unix socket */
-};
 
 /* --- outcomes --- */
 
@@ -41,121 +28,13 @@ void sp_connect_learnt(int fd, uint64_t entry, int error)
         return;
     uint64_t word = atomic_load(&conn->word);
     if (sp_turn_of(word) == SP_TURN_CONNECTING) {
+        sp_pending_learnt(conn, error);
         sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
                           sp_now());
         if (error)
             connect_forget(fd, entry);
     }
     sp_fd_left(conn);
-}
-
-/* --- a blocking connect --- */
-
-/* False: another thread has closed the fd, or found the connect due and cut it. To connect once
- * more would then be a new attempt, or a stranger's. */
-static bool connect_stands(const struct attempt *a)
-{
-    if (sp_conn_entry(a->fd) == a->entry)
-        return sp_turn_of(atomic_load(&a->conn->word)) != SP_TURN_CUT;
-    errno = EBADF;
-    return false;
-}
-
-static void connect_timer(int fd, uint64_t ns)
-{
-    struct timeval time = {(time_t)(ns / SP_SECOND), (suseconds_t)(ns % SP_SECOND / 1000)};
-    if (time.tv_sec == 0 && time.tv_usec < 1000)
-        time.tv_usec = 1000; /* 0 would mean for ever */
-    REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
-}
-
-/* The kernel's timer was the alarm at 7/8; poll() is precise. What connect() says then counts. */
-static int connect_rest(const struct attempt *a, uint64_t until)
-{
-    for (;;) {
-        uint64_t now = sp_now();
-        struct pollfd one = {.fd = a->fd, .events = POLLOUT};
-        uint64_t rest = now < until ? until - now : 0;
-        struct timespec time = {(time_t)(rest / SP_SECOND), (long)(rest % SP_SECOND)};
-        int ready = REAL(ppoll)(&one, 1, &time, NULL);
-        if (ready > 0)
-            return connect_stands(a) ? REAL(connect)(a->fd, a->address, a->length) : -1;
-        if (ready < 0 && (errno != EINTR || !sp_socket_restarts()))
-            return -1;
-        if (ready == 0) {
-            errno = EINPROGRESS;
-            return -1;
-        }
-    }
-}
-
-/* `own` is when the program's own SO_SNDTIMEO ends it, with its own errno. */
-static int connect_until(const struct attempt *a, uint64_t own)
-{
-    uint64_t until = a->due < own ? a->due : own;
-    for (;;) {
-        uint64_t now = sp_now();
-        uint64_t rest = now < until ? until - now : 0;
-        connect_timer(a->fd, a->local ? rest : rest - rest / 8);
-        int result = REAL(connect)(a->fd, a->address, a->length);
-        if (result == 0)
-            return 0;
-        bool restarts = errno == EINTR && sp_socket_restarts();
-        if (!restarts && (errno == EINPROGRESS || errno == EALREADY))
-            return connect_rest(a, until);
-        bool full = a->local && errno == EAGAIN && sp_now() < until;
-        if (!(restarts || full) || !connect_stands(a))
-            return -1;
-    }
-}
-
-static uint64_t connect_own_limit(int fd, struct timeval *own)
-{
-    socklen_t length = sizeof *own;
-    memset(own, 0, sizeof *own);
-    REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, own, &length);
-    uint64_t limit = (uint64_t)own->tv_sec * SP_SECOND + (uint64_t)own->tv_usec * 1000;
-    return limit ? sp_now() + limit : SP_NEVER;
-}
-
-static int connect_blocking(const struct attempt *a)
-{
-    struct timeval own;
-    if (a->due == SP_NEVER)
-        return REAL(connect)(a->fd, a->address, a->length);
-    uint64_t own_until = connect_own_limit(a->fd, &own);
-    int result = connect_until(a, own_until);
-    int error = errno;
-    if (sp_conn_entry(a->fd) == a->entry)
-        REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
-    bool ours = a->due <= own_until && sp_now() >= a->due;
-    if (result != 0 && ours && (error == EINPROGRESS || (a->local && error == EAGAIN))) {
-        struct sockaddr none = {.sa_family = AF_UNSPEC};
-        if (!a->local)
-            REAL(connect)(a->fd, &none, sizeof none);
-        error = ETIMEDOUT;
-    }
-    errno = error;
-    return result;
-}
-
-/* Injected latency holds the result back, whatever it is; a deadline that ends first wins. */
-static int connect_delay(const struct attempt *a, int result)
-{
-    int error = errno;
-    uint64_t until = sp_turn_since(a->word) + a->delay;
-    bool late = until > a->due;
-    if (!sp_socket_sleep(late ? a->due : until))
-        return -1;
-    if (late) {
-        struct sockaddr none = {.sa_family = AF_UNSPEC};
-        if (a->local || REAL(connect)(a->fd, &none, sizeof none) != 0)
-            REAL(shutdown)(a->fd, SHUT_RDWR);
-        result = -1;
-        error = ETIMEDOUT;
-    }
-    errno = error;
-    return result;
 }
 
 /* --- one attempt --- */
@@ -183,10 +62,11 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
                        const struct sp_admission *admission)
 {
     struct sp_conn *conn = a->conn;
-    bool blocking = !(sp_conn_flags(conn) & SP_CONN_NONBLOCK);
+    bool blocking = a->blocking;
     sp_turn_connect(conn, call, admission);
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
+    sp_pending_begin(a, call);
     sp_fd_fresh(a->fd);
     sp_conn_install(a->fd, conn, conn->generation);
     a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
@@ -194,10 +74,12 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
      * thread, leaves nothing behind that close() would not give back. */
     if (sp_conn_drop(conn))
         sp_turn_over(conn, sp_now());
-    int result = blocking ? connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
+    int result = blocking ? sp_connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
-        result = connect_delay(a, result);
+        result = sp_connect_delay(a, result);
     int error = errno, told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
+    if (told != EINPROGRESS && told != EALREADY && told != EINTR)
+        a->failed = told;
     errno = told ? told : error;
     return told ? -1 : 0;
 }
@@ -206,6 +88,8 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
 static int connect_refuse(struct attempt *a, const struct sp_call *call,
                           struct sp_admission *admission, int error)
 {
+    a->failed = admission ? error : 0;
+    a->refused = !admission;
     if (admission) {
         enum sp_outcome outcome = sp_socket_outcome(error, true);
         if (a->delay)
@@ -245,6 +129,7 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
         return false;
     }
     sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
+    a->blocking = !(sp_conn_flags(a->conn) & SP_CONN_NONBLOCK);
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
@@ -259,6 +144,8 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
     enum sp_verdict verdict = SP_WAIT;
     struct sp_await sleep;
     sp_await_begin(&sleep, a->fd, wait);
+    if (a->until < wait->end)
+        wait->end = a->until;
     while (verdict == SP_WAIT) {
         sp_conn_free(a->conn);
         a->conn = NULL;
@@ -278,10 +165,23 @@ static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call, stru
                                    struct sp_admission *admission)
 {
     struct sp_wait wait;
-    bool blocking = !(sp_conn_flags(a->conn) & SP_CONN_NONBLOCK);
     sp_wait_none(&wait);
-    enum sp_verdict verdict = sp_order_admit(call, true, blocking ? &wait : NULL, admission);
+    enum sp_verdict verdict = sp_order_admit(call, true, a->blocking ? &wait : NULL, admission);
     return verdict == SP_WAIT ? connect_wait(a, call, room, &wait, admission) : verdict;
+}
+
+/* The first try counts the call for the budget; the others are part of it, for `deadline total`. */
+static void connect_count(struct attempt *a, const struct sp_call *call,
+                          struct sp_admission *admission)
+{
+    if (a->began != 0) {
+        admission->began = a->began;
+        return;
+    }
+    a->began = admission->began;
+    a->cookie = a->conn->cookie;
+    if (sp_retry_wanted(call->guards))
+        sp_retry_call(call);
 }
 
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
@@ -305,6 +205,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
         return -1;
     if (verdict != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
+    connect_count(a, &call, &admission);
     if (sp_here.fault_count)
         sp_here_faults(&call, SP_FAULT_ON_CONNECT, &act);
     a->delay = act.delay;
@@ -313,6 +214,33 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (act.error)
         return connect_refuse(a, &call, &admission, act.error);
     return connect_run(a, &call, &admission);
+}
+
+/* The first try of a blocking connect has failed. A signal that libc's call would not have outlived
+ * ends the pause with the error that stands: EINTR would promise a connect that goes on. */
+static int connect_retry(struct attempt *a, uint32_t dest, bool *passed)
+{
+    struct sp_dial dial = {.cookie = a->cookie, .dest = dest, .drawn = a->drawn, .local = a->local};
+    struct timeval own;
+    uint64_t at, now = sp_now(), limit = sp_connect_limit(a->fd, &own);
+    int result = -1;
+    a->own = limit == SP_NEVER ? SP_NEVER : a->began + (limit > now ? limit - now : 0);
+    sp_dial_begin(&dial, a->began, a->own);
+    a->until = dial.retry.until;
+    while (a->failed && sp_dial_next(&dial, a->failed, &at) == SP_NEXT_AGAIN &&
+           sp_socket_sleep(at) && sp_dial_clear(&dial, a->fd)) {
+        a->failed = 0;
+        result = connect_guarded(a, dest, passed);
+        if (*passed)
+            return result;
+    }
+    if (result == 0)
+        sp_dial_succeeded(&dial);
+    else if (a->refused)
+        sp_dial_refused(&dial);
+    if (result != 0 && (a->failed || a->refused))
+        errno = dial.error;
+    return result;
 }
 
 /* connect() on an fd that has an entry. True: `*result` is the answer; false: a new attempt. */
@@ -331,6 +259,11 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
         }
         sp_conn_mark(conn, SP_CONN_REPORTED, true);
         errno = sp_turn_error(word);
+        *result = -1;
+        return true;
+    }
+    if (sp_turn_of(word) == SP_TURN_RESTING) {
+        errno = EALREADY;
         *result = -1;
         return true;
     }
@@ -360,10 +293,15 @@ SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
     if (!sp_here_awake() || sp_process_foreign() || !connect_readable(address, length))
         return REAL(connect)(fd, address, length);
 
-    struct attempt a = {.fd = fd, .address = address, .length = length, .due = SP_NEVER};
+    struct attempt a = {.fd = fd,
+                        .address = address,
+                        .length = length,
+                        .due = SP_NEVER,
+                        .own = SP_NEVER,
+                        .until = SP_NEVER};
     uint64_t entry = sp_conn_entry(fd);
     struct sp_addr to;
-    int error = errno, result;
+    int error = errno, result = -1;
     bool passed = true;
     if (entry && connect_again(&a, entry, &result))
         return result;
@@ -372,6 +310,8 @@ SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
         a.local = to.family == SP_FAMILY_UNIX;
         if (dest >= 0)
             result = connect_guarded(&a, (uint32_t)dest, &passed);
+        if (!passed && result != 0 && a.failed && a.blocking)
+            result = connect_retry(&a, (uint32_t)dest, &passed);
         if (!passed && result == 0)
             errno = error;
     }

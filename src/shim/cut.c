@@ -2,7 +2,7 @@
  *
  * The word is taken first; then all is done on a duplicate, which pins the open file: it cannot
  * become a stranger's between the look at its cookie and the blow. */
-#include "shim/shim.h"
+#include "shim/redial.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -85,9 +85,10 @@ static bool cut_visible(struct sp_conn *conn, uint64_t word, int fd, uint64_t no
     bool taken = !visible && turn == SP_TURN_EXCHANGE && cut_taken(fd);
     if (taken)
         sp_turn_later(conn, word, now, CUT_TAKEN * SP_MS);
-    else if (visible && turn == SP_TURN_CONNECTING && sp_socket_connected(fd))
+    else if (visible && turn == SP_TURN_CONNECTING && sp_socket_connected(fd)) {
+        sp_pending_learnt(conn, 0);
         sp_turn_connected(conn, word, SP_OUTCOME_OK, now);
-    else if (visible && turn == SP_TURN_QUIET)
+    } else if (visible && turn == SP_TURN_QUIET)
         sp_turn_heard(conn, word, true, now);
     else if (visible)
         sp_turn_later(conn, word, now, conn->least * SP_LIMIT_UNIT);
@@ -112,6 +113,11 @@ static bool cut_disabled(const struct sp_conn *conn)
 
 static void cut_due(struct sp_conn *conn, uint64_t word)
 {
+    if (sp_turn_of(word) == SP_TURN_RESTING) {
+        if (sp_now() >= sp_due_turn(conn, word) || sp_now() >= sp_here.deadline)
+            sp_pending_due(conn, word);
+        return;
+    }
     if (cut_disabled(conn)) {
         conn->limit = 0;
         sp_turn_pushed(conn, false);
@@ -125,7 +131,7 @@ static void cut_due(struct sp_conn *conn, uint64_t word)
             sp_cut_forget(fd, entry);
         return;
     }
-    if (!cut_needed(conn, word, fd, now))
+    if (!cut_needed(conn, word, fd, now) || sp_pending_late(conn, word, fd))
         return;
     enum sp_outcome outcome = sp_turn_of(word) == SP_TURN_CONNECTING ? SP_OUTCOME_CONNECT_TIMEOUT
                                                                      : SP_OUTCOME_RESPONSE_TIMEOUT;

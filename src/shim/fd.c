@@ -147,10 +147,14 @@ SP_EXPORT int dup3(int fd, int to, int flags)
 
 /* --- modes: learnt, never changed --- */
 
-static void fd_mode(uint64_t entry, bool nonblocking)
+static void fd_mode(int fd, uint64_t entry, bool nonblocking)
 {
-    if (!sp_process_foreign())
-        sp_conn_mark(sp_conn_at(entry), SP_CONN_NONBLOCK, nonblocking);
+    struct sp_conn *conn = sp_conn_at(entry);
+    if (sp_process_foreign())
+        return;
+    sp_conn_mark(conn, SP_CONN_NONBLOCK, nonblocking);
+    if (nonblocking && conn->alarm != 0) /* the way back may be a raw system call */
+        sp_alarm_lift(fd, conn);
 }
 
 static int fd_control(int fd, int command, void *argument, int result)
@@ -159,7 +163,7 @@ static int fd_control(int fd, int command, void *argument, int result)
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
         return fd_copied(entry, result);
     if (command == F_SETFL && result == 0 && SP_UNLIKELY(entry != 0))
-        fd_mode(entry, (uintptr_t)argument & O_NONBLOCK);
+        fd_mode(fd, entry, (uintptr_t)argument & O_NONBLOCK);
     return result;
 }
 
@@ -190,6 +194,6 @@ SP_EXPORT int ioctl(int fd, unsigned long request, ...)
     int result = REAL(ioctl)(fd, request, argument);
     uint64_t entry = sp_conn_entry(fd);
     if (SP_UNLIKELY(entry != 0) && request == FIONBIO && result == 0)
-        fd_mode(entry, *(const int *)argument != 0);
+        fd_mode(fd, entry, *(const int *)argument != 0);
     return result;
 }

@@ -26,12 +26,15 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     /* The latter two never wait; but unix sockets know no error queue and take it for plain. */
     int at_once = MSG_DONTWAIT | MSG_OOB | (kept & SP_CONN_UNIX ? 0 : MSG_ERRQUEUE);
     io->blocking = !(kept & SP_CONN_NONBLOCK) && !(flags & at_once);
-    if (SP_LIKELY(sp_turn_of(io->word) != SP_TURN_CUT))
+    if (SP_LIKELY(sp_turn_of(io->word) < SP_TURN_CUT))
         return true;
     if (!sp_socket_is(fd, io->conn)) {
         sp_cut_forget(fd, entry);
         return true;
     }
+    errno = EAGAIN; /* as on a connect that is pending */
+    if (sp_turn_of(io->word) == SP_TURN_RESTING)
+        return false;
     sp_conn_mark(io->conn, SP_CONN_REPORTED, true);
     errno = sp_turn_error(io->word);
     return false;

@@ -1,5 +1,6 @@
 /* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
 #include "shim/io.h"
+#include "shim/redial.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 static bool option_cut(int fd, uint64_t entry, void *value, socklen_t *length)
 {
     struct sp_conn *conn = sp_conn_at(entry);
+    if (sp_turn_of(atomic_load(&conn->word)) == SP_TURN_RESTING && sp_socket_is(fd, conn))
+        sp_pending_end(conn); /* 0 would be taken for a connect that stands */
     uint64_t word = atomic_load(&conn->word);
     if (sp_turn_of(word) != SP_TURN_CUT || !sp_socket_is(fd, conn))
         return false;

@@ -40,6 +40,8 @@ bool sp_socket_readable(const void *at, size_t size);
 bool sp_socket_sleep(uint64_t until);
 /* After EINTR: would libc's plain call have gone on by itself? */
 bool sp_socket_restarts(void);
+/* Is there a handler that asks for a restart, of a signal that a program lives on after? */
+bool sp_socket_recurs(void);
 
 /* --- ending connections from our side (cut.c) --- */
 

@@ -83,19 +83,41 @@ static bool socket_crashes(int number)
            number == SIGABRT || number == SIGTRAP || number == SIGSYS;
 }
 
+/* After these a program rarely goes on. */
+static bool socket_ends(int number)
+{
+    return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM;
+}
+
+enum { HANDLES = 1, RESTARTS = 2 };
+
+static int socket_handler(int number)
+{
+    struct sigaction action;
+    if (socket_crashes(number) || sigaction(number, NULL, &action) != 0 ||
+        action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
+        return 0;
+    return HANDLES | (action.sa_flags & SA_RESTART ? RESTARTS : 0);
+}
+
 bool sp_socket_restarts(void)
 {
     int error = errno;
     bool restarts = true;
-    for (int number = 1; number < NSIG && restarts; number++) {
-        struct sigaction action;
-        if (socket_crashes(number) || sigaction(number, NULL, &action) != 0)
-            continue;
-        bool handler = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-        restarts = !handler || (action.sa_flags & SA_RESTART);
-    }
+    for (int number = 1; number < NSIG && restarts; number++)
+        restarts = socket_handler(number) != HANDLES;
     errno = error;
     return restarts;
+}
+
+bool sp_socket_recurs(void)
+{
+    int error = errno;
+    bool recurs = false;
+    for (int number = 1; number < NSIG && !recurs; number++)
+        recurs = !socket_ends(number) && (socket_handler(number) & RESTARTS);
+    errno = error;
+    return recurs;
 }
 
 bool sp_socket_sleep(uint64_t until)

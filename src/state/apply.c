@@ -43,6 +43,15 @@ static uint32_t apply_journal(const struct sp_policy *policy)
     return bytes / sizeof(struct sp_entry);
 }
 
+static uint32_t apply_histories(const struct sp_policy *policy)
+{
+    uint32_t count = 0;
+    const struct sp_row *row;
+    for (size_t i = 0; (row = sp_policy_row(policy, i)); i++)
+        count += row->guards.moment != 0;
+    return count;
+}
+
 static uint32_t apply_round(uint64_t n, uint32_t to)
 {
     return (uint32_t)((n + to - 1) / to * to);
@@ -64,8 +73,8 @@ void sp_apply_capacities(struct sp_head *head, const struct sp_policy *policy)
     head->policy_size =
         apply_round(apply_between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
     head->journal_max = apply_between(apply_journal(policy), 0, SP_JOURNAL_MAX);
-    head->size =
-        sp_segment_size(head->dest_max, head->lease_max, head->policy_size, head->journal_max);
+    head->history_max = apply_between(apply_histories(policy) * 3 / 2, 0, SP_HISTORIES_MAX);
+    head->size = sp_segment_size(head);
     head->layout = SP_LAYOUT;
     head->created = sp_wall();
     snprintf(head->version, sizeof head->version, "%s", SP_VERSION);
@@ -135,6 +144,41 @@ static void apply_caps(struct sp_segment *segment, struct sp_dest *dest,
     }
 }
 
+/* Histories are handed out anew: those whose destination kept its own stay where they are. */
+static void apply_history(struct sp_segment *segment, struct sp_dest *dest, bool *taken,
+                          bool wanted)
+{
+    uint32_t mine = atomic_load(&dest->history);
+    if (!wanted || (mine > 0 && mine <= segment->history_max))
+        return;
+    for (uint32_t i = 0; i < segment->history_max; i++) {
+        if (taken[i])
+            continue;
+        taken[i] = true;
+        memset(&segment->histories[i], 0, sizeof segment->histories[i]);
+        atomic_store(&dest->history, i + 1);
+        return;
+    }
+}
+
+static void apply_histories_out(struct sp_segment *segment, const struct sp_policy *policy,
+                                const uint32_t *place)
+{
+    bool taken[SP_HISTORIES_MAX] = {false}, wants[SP_DESTS_MAX] = {false};
+    for (uint32_t i = 0; i < policy->row_count; i++)
+        wants[place[i]] = sp_policy_row(policy, i)->guards.moment != 0;
+    for (uint32_t i = 0; i < segment->dest_max; i++) {
+        uint32_t mine = atomic_load(&segment->dests[i].history);
+        bool keeps = wants[i] && mine > 0 && mine <= segment->history_max && !taken[mine - 1];
+        if (keeps)
+            taken[mine - 1] = true;
+        else
+            atomic_store(&segment->dests[i].history, 0);
+    }
+    for (uint32_t i = 0; i < segment->dest_max; i++)
+        apply_history(segment, &segment->dests[i], taken, wants[i]);
+}
+
 /* A place that another name had. Its caps stay with the place, where leases of the former name may
  * still be given back, and the breaker's epoch rises, so that its permits count no more; all else
  * begins anew. */
@@ -174,6 +218,11 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                             "the segment was made %s of that size; end its programs and "
                             "`shearpin rm` it",
                             segment->journal_max ? "with a journal, but not" : "without a journal");
+    if (apply_histories(policy) > segment->history_max)
+        return sp_error_set(error, ENOSPC,
+                            "the segment has room for the history of %u destinations with an slo, "
+                            "the policy has %u; end its programs and `shearpin rm` it",
+                            segment->history_max, apply_histories(policy));
     if (apply_plan(segment, policy, place, error) != 0)
         return -1;
 
@@ -191,6 +240,7 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
         apply_caps(segment, dest, &row->guards);
         atomic_store(&dest->row[area], i);
     }
+    apply_histories_out(segment, policy, place);
     for (uint32_t i = 0; word == 0 && i < segment->dest_max; i++)
         atomic_store(&segment->dests[i].row[area ^ 1], SP_NO_ROW);
     atomic_store(&segment->head->policy_loaded, sp_wall());

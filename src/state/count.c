@@ -28,6 +28,7 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(detected, 3);
         SUM(expired, SP_DEADLINE_COUNT);
         SUM(injected, 8);
+        SUM(retried, SP_RETRIED_COUNT);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);

@@ -1,12 +1,13 @@
-/* layout.h - where the parts of a segment lie. Everything follows from four capacities. */
+/* layout.h - where the parts of a segment lie. Everything follows from five capacities. */
 #ifndef SHEARPIN_STATE_LAYOUT_H
 #define SHEARPIN_STATE_LAYOUT_H
 
 #include "shearpin/segment.h"
 
 #define SP_LEASES_MAX      (1u << 22)
-#define SP_POLICY_SIZE_MAX (4u << 20)
+#define SP_POLICY_SIZE_MAX ((uint32_t)SP_POLICY_ROOM)
 #define SP_JOURNAL_MAX     (1u << 24) /* entries: 256 MiB */
+#define SP_HISTORIES_MAX   SP_DESTS_MAX
 
 #define SP_AT_PROCESSES ((size_t)4096)
 #define SP_AT_EVENTS    (SP_AT_PROCESSES + SP_PROCESSES * sizeof(struct sp_process))
@@ -17,9 +18,12 @@
 #define SP_AT_DESTS(lease_max, policy_size) (SP_AT_LEASES(policy_size) + (size_t)(lease_max)*8)
 #define SP_AT_JOURNAL(dest_max, lease_max, policy_size) \
     (SP_AT_DESTS(lease_max, policy_size) + (size_t)(dest_max) * sizeof(struct sp_dest))
-#define SP_AT_END(dest_max, lease_max, policy_size, journal_max) \
-    (SP_AT_JOURNAL(dest_max, lease_max, policy_size) +           \
-     (size_t)(journal_max) * sizeof(struct sp_entry))
+#define SP_AT_HISTORIES(dest_max, lease_max, policy_size, journal_max) \
+    (SP_AT_JOURNAL(dest_max, lease_max, policy_size) +                 \
+     (size_t)((journal_max) + 3) / 4 * 4 * sizeof(struct sp_entry))
+#define SP_AT_END(dest_max, lease_max, policy_size, journal_max, history_max) \
+    (SP_AT_HISTORIES(dest_max, lease_max, policy_size, journal_max) +         \
+     (size_t)(history_max) * sizeof(struct sp_history))
 
 /* Zeros mapped behind the file: no number in a policy area, however mad, leads beyond them. */
 #define SP_AT_TAIL ((size_t)SP_POLICY_SIZE_MAX + 4096)
@@ -29,7 +33,7 @@
 #define SP_LEASES_LEAST 4096u
 #define SP_POLICY_LEAST (64u << 10)
 
-_Static_assert(SP_AT_END(SP_DESTS_LEAST, SP_LEASES_LEAST, SP_POLICY_LEAST, 0) <= 2u << 20,
+_Static_assert(SP_AT_END(SP_DESTS_LEAST, SP_LEASES_LEAST, SP_POLICY_LEAST, 0, 0) <= 2u << 20,
                "16 destinations fit into 2 MiB");
 
 #endif

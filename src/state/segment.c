@@ -16,10 +16,10 @@
 #include "state/layout.h"
 #include "state/shared.h"
 
-size_t sp_segment_size(uint32_t dest_max, uint32_t lease_max, uint32_t policy_size,
-                       uint32_t journal_max)
+size_t sp_segment_size(const struct sp_head *head)
 {
-    return SP_AT_END(dest_max, lease_max, policy_size, journal_max);
+    return SP_AT_END(head->dest_max, head->lease_max, head->policy_size, head->journal_max,
+                     head->history_max);
 }
 
 /* --- may this file be believed at all? --- */
@@ -95,11 +95,10 @@ static int segment_check_head(const char *path, const struct sp_head *head, off_
     else if (head->dest_max == 0 || head->dest_max > SP_DESTS_MAX ||
              head->lease_max > SP_LEASES_MAX || head->lease_max % 8 ||
              head->policy_size > SP_POLICY_SIZE_MAX || head->policy_size % SP_CACHELINE ||
-             head->policy_size < sizeof(struct sp_policy) || head->journal_max > SP_JOURNAL_MAX)
+             head->policy_size < sizeof(struct sp_policy) || head->journal_max > SP_JOURNAL_MAX ||
+             head->history_max > SP_HISTORIES_MAX)
         why = "is damaged: its capacities are out of range";
-    else if (head->size != (uint64_t)size ||
-             sp_segment_size(head->dest_max, head->lease_max, head->policy_size,
-                             head->journal_max) != head->size)
+    else if (head->size != (uint64_t)size || sp_segment_size(head) != head->size)
         why = "is damaged: its size is not what its head says";
     if (!why)
         return 0;
@@ -124,6 +123,9 @@ void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head
     segment->dests = (struct sp_dest *)(void *)at;
     segment->journal_max = head->journal_max;
     segment->journal = (struct sp_entry *)(void *)(segment->dests + head->dest_max);
+    segment->history_max = head->history_max;
+    segment->histories =
+        (struct sp_history *)(void *)(segment->journal + (head->journal_max + 3) / 4 * 4);
 }
 
 static size_t segment_span(size_t size)

@@ -72,8 +72,8 @@ sed 's/250ms/300ms/' good.conf >next.conf
 
 # --- help ---
 expect 'the page' 0 'Start here:  shearpin run --observe -- COMMAND' pin
-for command in run check show match reload suggest status events wait whatif segments rm trip hold \
-    reset enable disable metrics version help; do
+for command in doctor run check show match reload suggest status events wait whatif segments rm trip hold \
+    reset enable disable metrics serve watch version help; do
     expect "help $command" 0 "^usage: shearpin $command" pin help "$command"
     expect "$command -h is the same" 0 "^usage: shearpin $command" pin "$command" -h
 done
@@ -164,6 +164,10 @@ is 'run: what the command inherits' \
 is 'run: what was preloaded stays, and we are there once' \
     "$(LD_PRELOAD="$build/libshearpin.so:libm.so.6" run -- sh -c "echo \$LD_PRELOAD")" \
     "$build/libshearpin.so:libm.so.6"
+mkdir "$work/two words" && cp "$shearpin" "$build/libshearpin.so" "$work/two words/"
+like 'a library that ld.so would take for two' "$("$work/two words/shearpin" run -s two --observe -- true 2>&1; echo $?)" \
+    'LD_PRELOAD cannot name a path with a blank or a colon.*125$'
+pin rm -q two
 is 'run --observe without a policy' \
     "$(cd segments && env -u SHEARPIN_POLICY "$shearpin" run --observe -- sh -c "$show")" \
     "$build/libshearpin.so||sh|*.mode=observe"

@@ -1,0 +1,24 @@
+/* follow.h - events in their order, those that are there and those to come. */
+#ifndef SHEARPIN_CLI_FOLLOW_H
+#define SHEARPIN_CLI_FOLLOW_H
+
+#include "shearpin/segment.h"
+
+typedef void follow_fn(void *context, const struct sp_event *event);
+
+struct follow {
+    struct sp_segment *segment;
+    uint64_t sequence; /* of the next event */
+    uint64_t since;    /* wall ns: older ones are left out */
+    bool on;           /* go on until SIGINT or SIGTERM, with the segment's successor too */
+    follow_fn *tell;
+    void *context;
+};
+
+/* Says on stderr how many events were overwritten before they could be read. */
+void follow_events(struct follow *follow);
+
+/* SIGINT or SIGTERM came while following. */
+bool follow_over(void);
+
+#endif

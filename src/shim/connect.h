@@ -1,0 +1,37 @@
+/* connect.h - one connect() on its way through: connect.c, and blocking.c for those that block. */
+#ifndef SHEARPIN_SHIM_CONNECT_H
+#define SHEARPIN_SHIM_CONNECT_H
+
+#include "shim/shim.h"
+
+#include <sys/time.h>
+
+struct attempt {
+    int fd;
+    const struct sockaddr *address;
+    socklen_t length;
+    struct sp_conn *conn;
+    uint64_t entry; /* of the fd */
+    uint64_t word;  /* the turn */
+    uint64_t due;   /* SP_NEVER: no deadline */
+    uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
+    uint64_t delay; /* injected: the result is not to be seen earlier */
+    bool local;     /* a unix socket */
+    bool blocking;
+    bool refused; /* a guard said no: this try was not made */
+    int failed;   /* what the network said to it; 0: nothing, or it is not known yet */
+    /* over all tries of the call: */
+    uint64_t began; /* the first that was made; 0: none was */
+    uint64_t cookie;
+    uint64_t own;   /* the program's own SO_SNDTIMEO ends the later ones */
+    uint64_t until; /* they wait for nothing beyond it */
+};
+
+/* The kernel's connect within the deadline, the program's own limit, and EINTR as libc has it. */
+int sp_connect_blocking(const struct attempt *a);
+/* Injected latency holds the result back, whatever it is; a deadline that ends first wins. */
+int sp_connect_delay(const struct attempt *a, int result);
+/* When the program's own SO_SNDTIMEO ends a connect that begins now; SP_NEVER: it has none. */
+uint64_t sp_connect_limit(int fd, struct timeval *own);
+
+#endif

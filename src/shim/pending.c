@@ -1,0 +1,223 @@
+/* pending.c - non-blocking connects that are tried again. Their failure is seen by our waits, which
+ * do not show it: the program waits on, and sees one slow connect.
+ *
+ * Whoever changes the word of the connection owns what follows, as ever. All is done on a duplicate
+ * of the fd, which pins the open file; flags and options are the file's, so nothing changes. */
+#include "shim/redial.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+
+static _Atomic(struct sp_pending *) pending_table;
+
+struct sp_pending *sp_pending_of(const struct sp_conn *conn)
+{
+    return atomic_load_explicit(&pending_table, memory_order_relaxed) + sp_conn_index(conn);
+}
+
+/* The first such connect of a process reserves the table; what is not used costs nothing. */
+static bool pending_reserve(void)
+{
+    struct sp_pending *none = NULL;
+    size_t size = SP_CONNS_MAX * sizeof *none;
+    if (atomic_load(&pending_table))
+        return true;
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    if (!atomic_compare_exchange_strong(&pending_table, &none, at))
+        munmap(at, size);
+    return true;
+}
+
+void sp_pending_begin(struct attempt *a, const struct sp_call *call)
+{
+    struct sp_pending *p;
+    if (a->blocking || a->local || a->length > sizeof p->to || !sp_retry_wanted(call->guards) ||
+        !pending_reserve())
+        return;
+    p = sp_pending_of(a->conn);
+    memset(p, 0, sizeof *p);
+    p->dial = (struct sp_dial){.cookie = a->cookie, .dest = call->index, .drawn = a->drawn};
+    memcpy(&p->to, a->address, a->length);
+    p->length = a->length;
+    p->epoll = -1;
+    sp_dial_begin(&p->dial, a->began, SP_NEVER);
+    sp_due_watch(a->conn);
+}
+
+void sp_pending_learnt(struct sp_conn *conn, int error)
+{
+    if (!error && (sp_conn_flags(conn) & SP_CONN_RETRY))
+        sp_dial_succeeded(&sp_pending_of(conn)->dial);
+}
+
+/* --- a try has failed --- */
+
+static int pending_pin(const struct sp_conn *conn, int fd)
+{
+    int pinned = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
+    if (pinned >= 0 && sp_socket_is(pinned, conn))
+        return pinned;
+    if (pinned >= 0)
+        REAL(close)(pinned);
+    return -1;
+}
+
+static bool pending_rest(struct sp_conn *conn, uint64_t word, int fd, int error)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    enum sp_outcome outcome = sp_socket_outcome(error, true);
+    uint64_t at, now = sp_now();
+    if (sp_dial_next(&p->dial, error, &at) == SP_NEXT_NONE) {
+        sp_rest_fail(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
+                     error);
+        return false;
+    }
+    if (!sp_rest_begin(conn, word, outcome, at > now ? at - now : 0))
+        return false;
+    if (sp_dial_clear(&p->dial, fd))
+        return true;
+    if (sp_rest_end(conn, atomic_load(&conn->word)))
+        sp_rest_over(conn, error);
+    return false;
+}
+
+/* An event from before another thread dialled again says nothing any more. */
+static bool pending_quiet(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLOUT};
+    return REAL(poll)(&one, 1, 0) == 0;
+}
+
+static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd)
+{
+    int error = 0, pinned;
+    socklen_t length = sizeof error;
+    bool hidden = false;
+    if (sp_turn_of(word) == SP_TURN_RESTING || sp_turn_of(word) == SP_TURN_STARTING)
+        return true;
+    if (sp_turn_of(word) != SP_TURN_CONNECTING || (pinned = pending_pin(conn, fd)) < 0)
+        return false;
+    if (REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
+        hidden = error ? pending_rest(conn, word, pinned, error) : pending_quiet(pinned);
+    REAL(close)(pinned);
+    return hidden;
+}
+
+bool sp_pending_failed(struct sp_conn *conn, int fd)
+{
+    int error = errno;
+    if (!sp_conn_hold(conn, conn->generation))
+        return false;
+    bool rests = pending_failed(conn, atomic_load(&conn->word), fd);
+    sp_fd_left(conn);
+    errno = error;
+    return rests;
+}
+
+bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd)
+{
+    struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);
+    struct sp_pending *p = sp_pending_of(conn);
+    uint64_t at, now = sp_now();
+    if (sp_turn_of(word) != SP_TURN_CONNECTING || !(sp_conn_flags(conn) & SP_CONN_RETRY) ||
+        sp_dial_next(&p->dial, ETIMEDOUT, &at) == SP_NEXT_NONE ||
+        !sp_rest_begin(conn, word, SP_OUTCOME_CONNECT_TIMEOUT, at > now ? at - now : 0))
+        return false;
+    if (dest)
+        sp_count(&sp_segment_shard(&sp_here.segment, dest)->expired[SP_DEADLINE_CONNECT], 1);
+    if (!sp_dial_clear(&p->dial, fd))
+        sp_pending_end(conn);
+    return true;
+}
+
+/* --- the next try --- */
+
+static void pending_over(struct sp_conn *conn, int error)
+{
+    sp_rest_over(conn, error);
+    sp_mute_end(conn);
+}
+
+/* Switched off meanwhile: what libc makes of it is the program's. */
+static void pending_pass(struct sp_conn *conn, int fd)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    int number = (int)atomic_load(&conn->fd);
+    uint64_t entry = sp_conn_entry(number);
+    REAL(connect)(fd, &p->to.any, p->length);
+    sp_mute_end(conn);
+    sp_rest_over(conn, p->dial.error);
+    if (entry && sp_conn_at(entry) == conn)
+        sp_cut_forget(number, entry);
+}
+
+/* A fault stands for the network: its refusal is an attempt that failed. */
+static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call,
+                           struct sp_admission *admission)
+{
+    struct sp_fault_act act = {0, 0};
+    uint64_t at;
+    if (sp_here.fault_count)
+        sp_here_faults(call, SP_FAULT_ON_CONNECT, &act);
+    if (!act.error)
+        return false;
+    sp_order_settle(call, &admission->permit, true, sp_socket_outcome(act.error, true), 0);
+    sp_cap_release(call, admission);
+    if (sp_dial_next(&sp_pending_of(conn)->dial, act.error, &at) == SP_NEXT_AGAIN)
+        sp_rest_again(conn, at > call->now ? at - call->now : 0);
+    else
+        pending_over(conn, act.error);
+    return true;
+}
+
+static void pending_dial(struct sp_conn *conn, const struct sp_call *call, int fd)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    struct sp_admission admission;
+    if (call->now >= sp_here.deadline || sp_order_admit(call, true, NULL, &admission) != SP_PASS) {
+        sp_dial_refused(&p->dial);
+        pending_over(conn, p->dial.error);
+        return;
+    }
+    if (pending_faulty(conn, call, &admission))
+        return;
+    admission.began = p->dial.retry.began;
+    sp_turn_connect(conn, call, &admission);
+    uint64_t word = atomic_load(&conn->word);
+    int result = REAL(connect)(fd, &p->to.any, p->length);
+    if (result != 0 && errno != EINPROGRESS && pending_rest(conn, word, fd, errno))
+        return;
+    sp_mute_end(conn);
+}
+
+void sp_pending_due(struct sp_conn *conn, uint64_t word)
+{
+    struct sp_guards room;
+    struct sp_call call;
+    if (!sp_rest_end(conn, word))
+        return;
+    int fd = pending_pin(conn, (int)atomic_load(&conn->fd));
+    if (fd < 0) {
+        pending_over(conn, sp_pending_of(conn)->dial.error);
+        return;
+    }
+    if (sp_here_awake() && sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room)) {
+        sp_conn_side(conn, &call, &room);
+        pending_dial(conn, &call, fd);
+    } else {
+        pending_pass(conn, fd);
+    }
+    REAL(close)(fd);
+}
+
+void sp_pending_end(struct sp_conn *conn)
+{
+    if (sp_rest_end(conn, atomic_load(&conn->word)))
+        pending_over(conn, sp_pending_of(conn)->dial.error);
+}

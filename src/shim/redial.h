@@ -1,0 +1,104 @@
+/* redial.h - one connect() of the program's over all of its tries (redial.c), and those of them
+ * that are pending while the program waits (pending.c, watch.c, mute.c). */
+#ifndef SHEARPIN_SHIM_REDIAL_H
+#define SHEARPIN_SHIM_REDIAL_H
+
+#include "shim/connect.h"
+
+#include <netinet/in.h>
+
+struct sp_dial {
+    struct sp_retry retry;
+    uint64_t cookie; /* of the socket: a stranger on its number is nobody's to dial */
+    uint32_t dest;
+    uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
+    int error;      /* the last that the network gave */
+    bool local;     /* a unix socket */
+};
+
+enum sp_next {
+    SP_NEXT_NONE, /* the error stands */
+    SP_NEXT_AGAIN /* the same address, when the time has come */
+};
+
+/* The one place that says what comes after a try that failed with `error`. */
+enum sp_next sp_dial_next(struct sp_dial *dial, int error, uint64_t *at);
+/* The first try began then; the program's own limit (SO_SNDTIMEO) ends it all at `own`. */
+void sp_dial_begin(struct sp_dial *dial, uint64_t began, uint64_t own);
+/* A try that sp_dial_next had allowed was refused by a guard, or connected. */
+void sp_dial_refused(struct sp_dial *dial);
+void sp_dial_succeeded(const struct sp_dial *dial);
+
+/* Makes the socket one that was never connected; its options and its bound port stay. False: it
+ * cannot be dialled again, or is another's by now. */
+bool sp_dial_clear(const struct sp_dial *dial, int fd);
+
+/* --- connects that are pending: pending.c --- */
+
+/* What is known of a connection with SP_CONN_RETRY: by its index, in a table of its own. */
+struct sp_pending {
+    struct sp_dial dial;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } to;
+    socklen_t length;
+    /* The registration with an epoll that must not see the rest; mute.c. */
+    sp_half busy;
+    int epoll; /* -1: none */
+    int fd;
+    uint32_t events;
+    uint64_t data;
+};
+struct sp_pending *sp_pending_of(const struct sp_conn *conn);
+
+/* Before a non-blocking connect goes out that may be tried again. */
+void sp_pending_begin(struct attempt *a, const struct sp_call *call);
+/* It stands, or the program heard of its failure before we did. */
+void sp_pending_learnt(struct sp_conn *conn, int error);
+/* The kernel says that it failed, or it came up against its deadline. True: it rests, and the
+ * program must not see it. False: nothing has changed, or it failed for good. */
+bool sp_pending_failed(struct sp_conn *conn, int fd);
+bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd);
+/* Its rest is over: it is tried again. */
+void sp_pending_due(struct sp_conn *conn, uint64_t word);
+/* Somebody sees it where we cannot hide it: the error that stands ends it. */
+void sp_pending_end(struct sp_conn *conn);
+
+/* The connection of an fd, if it is pending so; it may be resting. Held by nobody. */
+static inline struct sp_conn *sp_pending_at(int fd)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    struct sp_conn *conn = entry ? sp_conn_at(entry) : NULL;
+    return conn && (sp_conn_flags(conn) & SP_CONN_RETRY) ? conn : NULL;
+}
+static inline bool sp_pending_rests(const struct sp_conn *conn)
+{
+    return sp_turn_of(atomic_load(&conn->word)) == SP_TURN_RESTING;
+}
+
+/* --- what waits see of them: watch.c --- */
+
+/* Is the fd of a connect that rests, or has just begun to? Then the wait must not show it. */
+bool sp_watch_hides(int fd, bool failed);
+/* The events of an epoll_wait without those that must not be seen; returns how many are left. */
+int sp_watch_epoll(int epoll, struct epoll_event *events, int count);
+
+/* --- their registrations with epoll: mute.c --- */
+
+/* A registration as the kernel has it. */
+struct sp_mute_line {
+    int fd;
+    uint32_t events;
+    uint64_t data;
+    bool shared; /* its data is that of others, too: events cannot be told apart */
+};
+/* The registrations of pending connects that may have caused one of these events, at most `max`. */
+size_t sp_mute_find(int epoll, const struct epoll_event *events, int count,
+                    struct sp_mute_line *lines, size_t max);
+/* No event of a resting connect, until sp_mute_end(). False: it cannot be had. */
+bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line, uint32_t seen);
+void sp_mute_end(struct sp_conn *conn);
+
+#endif

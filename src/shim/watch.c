@@ -1,0 +1,78 @@
+/* watch.c - what a wait sees of pending connects: not that one has failed, if it is tried again. */
+#include "shim/redial.h"
+
+#include <errno.h>
+
+#define WATCH_LINES 16 /* that fail at once; others are seen by the next wait, or by the program \
+                        */
+
+bool sp_watch_hides(int fd, bool failed)
+{
+    struct sp_conn *conn = sp_pending_at(fd);
+    return conn && (sp_pending_rests(conn) || (failed && sp_pending_failed(conn, fd)));
+}
+
+static uint32_t watch_bits(const struct epoll_event *events, int count, uint64_t data)
+{
+    uint32_t bits = 0;
+    for (int i = 0; i < count; i++)
+        bits |= events[i].data.u64 == data ? events[i].events : 0;
+    return bits;
+}
+
+/* A rest that cannot be hidden is over. */
+static bool watch_shown(struct sp_conn *conn)
+{
+    sp_pending_end(conn);
+    enum sp_turn turn = sp_turn_of(atomic_load(&conn->word));
+    return turn != SP_TURN_CONNECTING && turn != SP_TURN_STARTING;
+}
+
+static bool watch_held(struct sp_conn *conn, int epoll, const struct sp_mute_line *line,
+                       uint32_t seen)
+{
+    bool rests = sp_pending_rests(conn);
+    if (line->shared || (line->events & EPOLLEXCLUSIVE))
+        return rests && !watch_shown(conn);
+    if (!rests && !sp_pending_failed(conn, line->fd))
+        return false;
+    return sp_mute_begin(conn, epoll, line, seen) || !watch_shown(conn);
+}
+
+static bool watch_line(int epoll, const struct sp_mute_line *line, uint32_t seen)
+{
+    uint64_t entry = sp_conn_entry(line->fd);
+    struct sp_conn *conn = sp_pending_at(line->fd);
+    if (!conn || !sp_conn_hold(conn, (uint32_t)(entry >> 32)))
+        return false;
+    bool hides = watch_held(conn, epoll, line, seen);
+    sp_fd_left(conn);
+    return hides;
+}
+
+static int watch_drop(struct epoll_event *events, int count, uint64_t data)
+{
+    int left = 0;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 != data)
+            events[left++] = events[i];
+    }
+    return left;
+}
+
+/* A connect that failed always shows an error or a hang-up: without one nothing costs anything. */
+int sp_watch_epoll(int epoll, struct epoll_event *events, int count)
+{
+    struct sp_mute_line lines[WATCH_LINES];
+    int error = errno;
+    bool failed = false;
+    for (int i = 0; i < count; i++)
+        failed = failed || (events[i].events & (EPOLLERR | EPOLLHUP));
+    size_t n = failed ? sp_mute_find(epoll, events, count, lines, WATCH_LINES) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (watch_line(epoll, &lines[i], watch_bits(events, count, lines[i].data)))
+            count = watch_drop(events, count, lines[i].data);
+    }
+    errno = error;
+    return count;
+}
