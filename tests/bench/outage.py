@@ -112,8 +112,8 @@ def summary(each):
 
 
 def run(keep, origin):
-    """Every variant behind both fronts, in turn. A breaker's probes come once in OPEN seconds, so the
-    hangs are of different length."""
+    """Every variant behind both fronts, in turn. A breaker's probes come once in OPEN seconds, so
+    the hangs are of different length."""
     for front in FRONTS:
         runs = {variant: [] for variant in VARIANTS}
         figures = {"seconds": [BEFORE, HANG, AFTER], "bins": {}, "variants": {}, **origin()}
@@ -131,5 +131,5 @@ def run(keep, origin):
 
 def line(seen):
     back = "never" if seen["recovery"] is None else f"{seen['recovery']:.1f} s"
-    return (f"{seen['usual']:.0f}/s healthy calls; while the other hangs {seen['during']:.1%}, in the "
-            f"worst second {seen['worst']:.1%}; recovered after {back}")
+    return (f"{seen['usual']:.0f}/s healthy calls; while the other hangs {seen['during']:.1%}, in "
+            f"the worst second {seen['worst']:.1%}; recovered after {back}")

@@ -54,6 +54,7 @@ Healthy goodput is that of the inventory from one second after the hang begins t
 runs. Recovery is that of the payments, from the end of the hang; the longest of the runs. Who never stops asking has
 nothing to recover from.
 """
+BUSY = 2.5                 # a load that the benchmarks alone do not make
 RULES = ("Rules are compared one after the other, from the top, until one matches: a connect pays a few "
          "nanoseconds for each, an exchange nothing.")
 EXPLAINED = {
@@ -75,12 +76,14 @@ def machines(kept):
     for part in ("rows", "growth", "outage"):
         for figures in kept.get(part, {}).values():
             key = tuple(figures["machine"].values())
-            entry = seen.setdefault(key, {"dates": set(), "commits": set()})
+            entry = seen.setdefault(key, {"dates": set(), "commits": set(), "load": 0})
+            entry["load"] = max(entry["load"], figures["load"])
             entry["dates"].add(figures["date"][:10])
             entry["commits"].add(figures["commit"])
     return "\n".join(
         f"Measured on {cpu}, {cpus} CPUs, Linux {kernel}, {libc}, {system}, on "
         f"{', '.join(sorted(entry['dates']))}, commit {', '.join(sorted(entry['commits']))}."
+        + (f" Other work ran on it meanwhile (load {entry['load']:.1f})." if entry["load"] > BUSY else "")
         for (cpu, cpus, kernel, libc, system), entry in seen.items())
 
 

@@ -157,7 +157,8 @@ class World:
         peer = json.loads(said)["destinations"][0]
         bad = sum(number for outcomes in (peer["connects"], peer["exchanges"])
                   for outcome, number in outcomes.items() if outcome not in ("ok", "abandoned"))
-        if not peer["connects"]["ok"] or bad or any(peer["rejected"].values()):
+        good = min(peer[what]["ok"] for what in ("connects", "exchanges"))
+        if good == 0 or bad or any(peer["rejected"].values()):
             raise RuntimeError(f"not as it should be: {said}")
 
     # --- sidecars: each returns the port that leads to the given one ---
