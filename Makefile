@@ -7,6 +7,8 @@ bindir     ?= $(prefix)/bin
 libdir     ?= $(prefix)/lib
 datadir    ?= $(prefix)/share
 docdir     ?= $(datadir)/doc/shearpin
+mandir     ?= $(datadir)/man
+compdir    ?= $(datadir)/bash-completion/completions
 pkglibdir   = $(libdir)/shearpin
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
@@ -219,16 +221,27 @@ lint:
 
 # --- install ---
 
+# The manual and what bash completes come out of the command itself.
+.PHONY: man
+man: $(BUILD)/shearpin.1 $(BUILD)/shearpin.bash
+$(BUILD)/shearpin.1 $(BUILD)/shearpin.bash: $(BUILD)/shearpin
+	$(call quiet,GEN,$@) $< help $(patsubst .1,man,$(patsubst .bash,bash,$(suffix $@))) >$@
+
 .PHONY: install uninstall
-install: all
+install: all man
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
-	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin
+	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin $(DESTDIR)$(compdir) \
+	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man7
+	$(INSTALL) -m 644 $(BUILD)/shearpin.1 $(DESTDIR)$(mandir)/man1
+	$(INSTALL) -m 644 docs/shearpin-json.7 $(DESTDIR)$(mandir)/man7
+	$(INSTALL) -m 644 $(BUILD)/shearpin.bash $(DESTDIR)$(compdir)/shearpin
 	$(INSTALL) -m 644 $(wildcard share/*) $(DESTDIR)$(datadir)/shearpin
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/shearpin
+	rm -f $(DESTDIR)$(bindir)/shearpin $(DESTDIR)$(compdir)/shearpin \
+	    $(DESTDIR)$(mandir)/man1/shearpin.1 $(DESTDIR)$(mandir)/man7/shearpin-json.7
 	rm -rf $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir) $(DESTDIR)$(datadir)/shearpin
 
 .PHONY: clean help
@@ -245,6 +258,7 @@ help:
 	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'
 	@echo 'make bench-instructions  what a read of an unguarded fd costs'
 	@echo 'make soak                programs of all kinds under trouble, SOAK_SECONDS=1800'
+	@echo 'make man                 shearpin(1) and what bash completes, in build/'
 	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='
 	@echo 'V=1 shows commands; BUILD=DIR builds elsewhere; CC, CFLAGS, LDFLAGS are yours'
 

@@ -13,6 +13,7 @@
 
 #define SP_CONNS_MAX  65536u
 #define SP_FAULTS_MAX 8u
+#define SP_NO_CONN    UINT32_MAX
 
 /* The word of a connection: one 64-bit atomic. 0: nothing is outstanding. Else a kind in the low
  * three bits, and above them the time since when (ns, the low bits cut off), or for CUT the errno
@@ -93,7 +94,8 @@ struct sp_conn {
     sp_half below;       /* while it is free: the next free one, index + 1 */
     uint32_t claim;      /* the place that the turn holds if its permit says so; claim.c */
     uint32_t drawn;      /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
-    uint32_t spare[3];
+    struct sp_aim aim;   /* at the endpoint, with `scope endpoint` */
+    uint32_t spare[1];
 };
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
@@ -105,6 +107,17 @@ struct sp_kept {
     _Alignas(SP_CACHELINE) sp_word word; /* the policy's, plus 1; 0: none, above 1 << 63: filling */
     sp_word retired;                     /* when it was seen to be out of force; 0: not yet */
     struct sp_guards guards;
+};
+
+/* A thread that sleeps in one of our wrappers, for whoever may look (src/conn/sleeper.c). */
+enum sp_asleep { SP_ASLEEP_PLACE, SP_ASLEEP_RATE, SP_ASLEEP_RETRY, SP_ASLEEP_INJECTED };
+#define SP_SLEEPERS 64u
+struct sp_sleeper {
+    sp_half tid; /* 0: free */
+    sp_half why; /* enum sp_asleep */
+    uint32_t dest;
+    int32_t fd;
+    uint64_t since; /* monotonic ns */
 };
 
 struct sp_here {
@@ -127,8 +140,13 @@ struct sp_here {
     size_t fault_count;
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
+    struct sp_sleeper sleepers[SP_SLEEPERS];
 };
 extern struct sp_here sp_here;
+
+/* From here on this thread sleeps; NULL: there is no room to say so. */
+struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since);
+void sp_sleeper_leave(struct sp_sleeper *sleeper);
 
 /* The shim is awake: two loads. */
 static inline bool sp_here_awake(void)
@@ -176,6 +194,8 @@ static inline void sp_here_own(struct sp_call *call, struct sp_guards *room)
 }
 /* The destination of an address, or -1. Counts what no destination takes. */
 int sp_here_route(const struct sp_addr *address);
+/* The same for who does not connect: nothing is counted or learnt. */
+int sp_here_destination(const struct sp_addr *address);
 /* The destination of a name that is to be looked up, `port` 0 if it is not known; or -1. */
 int sp_here_route_name(const char *name, uint16_t port);
 /* What the injected faults do to a call of this destination; takes an ordinal if there are any. */
@@ -354,6 +374,16 @@ uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word);
 /* Hands every turn that is due to `expire`, and finds the next. */
 typedef void sp_due_fn(struct sp_conn *conn, uint64_t word);
 void sp_due_scan(uint64_t now, sp_due_fn *expire);
+
+/* --- addresses with a breaker of their own: src/conn/aim.c --- */
+
+/* The connection is for `address`: its breaker is asked from now on. */
+void sp_aim(struct sp_conn *conn, struct sp_call *call, const struct sp_addr *address);
+/* Another address of the same name, family, port and destination that is not out: then the
+ * connection is for that one. False: there is none. */
+bool sp_aim_other(struct sp_conn *conn, struct sp_call *call, struct sp_addr *address);
+/* Is an address out? With port 0: on every port that is known of it. */
+bool sp_aim_out(const struct sp_call *call, const struct sp_addr *address);
 
 /* --- names of addresses: src/conn/names.c --- */
 

@@ -51,7 +51,9 @@ struct sp_shard {
     sp_word received;
     sp_word last_success; /* monotonic ns */
     sp_word retried[SP_RETRIED_COUNT];
-    sp_word spare[12];
+    sp_word detours; /* connects that went to another address of the name */
+    sp_word stale;   /* look-ups that the last good addresses answered */
+    sp_word spare[10];
     sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
     sp_word slow[SP_WINDOW_BUCKETS];
     sp_word connect_time[SP_BINS]; /* successful connects */
@@ -135,6 +137,11 @@ struct sp_endpoint {
     struct sp_cell cell;
     sp_word rate[SP_WINDOW_BUCKETS]; /* the windows, of all processes */
     sp_word slow[SP_WINDOW_BUCKETS];
+    sp_word calls;  /* with an outcome that proves or blames */
+    sp_word errors; /* that blamed */
+    sp_half used;   /* ms at which it was last asked about */
+    uint32_t spare[11];
+    struct sp_addr address; /* to be shown; good if it hashes to the key */
 };
 
 /* The figures of a destination as they were at some time, all shards together, cut to 32 bits: what
@@ -186,6 +193,7 @@ _Static_assert(sizeof(struct sp_side) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_moment) == 1408, "layout");
 _Static_assert(sizeof(struct sp_history) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_origin) == 256, "layout");
+_Static_assert(sizeof(struct sp_endpoint) == 704, "layout");
 _Static_assert(offsetof(struct sp_dest, cell) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
 _Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
@@ -213,6 +221,7 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t injected[8];
     uint64_t retried[SP_RETRIED_COUNT];
     uint64_t sent, received;
+    uint64_t detours, stale;
     uint64_t connect_time[SP_BINS], answer_time[SP_BINS], wait_time[SP_BINS];
     uint64_t last_success;   /* monotonic ns; 0: never */
     struct sp_figures_side { /* of `enforce N%` */

@@ -55,12 +55,13 @@ enum sp_permit_kind {
 
 /* What was taken for a call; settles or gives back. Fits one word: sp_permit_pack. */
 struct sp_permit {
-    uint8_t kind;
-    uint8_t probe : 5;  /* index of the probe lease */
-    uint8_t leased : 1; /* the turn holds a place of a cap: struct sp_conn says which */
-    uint8_t side : 2;   /* enum sp_side_of; OBSERVED: whatever was decided, the call goes on */
-    uint16_t epoch;     /* the breaker's, when it was given */
-    uint32_t since;     /* ms at which a probe began: part of its lease */
+    uint8_t kind : 7;
+    uint8_t endpoint : 1; /* of the endpoint's breaker, not of the destination's */
+    uint8_t probe : 5;    /* index of the probe lease */
+    uint8_t leased : 1;   /* the turn holds a place of a cap: struct sp_conn says which */
+    uint8_t side : 2;     /* enum sp_side_of; OBSERVED: whatever was decided, the call goes on */
+    uint16_t epoch;       /* the breaker's, when it was given */
+    uint32_t since;       /* ms at which a probe began: part of its lease */
 };
 
 /* One question to the guards. */
@@ -124,6 +125,24 @@ struct sp_breaker_view {
     unsigned backoff;
 };
 void sp_breaker_look(const struct sp_call *call, struct sp_breaker_view *view);
+
+/* Scope (src/guard/scope.c): where each address has a breaker of its own, that one is asked, unless
+ * the destination's own is not simply closed: an operator has steered it, or calls that found no
+ * place for their address have opened it. When more addresses are out than `eject` says, all are
+ * let through, in the shadow. */
+enum sp_verdict sp_scope_admit(const struct sp_call *call, struct sp_permit *permit);
+/* The permit knows which of the two it was. */
+void sp_scope_settle(const struct sp_call *call, const struct sp_permit *permit,
+                     enum sp_outcome outcome, uint64_t duration);
+void sp_scope_return(const struct sp_call *call, const struct sp_permit *permit);
+/* Would call->endpoint be refused now, because it is out? */
+bool sp_scope_out(const struct sp_call *call);
+struct sp_scope_count {
+    unsigned known; /* addresses that were asked about lately */
+    unsigned out;   /* of them */
+    unsigned most;  /* that may be; when more are, all are let through */
+};
+struct sp_scope_count sp_scope_count(const struct sp_call *call);
 
 /* Rate limit (src/guard/rate.c): a token for a call. With `wait` one that is due later may be
  * reserved: SP_WAIT until then. */

@@ -34,6 +34,8 @@ struct sp_breaker_policy {
     uint64_t giveup;      /* a probe older than this is given up; ns */
     uint32_t on;          /* mask of the outcomes that count as failures */
     uint32_t established; /* enum sp_established: what an open breaker does to pooled connections */
+    uint32_t scope;       /* enum sp_scope: whose breaker it is */
+    uint32_t eject;       /* share of a destination's addresses that may be out at once */
 };
 
 /* A line `retry`: which connects and look-ups are tried again. The first line whose `on` has the
@@ -49,6 +51,7 @@ struct sp_retry_policy {
 
 enum sp_established { SP_ESTABLISHED_FAIL, SP_ESTABLISHED_PASS, SP_ESTABLISHED_COUNT };
 extern const char *const sp_established_words[SP_ESTABLISHED_COUNT]; /* fail pass */
+enum sp_scope { SP_SCOPE_DESTINATION, SP_SCOPE_ENDPOINT, SP_SCOPE_COUNT };
 
 struct sp_guards {
     uint8_t mode;                         /* enum sp_mode */
@@ -63,9 +66,10 @@ struct sp_guards {
     uint64_t cap_wait;          /* ns; 0 = refuse at once */
     uint64_t limit_rate;        /* sp_rate_word(); 0 = off */
     uint64_t limit_wait;        /* ns; 0 = refuse at once */
-    uint32_t journal;           /* bytes of the segment's journal; 0 = calls are not written down */
-    uint32_t moment;            /* ms between two moments of the history; 0 = none is kept */
-    uint32_t retry_budget;      /* share of the recent calls that may be tried again */
+    uint64_t lookup_stale; /* how old an answer to a look-up may be that serves instead; 0 = off */
+    uint32_t journal;      /* bytes of the segment's journal; 0 = calls are not written down */
+    uint32_t moment;       /* ms between two moments of the history; 0 = none is kept */
+    uint32_t retry_budget; /* share of the recent calls that may be tried again */
     uint32_t spare;
     struct sp_retry_policy retry[SP_RETRY_LINES];
 };

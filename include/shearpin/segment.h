@@ -7,8 +7,8 @@
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
- *     head | processes | events | names | policy 0 | policy 1 | leases | dests | journal |
- * histories
+ *     head | processes | events | names | answers | endpoints | policy 0 | policy 1 | leases |
+ *     dests | journal | histories
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -23,6 +23,8 @@
 #define SP_PROCESSES 1024u
 #define SP_EVENTS    1024u
 #define SP_LEARNT    512u
+#define SP_ANSWERS   64u  /* names whose last good answer is kept */
+#define SP_ENDPOINTS 128u /* addresses with a breaker of their own */
 #define SP_NO_SLOT   0xffffffffu
 #define SP_NO_LEASE  0xffffffffu
 #define SP_NO_ROW    0xffffu
@@ -73,7 +75,7 @@ struct sp_process {
 
 enum sp_event_kind {
     SP_EVENT_NONE,
-    SP_EVENT_BREAKER, /* from, to: enum sp_state; reason: enum sp_trip */
+    SP_EVENT_BREAKER, /* from, to: enum sp_state; reason: enum sp_trip; text: of which address */
     SP_EVENT_TRIP, /* by an operator, with text = the reason given; a = until, monotonic ns or 0 */
     SP_EVENT_HOLD, /* to: enum sp_hold; a = until or 0 */
     SP_EVENT_RESET,
@@ -82,6 +84,7 @@ enum sp_event_kind {
     SP_EVENT_POLICY, /* a = generation put in force; text = the file */
     SP_EVENT_RETRY,  /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
                         how they came out */
+    SP_EVENT_STALE,  /* look-ups of text = a name fail; a = ns since its last good answer */
     SP_EVENT_KINDS
 };
 
@@ -128,11 +131,26 @@ struct sp_learnt {
     char name[208];
 };
 
+/* The last good answer to a look-up of a name, for all processes. */
+#define SP_ANSWER_MAX 16u
+struct sp_answer {
+    sp_half sequence; /* odd while it is being written */
+    uint8_t family;   /* that was asked for; SP_FAMILY_NONE: any */
+    uint8_t count;
+    sp_half served; /* ms at which it last served instead of an answer, 0: not since it is new */
+    uint32_t spare;
+    uint64_t time; /* monotonic ns */
+    char name[208];
+    uint8_t families[SP_ANSWER_MAX];
+    uint8_t ip[SP_ANSWER_MAX][16]; /* in the order of the answer */
+};
+
 _Static_assert(sizeof(struct sp_head) == 384, "layout");
 _Static_assert(offsetof(struct sp_head, policy) == 128, "layout");
 _Static_assert(sizeof(struct sp_process) == 64, "layout");
 _Static_assert(sizeof(struct sp_event) == 192, "layout");
 _Static_assert(sizeof(struct sp_learnt) == 256, "layout");
+_Static_assert(sizeof(struct sp_answer) == 504, "layout");
 
 /* A lease in one word: dead:1 owner slot + 1:11 owner's epoch:20 detail:32. 0 is free. With `dead`
  * set the owner is gone since the ms in detail, and the place is granted again after the grace. */
@@ -156,6 +174,13 @@ static inline uint32_t sp_lease_detail(uint64_t word)
     return (uint32_t)word;
 }
 
+/* Where an address has its breaker. */
+struct sp_aim {
+    uint32_t index; /* SP_NO_ENDPOINT: nowhere */
+    uint32_t tag;   /* of whose it was then */
+};
+#define SP_NO_ENDPOINT UINT32_MAX
+
 /* This process as a segment knows it. */
 struct sp_self {
     uint32_t slot; /* SP_NO_SLOT: unregistered, guarded but for leases */
@@ -172,6 +197,9 @@ struct sp_segment {
     struct sp_process *processes;
     struct sp_event *events;
     struct sp_learnt *learnt;
+    struct sp_answer *answers;
+    sp_word *endpoint_keys;
+    struct sp_endpoint *endpoints;
     struct sp_policy *policy[2];
     sp_word *leases;
     struct sp_dest *dests;
@@ -367,6 +395,37 @@ uint64_t sp_journal_count(const struct sp_segment *segment, uint64_t *oldest);
 /* The place of the endpoint that is written `text` (api.example.com:443), taken if it has none yet;
  * its guards are those of `row` as long as the policy `word` is in force. -1: no place is free. */
 int sp_origin_place(struct sp_segment *segment, const char *text, uint32_t row, uint64_t word);
+
+/* --- addresses with a breaker of their own: src/state/endpoint.c --- */
+
+/* A key is dest:10 hash:53 busy:1, taken by one compare-and-swap; an address that nobody asked
+ * about for SP_ENDPOINT_IDLE gives way to a new one when all places are taken. */
+#define SP_ENDPOINT_IDLE (600 * SP_SECOND)
+
+/* The place of an address of destination `dest`, which it gets if it has none and `take` is set.
+ * `fresh` (may be NULL) says that nobody has asked about it for a second. */
+struct sp_aim sp_endpoint_aim(struct sp_segment *segment, uint32_t dest,
+                              const struct sp_addr *address, uint64_t now, bool take, bool *fresh);
+/* What stands there, unless another address has taken the place; NULL. */
+struct sp_endpoint *sp_endpoint_at(const struct sp_segment *segment, struct sp_aim aim);
+/* The endpoint at a place below SP_ENDPOINTS, if it is one of `dest`. `address` (may be NULL) has
+ * family NONE when it has not been written yet. */
+struct sp_endpoint *sp_endpoint_of(const struct sp_segment *segment, uint32_t dest, uint32_t index,
+                                   struct sp_addr *address);
+/* All of a destination give up their places. */
+void sp_endpoint_forget(struct sp_segment *segment, uint32_t dest);
+
+/* --- last good answers: src/state/answer.c --- */
+
+/* Keeps what `name` was looked up to; `answer` has family, count, families and ip. */
+void sp_answer_put(struct sp_segment *segment, const char *name, struct sp_answer *answer,
+                   uint64_t now);
+/* The newest answer to a look-up of `name` that has addresses of `family`; those only. NONE: any,
+ * and rather an answer to a look-up for any. Returns its place for sp_answer_served(), or -1. */
+int sp_answer_get(const struct sp_segment *segment, const char *name, uint8_t family,
+                  struct sp_answer *out);
+/* It served instead of an answer; true when none of that name has since it was new. */
+bool sp_answer_served(struct sp_segment *segment, int place, uint64_t now);
 
 /* --- names for exec: src/state/learnt.c --- */
 

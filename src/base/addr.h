@@ -31,6 +31,9 @@ bool sp_addr_parse(const char *text, size_t length, struct sp_addr *to);
 /* Always NUL-terminated; returns the length as snprintf does. */
 size_t sp_addr_format(const struct sp_addr *address, char *out, size_t size);
 
+/* What sp_addr_parse reads, cut to `size`; safe in signal handlers. "" for family NONE. */
+void sp_addr_plain(const struct sp_addr *address, char *out, size_t size);
+
 bool sp_addr_equal(const struct sp_addr *a, const struct sp_addr *b);
 uint64_t sp_addr_hash(const struct sp_addr *address);
 

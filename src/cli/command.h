@@ -41,6 +41,7 @@ struct cli {
     const char *segments[CLI_SEGMENTS]; /* every -s; `segment` is the last */
     int segment_count;
     const char *root; /* of systemd's directories */
+    bool enforce, dry_run;
     const char *listen, *textfile, *exec, *record;
     uint64_t max; /* bytes; 0: not given */
     bool list, syslog;
@@ -77,12 +78,17 @@ const struct command *command_named(const char *name); /* or NULL */
 command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
     wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main, reset_main,
     enable_main, disable_main, metrics_main, serve_main, watch_main, version_main, help_main;
-command_fn doctor_main;
+command_fn doctor_main, wrap_main, unwrap_main;
 
 command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the live table */
 
 /* The page, and the help of one command (help.c). */
 void help_page(void);
 void help_usage(const struct command *command);
+extern const char help_environment[], help_exit[];
+
+/* shearpin(1), and what bash completes; from the same tables. */
+void manual_print(void);
+void completion_print(void);
 
 #endif

@@ -10,6 +10,11 @@ static int enable_switch(struct cli *cli, bool off)
     struct steer steer = {0};
     bool all = cli->count == 0;
     int status = all ? where_attach(cli, &steer.segment) : steer_begin(cli, &steer, cli->words[0]);
+    if (status == CLI_OK && steer.address[0]) {
+        say_error("a destination is %s as a whole, not one address of it",
+                  off ? "disabled" : "enabled");
+        status = CLI_USAGE;
+    }
     if (status != CLI_OK)
         return status;
     atomic_store(all ? &steer.segment.head->disabled : &steer.call.dest->disabled, off);

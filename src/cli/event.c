@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/say.h"
@@ -127,7 +128,7 @@ static uint64_t event_on_wall(uint64_t monotonic)
     return monotonic >= now ? wall + (monotonic - now) : wall - (now - monotonic);
 }
 
-static void event_clock(uint64_t wall, char *out, size_t size)
+void event_clock(uint64_t wall, char *out, size_t size)
 {
     time_t at = (time_t)(wall / SP_SECOND), now = time(NULL);
     struct tm t = {0}, today = {0};
@@ -152,6 +153,17 @@ static void event_steered(const struct sp_event *e, const char *verb, struct sp_
         sp_text_put(text, ": %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
 }
 
+/* Of an address that has a breaker of its own. */
+static bool event_address(const struct sp_event *e, char *out, size_t size)
+{
+    struct sp_addr address;
+    if (e->kind != SP_EVENT_BREAKER ||
+        !sp_addr_parse(e->text, strnlen(e->text, sizeof e->text), &address))
+        return false;
+    sp_addr_format(&address, out, size);
+    return true;
+}
+
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -162,6 +174,8 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "%-14s", part);
         event_reason(e, part, sizeof part);
         sp_text_put(&text, "   %s", part);
+        if (event_address(e, part, sizeof part))
+            sp_text_put(&text, " at %s", part);
         break;
     case SP_EVENT_TRIP:
         event_steered(e, "tripped", &text);
@@ -184,6 +198,10 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         break;
     case SP_EVENT_RETRY:
         event_retry(e, &text);
+        break;
+    case SP_EVENT_STALE:
+        sp_text_put(&text, "look-ups of %s fail: the addresses of %s ago answer",
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text), SAY_AGE(e->a));
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
@@ -252,19 +270,23 @@ static void event_json_retry(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {
-        "none", "breaker", "trip", "hold", "reset", "disable", "enable", "policy", "retry"};
+    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
+                                                      "reset", "disable", "enable", "policy",
+                                                      "retry", "stale"};
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 
 void event_json(struct json *json, const struct sp_event *e)
 {
+    char address[SP_ADDR_TEXT_SIZE];
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
     json_open(json, NULL, '{');
     json_count(json, "sequence", atomic_load(&e->sequence));
     json_time(json, "time_s", e->wall);
     json_word(json, "kind", event_kind(e));
     json_text(json, "destination", e->destination, SP_NAME_SIZE);
+    if (event_address(e, address, sizeof address))
+        json_text(json, "endpoint", address, sizeof address);
     if (e->kind == SP_EVENT_BREAKER) {
         json_word(json, "from", event_state(e->from));
         json_word(json, "to", event_state(e->to));
@@ -278,6 +300,8 @@ void event_json(struct json *json, const struct sp_event *e)
         event_json_retry(json, e);
     if (e->kind == SP_EVENT_POLICY)
         json_count(json, "generation", e->a);
+    if (e->kind == SP_EVENT_STALE)
+        json_number(json, "age_s", (double)e->a / (double)SP_SECOND);
     json_text(json, "text", e->text, sizeof e->text);
     json_count(json, "pid", e->pid);
     json_count(json, "uid", e->uid);

@@ -107,15 +107,11 @@ _Static_assert(sizeof(struct sp_figures) % sizeof(uint64_t) == 0, "nothing but c
 static void look_calls(const struct sp_figures *f, const struct sp_guards *guards, uint64_t *calls,
                        uint64_t *errors)
 {
-    uint32_t blamed = guards->breaker.on ? guards->breaker.on : SP_OUTCOMES_BLAMING;
-    bool connects = guards->exchange == SP_EXCHANGE_NONE || guards->success == SP_SUCCESS_CONNECT;
-    *calls = *errors = 0;
-    for (unsigned i = 0; i < SP_OUTCOME_ABANDONED; i++) {
-        uint64_t n = f->exchanges[i] + (i != SP_OUTCOME_OK || connects ? f->connects[i] : 0);
-        *calls += n;
-        if (blamed >> i & 1)
-            *errors += n;
-    }
+    static const struct sp_figures none;
+    struct sp_span span = {0};
+    sp_span_between(&span, guards, &none, f);
+    *calls = span.calls;
+    *errors = span.errors;
 }
 
 /* The calls of one side, as figures of their own. */
@@ -243,7 +239,8 @@ static void look_trips(struct look *look)
     uint64_t sequence = event_first(look->segment);
     struct sp_event event;
     while (event_next(look->segment, &sequence, &event)) {
-        bool opened = event.kind == SP_EVENT_BREAKER && event.to == SP_STATE_OPEN;
+        bool opened = event.kind == SP_EVENT_BREAKER && event.to == SP_STATE_OPEN &&
+                      event.text[0] == 0; /* else of one address */
         for (uint32_t i = 0; opened && i < look->count; i++) {
             struct look_dest *d = &look->dests[i];
             if (strncmp(d->name, event.destination, SP_NAME_SIZE) == 0) {

@@ -24,6 +24,17 @@ const struct command command_table[] = {
      "a\n"
      "condition is not kept, or the calls are too few to tell, and the command itself ended with "
      "0."},
+    {"wrap", "Wrap", "| unwrap UNIT", "write or remove the systemd drop-in of a service",
+     "UNIT [-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--enforce] [--dry-run] [--force]\n"
+     "         [--root DIR]",
+     1, 1, wrap_main,
+     "Asks doctor first, then writes /etc/systemd/system/UNIT.d/50-shearpin.conf: variables of "
+     "the\n"
+     "environment, nothing else. In observe mode unless --enforce is given. Nothing is restarted."},
+    {"unwrap", "Wrap", NULL, "remove the systemd drop-in of a service",
+     "UNIT [--dry-run] [--force] [--root DIR]", 1, 1, unwrap_main,
+     "Removes what `wrap` wrote, with the directories that it made. A file that was changed since\n"
+     "stays, unless --force is given."},
     {"doctor", "Wrap", "TARGET",
      "say whether a file, PID or UNIT can be wrapped, and what to do if not",
      "TARGET [--root DIR] [--json]", 1, 1, doctor_main,
@@ -47,10 +58,12 @@ const struct command command_table[] = {
      "figures\n"
      "of its own (64 at least): deadlines from percentiles, caps from peaks, each line with the\n"
      "evidence. What it prints is a policy: shearpin suggest >policy.conf"},
-    {"status", "Watch", "[DEST...]", "one table, now", "[DEST...] [--json] [--interval T]", 0, -1,
-     status_main,
+    {"status", "Watch", "[DEST...]", "one table, now",
+     "[DEST...] [--json] [--interval T] [--waiting]", 0, -1, status_main,
      "One DEST is shown in depth. CALLS/S and REFUSED/MIN are counted over 200ms, all else since\n"
-     "the segment was made; with --interval everything is over that time."},
+     "the segment was made; with --interval everything is over that time. --waiting shows who is\n"
+     "inside of a guarded call at this moment, for how long, and for what: it reads the memory of\n"
+     "those processes, so it takes the same user, or root where kernel.yama.ptrace_scope is set."},
     {"top", "Watch", "", "the same table, live", "[--interval T] [--batch] [--frames N]", 0, 0,
      top_main,
      "Keys: q quit, s sort, space pause, arrows choose, t trip, r reset - both ask first.\n"
@@ -94,23 +107,36 @@ const struct command command_table[] = {
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
-    {"slo", "Watch", "[DEST]", "is what `slo` demands kept?", "[DEST] [--json]", 0, 1, slo_main,
-     "Every `slo` line of the policy in force, measured over the time that it names. Exit 1 when "
-     "one\n"
-     "is broken. A percentile takes timeouts as slower than every answer. Too few calls are said "
-     "to\n"
-     "be too few, and break nothing."},
+    {"slo", "Watch", "", NULL, "[DEST] [--json]", 0, 1, slo_main,
+     "Is what `slo` demands kept? Every such line of the policy in force is measured over the "
+     "time\n"
+     "that it names. Exit 1 when one is broken. To a percentile a timeout is slower than every\n"
+     "answer. Too few calls are said to be too few, and break nothing."},
+    {"health", "Watch", "", NULL, "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
+     health_main,
+     "Exit 1, unhealthy: a breaker refuses calls. Exit 0, degraded: it is half-open or only\n"
+     "observed, an `slo` is broken, somebody waits for a place, or something is disabled; with\n"
+     "--strict that is 1, too. --checks N says no only after N checks in a row, --every T apart."},
+    {"ready", "Watch", "", "verdicts", "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
+     ready_main,
+     "As health, and a process must be attached: exit 1 until one is. With --checks 30 it waits "
+     "up\n"
+     "to half a minute, for ExecStartPost= or a startup probe."},
     {"segments", "Watch", "", "list; rm NAME removes", "[--json]", 0, 0, segments_main, NULL},
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
      "starts a new segment."},
-    {"trip", "Steer", "", NULL, "DEST [--for T | --until-reset] [--reason TEXT]", 1, 1, trip_main,
+    {"trip", "Steer", "", NULL, "DEST[@ADDRESS] [--for T | --until-reset] [--reason TEXT]", 1, 1,
+     trip_main,
      "Opens the breaker as if it had tripped by itself; probes close it again. With --for it is\n"
-     "held open that long first."},
-    {"hold", "Steer", "", NULL, "DEST open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2,
-     hold_main, "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
-    {"reset", "Steer", "", NULL, "DEST | --all [--reason TEXT]", 0, 1, reset_main,
-     "Closes the breaker, ends a hold, forgets failures. Counters go on."},
+     "held open that long first. Under `breaker scope endpoint` DEST is all addresses together,\n"
+     "DEST@10.4.0.7:443 one of them."},
+    {"hold", "Steer", "", NULL,
+     "DEST[@ADDRESS] open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2, hold_main,
+     "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
+    {"reset", "Steer", "", NULL, "DEST[@ADDRESS] | --all [--reason TEXT]", 0, 1, reset_main,
+     "Closes the breaker, of DEST with those of its addresses, ends a hold, forgets failures.\n"
+     "Counters go on."},
     {"enable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, enable_main,
      "Ends `shearpin disable`."},
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
@@ -118,7 +144,8 @@ const struct command command_table[] = {
      "With DEST only there."},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
     {"help", NULL, NULL, "explain a command, the environment, exit statuses",
-     "[COMMAND | environment | exit]", 0, 1, help_main, NULL},
+     "[COMMAND | environment | exit | man | bash]", 0, 1, help_main,
+     "man prints shearpin(1), bash what bash completes with: source <(shearpin help bash)"},
 };
 const size_t command_total = sizeof command_table / sizeof *command_table;
 

@@ -46,6 +46,8 @@ static const struct option_row option_rows[] = {
     {"reason", 0, false, TEXT, AT(reason), "TEXT", "kept in the events, shown by status"},
     {"timeout", 0, false, TIME, AT(timeout), "T", "give up after T"},
     {"all", 0, false, FLAG, AT(all), NULL, "every destination"},
+    {"enforce", 0, false, FLAG, AT(enforce), NULL, "as the policy says, instead of observing"},
+    {"dry-run", 0, false, FLAG, AT(dry_run), NULL, "print it, change nothing"},
     {"root", 0, false, TEXT, AT(root), "DIR", "where systemd's directories begin, instead of /"},
     {"listen", 0, false, TEXT, AT(listen), "ADDRESS:PORT", "where; else 127.0.0.1:9464"},
     {"textfile", 0, false, TEXT, AT(textfile), "FILE", "write to FILE, whole or not at all"},
@@ -286,19 +288,30 @@ int options_read(struct cli *cli, int argc, char **argv)
     return status;
 }
 
-void options_help(const struct command *command)
+bool options_view(const struct command *command, size_t n, struct option_view *out)
 {
-    char left[64];
     for (int common = 0; common < 2; common++) {
         for (size_t i = 0; i < OPTION_ROWS; i++) {
             const struct option_row *row = &option_rows[i];
-            if (row->common != common || !option_taken(command, row))
+            if (row->common != common || !option_taken(command, row) || n-- > 0)
                 continue;
-            snprintf(left, sizeof left, "-%c, --%s %s", row->letter ? row->letter : '-', row->name,
-                     row->argument ? row->argument : "");
-            if (!row->letter)
-                memset(left, ' ', 4);
-            printf("  %-32s  %s\n", left, row->help);
+            *out =
+                (struct option_view){row->name, row->argument, row->help, row->letter, row->common};
+            return true;
         }
+    }
+    return false;
+}
+
+void options_help(const struct command *command)
+{
+    struct option_view o;
+    char left[64];
+    for (size_t i = 0; options_view(command, i, &o); i++) {
+        snprintf(left, sizeof left, "-%c, --%s %s", o.letter ? o.letter : '-', o.name,
+                 o.argument ? o.argument : "");
+        if (!o.letter)
+            memset(left, ' ', 4);
+        printf("  %-32s  %s\n", left, o.help);
     }
 }

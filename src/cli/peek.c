@@ -10,6 +10,9 @@
 
 #define PEEK_STEP 1024u /* connections a read */
 
+_Static_assert(sizeof((struct peek){0}.sleepers) / sizeof(struct peek_sleeper) == SP_SLEEPERS,
+               "all");
+
 /* The other side may be anything: what it says is bounded, and what does not fit is left out. */
 struct peek_side {
     pid_t pid;
@@ -55,7 +58,19 @@ static void peek_keep(struct peek *peek, const struct peek_side *side, const str
                                                     .dest = conn->dest,
                                                     .flags = conn->flags,
                                                     .word = conn->word,
-                                                    .cookie = conn->cookie};
+                                                    .cookie = conn->cookie,
+                                                    .limit = conn->limit * SP_LIMIT_UNIT,
+                                                    .hold = conn->hold * SP_LIMIT_UNIT};
+}
+
+static void peek_sleepers(struct peek *peek, const struct sp_here *here)
+{
+    for (unsigned i = 0; i < SP_SLEEPERS; i++) {
+        const struct sp_sleeper *s = &here->sleepers[i];
+        if (s->tid != 0 && s->dest < SP_DESTS_MAX)
+            peek->sleepers[peek->sleeper_count++] = (struct peek_sleeper){
+                .tid = s->tid, .why = s->why, .dest = s->dest, .fd = s->fd, .since = s->since};
+    }
 }
 
 static int peek_conns(struct peek *peek, const struct peek_side *side, uint32_t high)
@@ -96,6 +111,7 @@ int peek_take(struct peek *peek, const struct sp_segment *segment, uint32_t slot
                              .fds = (uintptr_t)here.fds,
                              .conns = (uintptr_t)here.conns,
                              .fd_max = here.fd_max};
+    peek_sleepers(peek, &here);
     return peek_conns(peek, &side, high);
 }
 

@@ -12,11 +12,21 @@ struct peek_conn {
     uint32_t flags;  /* SP_CONN_... */
     uint64_t word;   /* sp_turn_of(), sp_turn_since() */
     uint64_t cookie; /* SO_COOKIE; 0: not asked yet */
+    uint64_t limit;  /* ns: how long the turn may last; 0: as long as it likes */
+    uint64_t hold;   /* ns: injected, the answer is not to be seen earlier */
+};
+
+struct peek_sleeper { /* a thread asleep in one of our wrappers */
+    uint32_t tid, why, dest;
+    int fd;
+    uint64_t since;
 };
 
 struct peek {
     struct peek_conn *conns;
     size_t count;
+    struct peek_sleeper sleepers[64];
+    size_t sleeper_count;
 };
 
 /* Looks into the process of this slot. Returns 0, or an errno: EPERM when the kernel does not let

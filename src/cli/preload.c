@@ -47,8 +47,7 @@ static bool preload_ours(const char *element)
     return strcmp(base ? base + 1 : element, PRELOAD_NAME) == 0;
 }
 
-/* "library:a:b" from what LD_PRELOAD says now. */
-static char *preload_joined(const char *library, const char *before)
+char *preload_joined(const char *library, const char *before)
 {
     size_t size = strlen(library) + strlen(before) + 2;
     char *kept = strdup(before), *all = malloc(size);

@@ -11,6 +11,10 @@
  * says where it was looked for. */
 bool preload_find(char *out, size_t size);
 
+/* "library:a:b" from the LD_PRELOAD of before, with us in it once. NULL: no memory; else free it.
+ */
+char *preload_joined(const char *library, const char *before);
+
 /* Puts it first in LD_PRELOAD, keeps what was there, never twice. False when that cannot work:
  * `why` says so. */
 bool preload_set(const char *library, const char **why);

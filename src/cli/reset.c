@@ -3,9 +3,22 @@
 #include "cli/say.h"
 #include "cli/steer.h"
 
+/* With a destination, its addresses that have a breaker of their own. */
+static void reset_endpoints(const struct steer *steer)
+{
+    struct sp_call call = steer->call;
+    for (uint32_t i = 0; i < SP_ENDPOINTS; i++) {
+        call.endpoint = sp_endpoint_of(call.segment, call.index, i, NULL);
+        if (call.endpoint)
+            sp_breaker_reset(&call);
+    }
+}
+
 static void reset_one(const struct cli *cli, struct steer *steer)
 {
     sp_breaker_reset(&steer->call);
+    if (!steer->address[0])
+        reset_endpoints(steer);
     steer_note(cli, steer, SP_EVENT_RESET, SP_STATE_CLOSED, 0);
     if (!cli->quiet)
         printf("%s  %s -> closed\n", steer_name(steer), sp_state_words[steer->before]);

@@ -163,6 +163,15 @@ bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t
     return true;
 }
 
+bool setting_where(const struct setting_view *view, size_t key, char *out, size_t size)
+{
+    struct setting_origin origin = setting_origin(view, key);
+    if (origin.from == SETTING_INITIAL)
+        return false;
+    setting_origin_text(origin, out, size);
+    return true;
+}
+
 /* --- lines --- */
 
 struct setting_line {

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/say.h"
+#include "cli/waiting.h"
+
 #include "cli/json.h"
 
 /* Marks the destinations that are named on the line, all when none is. */
@@ -43,11 +46,18 @@ int status_main(struct cli *cli)
     struct look look;
     bool chosen[SP_DESTS_MAX];
     uint32_t index;
-    int status = where_attach(cli, &segment);
+    int status = CLI_OK;
+    if (cli->waiting && cli->count > 1) {
+        say_error("--waiting is for one DEST, or for all");
+        return CLI_USAGE;
+    }
+    status = where_attach(cli, &segment);
     for (int w = 0; status == CLI_OK && w < cli->count; w++) /* before the pause, not after it */
         status = where_dest(cli, &segment, cli->words[w], &index);
     if (status != CLI_OK)
         return status;
+    if (cli->waiting)
+        return waiting_say(cli, &segment, cli->count ? &index : NULL);
     look_take(&look, &segment, cli->interval);
     status = status_choose(cli, &look, chosen);
     if (status == CLI_OK && cli->json) {

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cli/endpoints.h"
 #include "cli/event.h"
 #include "cli/json.h"
 #include "cli/objective.h"
@@ -166,6 +167,7 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     json_word(json, "why", why);
     status_json_counters(json, d);
     status_json_sides(json, d);
+    endpoints_json(json, look, d);
     status_json_slo(json, look, d);
     json_close(json, '}');
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/endpoints.h"
 #include "cli/event.h"
 #include "cli/objective.h"
 #include "cli/say.h"
@@ -89,6 +90,19 @@ static void status_slo(const struct look *look, const struct look_dest *d, struc
                     OBJECTIVE_VALUE(&o.condition, &o.measured));
 }
 
+/* Where each address has a breaker of its own. */
+static void status_endpoints(const struct look *look, const struct look_dest *d,
+                             struct sp_text_out *text)
+{
+    struct sp_scope_count count = endpoints_count(look, d);
+    if (count.out == 0)
+        return;
+    sp_text_put(text, "%s%u of %s out", text->length ? "; " : "", count.out,
+                say_count((char[64]){0}, 64, count.known, "address"));
+    if (count.out > count.most)
+        sp_text_put(text, ", more than %u: all are let through", count.most);
+}
+
 void status_why(const struct look *look, const struct look_dest *d, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -96,6 +110,7 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
     uint64_t late = look_sum(d->shown.observed.late, SP_DEADLINE_COUNT);
     status_operator(look, d, &text);
     status_breaker(d, &text);
+    status_endpoints(look, d, &text);
     const char *sep = text.length ? "; " : "";
     if (d->waiting)
         sp_text_put(&text, "%s%u waiting for a place", sep, d->waiting);

@@ -6,26 +6,60 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "cli/say.h"
 
 void steer_dest(struct steer *steer, uint32_t index)
 {
     struct sp_breaker_view view;
     where_call(&steer->call, &steer->segment, index, &steer->guards);
+    steer->address[0] = 0;
     steer->call.random = sp_mix(steer->call.now);
     sp_breaker_look(&steer->call, &view);
     steer->before = view.state;
 }
 
+/* The address behind the @ of payments@10.4.0.7:443. */
+static int steer_endpoint(struct steer *steer, const char *text)
+{
+    struct sp_breaker_view view;
+    struct sp_addr address;
+    char safe[4 * SP_ADDR_TEXT_SIZE];
+    struct sp_aim aim = {SP_NO_ENDPOINT, 0};
+    if (sp_addr_parse(text, strlen(text), &address))
+        aim = sp_endpoint_aim(&steer->segment, steer->call.index, &address, steer->call.now, false,
+                              NULL);
+    steer->call.endpoint = sp_endpoint_at(&steer->segment, aim);
+    if (!steer->call.endpoint) {
+        say_error("%s has no breaker for %s; `shearpin status %s` lists those that it has",
+                  steer_name(steer), say_safe(safe, sizeof safe, text, SP_ADDR_TEXT_SIZE - 1),
+                  steer_name(steer));
+        return CLI_UNKNOWN;
+    }
+    sp_addr_format(&address, steer->address, sizeof steer->address);
+    sp_breaker_look(&steer->call, &view);
+    steer->before = view.state;
+    return CLI_OK;
+}
+
 int steer_begin(struct cli *cli, struct steer *steer, const char *name)
 {
     uint32_t index = 0;
+    char dest[SP_NAME_SIZE];
+    const char *at = strchr(name, '@');
+    size_t length = at ? (size_t)(at - name) : strlen(name);
+    bool address = at && length < sizeof dest;
     int status = where_attach(cli, &steer->segment);
+    if (address) {
+        memcpy(dest, name, length);
+        dest[length] = 0;
+    }
     if (status == CLI_OK)
-        status = where_dest(cli, &steer->segment, name, &index);
-    if (status == CLI_OK)
-        steer_dest(steer, index);
-    return status;
+        status = where_dest(cli, &steer->segment, address ? dest : name, &index);
+    if (status != CLI_OK)
+        return status;
+    steer_dest(steer, index);
+    return address ? steer_endpoint(steer, at + 1) : CLI_OK;
 }
 
 int steer_until(const struct cli *cli, const struct steer *steer, uint64_t *until)
@@ -53,21 +87,30 @@ void steer_note(const struct cli *cli, struct steer *steer, enum sp_event_kind k
                              .to = (uint8_t)to,
                              .reason = SP_TRIP_OPERATOR,
                              .a = until};
-    if (cli->reason) {
+    struct sp_text_out text = sp_text_out(event.text, sizeof event.text);
+    if (dest && steer->address[0])
+        sp_text_put(&text, "%s%s", steer->address, cli->reason ? ": " : "");
+    if (cli->reason)
+        sp_text_put(&text, "%s", cli->reason);
+    if (cli->reason)
         strlcpy(note.reason, cli->reason, sizeof note.reason);
-        strlcpy(event.text, cli->reason, sizeof event.text);
-    }
     if (dest) {
         memcpy(event.destination, dest->name, sizeof event.destination);
-        sp_steer_write(dest, &note);
+        if (!steer->address[0]) /* the note is the destination's */
+            sp_steer_write(dest, &note);
     }
     sp_event_write(&steer->segment, &event);
 }
 
 const char *steer_name(const struct steer *steer)
 {
-    static char safe[4 * SP_NAME_SIZE + 1];
-    return say_safe(safe, sizeof safe, steer->call.dest->name, SP_NAME_SIZE);
+    static char safe[4 * SP_NAME_SIZE + SP_ADDR_TEXT_SIZE + 2];
+    say_safe(safe, sizeof safe, steer->call.dest->name, SP_NAME_SIZE);
+    if (steer->address[0]) {
+        strlcat(safe, "@", sizeof safe);
+        strlcat(safe, steer->address, sizeof safe);
+    }
+    return safe;
 }
 
 void steer_warn(const struct cli *cli, const struct steer *steer)

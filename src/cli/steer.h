@@ -3,6 +3,7 @@
 #ifndef SHEARPIN_CLI_STEER_H
 #define SHEARPIN_CLI_STEER_H
 
+#include "base/addr.h"
 #include "cli/where.h"
 #include "shearpin/guard.h"
 
@@ -10,10 +11,12 @@ struct steer {
     struct sp_segment segment;
     struct sp_guards guards;
     struct sp_call call;
+    char address[SP_ADDR_TEXT_SIZE]; /* of one endpoint; "": the whole destination */
     enum sp_state before;
 };
 
-/* Attaches the segment and finds the destination. Returns CLI_OK or the exit status. */
+/* Attaches the segment and finds the destination, or with DEST@ADDRESS one of its endpoints.
+ * Returns CLI_OK or the exit status. */
 int steer_begin(struct cli *cli, struct steer *steer, const char *name);
 /* The same for one more destination of an attached segment. */
 void steer_dest(struct steer *steer, uint32_t index);

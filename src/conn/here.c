@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "conn/names.h"
@@ -64,6 +65,7 @@ void sp_here_after_fork(void)
         sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
     }
+    memset(sp_here.sleepers, 0, sizeof sp_here.sleepers);
     atomic_store(&sp_due_watched, 0);
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
@@ -100,6 +102,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
                              .alive = here_alive,
                              .wake = sp_here.wake};
+    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX)
+        call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
     if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
@@ -120,7 +124,7 @@ static int here_learn(const struct sp_addr *address, const char *name, uint32_t 
 /* Matches under the policy in force; a reload meanwhile makes it look again. With no address, what
  * is asked about is the first name, before it is looked up. */
 static int here_match(const struct sp_addr *address, const char *const *names, size_t count,
-                      uint16_t port)
+                      uint16_t port, bool learn)
 {
     for (int i = 0; i < 8; i++) {
         uint64_t word;
@@ -131,7 +135,7 @@ static int here_match(const struct sp_addr *address, const char *const *names, s
                             : sp_policy_match_name(policy, names[0], port);
         const struct sp_row *row = index < 0 ? NULL : sp_policy_row(policy, (size_t)index);
         int state = row ? row->state : -1, own = -1;
-        bool learns = row && address && policy->learn != 0;
+        bool learns = row && learn && policy->learn != 0;
         if (!sp_segment_steady(&sp_here.segment, word))
             continue;
         if (learns)
@@ -141,14 +145,24 @@ static int here_match(const struct sp_addr *address, const char *const *names, s
     return -1;
 }
 
-int sp_here_route(const struct sp_addr *address)
+static int here_of(const struct sp_addr *address, bool learn)
 {
     char text[SP_NAMES_EACH][SP_NAMES_TEXT];
     const char *names[SP_NAMES_EACH];
     size_t count = address->family == SP_FAMILY_UNIX ? 0 : sp_names_of(address, text);
     for (size_t i = 0; i < count; i++)
         names[i] = text[i];
-    int dest = here_match(address, names, count, 0);
+    return here_match(address, names, count, 0, learn);
+}
+
+int sp_here_destination(const struct sp_addr *address)
+{
+    return here_of(address, false);
+}
+
+int sp_here_route(const struct sp_addr *address)
+{
+    int dest = here_of(address, true);
     if (dest < 0)
         sp_count(&sp_here.segment.head->unmatched, 1);
     return dest;
@@ -156,7 +170,7 @@ int sp_here_route(const struct sp_addr *address)
 
 int sp_here_route_name(const char *name, uint16_t port)
 {
-    return here_match(NULL, &name, 1, port);
+    return here_match(NULL, &name, 1, port, false);
 }
 
 void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act)
@@ -172,7 +186,9 @@ void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_a
             continue;
         if (ordinal == 0)
             ordinal = atomic_fetch_add(&call->dest->ordinal, 1) + 1;
-        if (sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
-            sp_count(&shard->injected[fault->kind], 1);
+        if (!sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
+            continue;
+        SP_PROBE(fault, call->dest->name, fault->kind, ordinal);
+        sp_count(&shard->injected[fault->kind], 1);
     }
 }

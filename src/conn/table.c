@@ -62,6 +62,7 @@ struct sp_conn *sp_conn_new(void)
     atomic_store(&conn->flags, 0);
     atomic_store(&conn->fd, UINT32_MAX);
     conn->cookie = 0;
+    conn->aim = (struct sp_aim){SP_NO_ENDPOINT, 0};
     conn->lease = SP_NO_LEASE;
     conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
     conn->response = conn->total = conn->drawn = 0;

@@ -3,7 +3,21 @@
 
 #include <string.h>
 
+#include "base/addr.h"
+#include "base/probe.h"
+
 #define WAIT_MS_MAX ((int32_t)1 << 30) /* beyond it, differences of 32-bit ms mean nothing */
+
+/* The text of the event is the address, where each has a breaker of its own. */
+static void breaker_whose(const struct sp_call *call, char *out, size_t size)
+{
+    struct sp_addr address;
+    if (!call->endpoint)
+        return;
+    uint32_t index = (uint32_t)(call->endpoint - call->segment->endpoints);
+    if (sp_endpoint_of(call->segment, call->index, index, &address))
+        sp_addr_plain(&address, out, size);
+}
 
 void breaker_event(const struct sp_call *call, struct sp_breaker from, struct sp_breaker to,
                    enum sp_trip reason, uint64_t a, uint64_t b)
@@ -14,7 +28,9 @@ void breaker_event(const struct sp_call *call, struct sp_breaker from, struct sp
                              .reason = (uint8_t)reason,
                              .a = a,
                              .b = b};
+    SP_PROBE(transition, call->dest->name, from.state, to.state, reason);
     memcpy(event.destination, call->dest->name, sizeof event.destination);
+    breaker_whose(call, event.text, sizeof event.text);
     sp_event_write(call->segment, &event);
 }
 

@@ -2,6 +2,8 @@
  * A guard that refuses gives back what the ones before it took. */
 #include "shearpin/guard.h"
 
+#include "base/probe.h"
+
 static struct sp_shard *order_shard(const struct sp_call *call)
 {
     return sp_segment_shard(call->segment, call->dest);
@@ -55,6 +57,28 @@ void sp_order_closed(const struct sp_call *call, uint64_t stood)
         order_write(call, SP_OUTCOME_OK, stood, (struct sp_note){.kind = SP_ENTRY_CLOSED});
 }
 
+static bool order_scoped(const struct sp_call *call, const struct sp_permit *permit)
+{
+    return call->endpoint || permit->endpoint;
+}
+
+static void order_return(const struct sp_call *call, const struct sp_permit *permit)
+{
+    if (order_scoped(call, permit))
+        sp_scope_return(call, permit);
+    else
+        sp_breaker_return(call, permit);
+}
+
+static void order_tell(const struct sp_call *call, const struct sp_permit *permit,
+                       enum sp_outcome outcome, uint64_t duration)
+{
+    if (order_scoped(call, permit))
+        sp_scope_settle(call, permit, outcome, duration);
+    else
+        sp_breaker_settle(call, permit, outcome, duration);
+}
+
 /* In observe mode the call goes on in the shadow: without a vote, and counted as detected by the
  * first guard that would have stopped it. */
 static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
@@ -63,7 +87,7 @@ static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
     bool observed = order_observes(call);
     bool again = observed && admission->permit.kind == SP_PERMIT_SHADOW;
     struct sp_shard *shard = order_shard(call);
-    sp_breaker_return(call, &admission->permit);
+    order_return(call, &admission->permit);
     unsigned side = order_side_of(call);
     admission->permit =
         (struct sp_permit){.kind = observed ? SP_PERMIT_SHADOW : SP_PERMIT_NONE, .side = side & 3};
@@ -72,8 +96,10 @@ static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
     if (!again && call->guards->journal && !observed)
         order_write(call, SP_OUTCOME_REJECTED_BREAKER + (verdict - SP_REFUSED_BREAKER), 0,
                     (struct sp_note){.kind = connecting ? SP_ENTRY_CONNECT : SP_ENTRY_EXCHANGE});
-    if (!again)
+    if (!again) {
+        SP_PROBE(reject, call->dest->name, verdict, connecting, observed);
         sp_count(observed ? &shard->detected[verdict - 1] : &shard->rejected[verdict - 1], 1);
+    }
     return observed ? SP_PASS : verdict;
 }
 
@@ -83,7 +109,8 @@ static enum sp_verdict order_breaker(const struct sp_call *call, bool connecting
                                      struct sp_admission *admission)
 {
     bool established = call->guards->breaker.established == SP_ESTABLISHED_PASS && !connecting;
-    enum sp_verdict verdict = sp_breaker_admit(call, &admission->permit);
+    enum sp_verdict verdict = call->endpoint ? sp_scope_admit(call, &admission->permit)
+                                             : sp_breaker_admit(call, &admission->permit);
     admission->permit.side = order_side_of(call) & 3;
     if (verdict == SP_PASS)
         return SP_PASS;
@@ -148,7 +175,7 @@ static enum sp_verdict order_end(const struct sp_call *call, bool connecting, st
 {
     if (verdict ==
         SP_WAIT) { /* nothing is held asleep but a turn: a probe is another's meanwhile */
-        sp_breaker_return(call, &admission->permit);
+        order_return(call, &admission->permit);
         admission->permit = (struct sp_permit){.kind = SP_PERMIT_NONE};
     } else if (wait && (wait->began || wait->token)) {
         order_end_wait(call, connecting, wait, verdict != SP_PASS);
@@ -207,6 +234,8 @@ static void order_count(const struct sp_call *call, const struct sp_permit *perm
         sp_count(connecting ? &shard->connect_time[sp_bin_of(duration)]
                             : &shard->answer_time[sp_bin_of(duration)],
                  1);
+    else
+        SP_PROBE(outcome, call->dest->name, outcome, duration, connecting);
     if (permit->side == SP_SIDE_NONE || call->guards->share == 0)
         return;
     struct sp_side *side = order_side(call, permit->side);
@@ -239,13 +268,13 @@ bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit,
         return false; /* the first exchange settles it, and tells if it came too late */
     if (outcome == SP_OUTCOME_OK)
         atomic_store_explicit(&order_shard(call)->last_success, call->now, memory_order_relaxed);
-    sp_breaker_settle(call, permit, judged, duration);
+    order_tell(call, permit, judged, duration);
     return true;
 }
 
 void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit)
 {
-    sp_breaker_return(call, permit);
+    order_return(call, permit);
     if (permit->kind != SP_PERMIT_SHADOW) /* which may have got none */
         sp_rate_give(call);
 }
@@ -254,10 +283,10 @@ void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
                    enum sp_outcome outcome)
 {
     sp_count(&order_shard(call)->exchanges[outcome], 1);
-    sp_breaker_settle(call, permit, outcome, 0);
+    order_tell(call, permit, outcome, 0);
 }
 
 void sp_order_return(const struct sp_call *call, const struct sp_permit *permit)
 {
-    sp_breaker_return(call, permit);
+    order_return(call, permit);
 }

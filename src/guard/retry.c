@@ -130,7 +130,7 @@ static void retry_story(const struct sp_retry *retry, uint32_t others, char *out
                                      retry->failed[i], sp_outcome_word(i));
     }
     if (others > 0 && used < size)
-        snprintf(out + used, size - used, "; as %u others", others);
+        snprintf(out + used, size - used, "; %u others too", others);
 }
 
 static void retry_tell(const struct sp_call *call, const struct sp_retry *retry)

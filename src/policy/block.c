@@ -13,7 +13,7 @@
 #include <string.h>
 
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
-static_assert(sizeof(struct sp_row) == 352 && sizeof(struct sp_match) == 36 &&
+static_assert(sizeof(struct sp_row) == 368 && sizeof(struct sp_match) == 36 &&
                   sizeof(struct sp_setting) == 8 && sizeof(struct sp_condition) == 24,
               "the layout of blocks in segments");
 

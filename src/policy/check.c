@@ -59,6 +59,18 @@ static bool check_trips(const struct check *check)
            0;
 }
 
+/* Words that say how a guard works that is not there. */
+static void check_idle(const struct check *check, size_t key, bool works, const char *what)
+{
+    char title[64];
+
+    if (works || !check_set(check, key) || check_value(check, key) == 0)
+        return;
+    keys_title(key, title, sizeof title);
+    report_warning(check->reader, check_place(check, key), "'%s': %s does nothing: %s",
+                   check->row->name, title, what);
+}
+
 static void check_deadlines(const struct check *check)
 {
     char total[32], other[32];
@@ -88,8 +100,11 @@ static void check_breaker(const struct check *check)
                        "'%s': breaker giveup %s is shorter than deadline response %s",
                        check->row->name, check_text(check, KEY_GIVEUP, own),
                        check_text(check, KEY_RESPONSE, other));
-    for (size_t key = KEY_OPEN; key <= KEY_ESTABLISHED; key++) {
-        if (check_trips(check) || !check_set(check, key) || check_set(check, KEY_STREAK))
+    check_idle(check, KEY_EJECT, check_value(check, KEY_SCOPE) == SP_SCOPE_ENDPOINT,
+               "the breaker is the destination's; say scope endpoint");
+    for (size_t key = KEY_OPEN; key <= KEY_SCOPE; key++) {
+        if (key == KEY_PASS || check_trips(check) || !check_set(check, key) ||
+            check_set(check, KEY_STREAK))
             continue;
         report_warning(check->reader, check_place(check, key),
                        "'%s': the breaker never trips: it has no streak, rate or slow",
@@ -130,18 +145,6 @@ static void check_cap(const struct check *check)
                            caps[i] == KEY_CAP ? "" : " ", (unsigned long long)cap,
                            (unsigned long long)limit.rlim_cur);
     }
-}
-
-/* Words that say how a guard works that is not there. */
-static void check_idle(const struct check *check, size_t key, bool works, const char *what)
-{
-    char title[64];
-
-    if (works || !check_set(check, key) || check_value(check, key) == 0)
-        return;
-    keys_title(key, title, sizeof title);
-    report_warning(check->reader, check_place(check, key), "'%s': %s does nothing: %s",
-                   check->row->name, title, what);
 }
 
 static void check_queues(const struct check *check)
@@ -290,6 +293,21 @@ static void check_matches(const struct check *check)
     }
 }
 
+/* Only names are looked up; `*` may be one. */
+static void check_lookup(const struct check *check)
+{
+    bool named = check->row->match_count == 0; /* said already */
+
+    for (size_t i = 0; i < check->row->match_count; i++) {
+        uint8_t kind = sp_policy_match_at(check->policy, check->row->match_first + i)->kind;
+
+        named = named || kind == SP_MATCH_NAME || kind == SP_MATCH_ANY;
+    }
+    check_idle(check, KEY_STALE, named,
+               "no name matches the destination, and only names are"
+               " looked up");
+}
+
 static void check_row(const struct check *check)
 {
     if (check->reader->broken[check->index])
@@ -302,6 +320,7 @@ static void check_row(const struct check *check)
     check_exchange(check);
     check_cap(check);
     check_queues(check);
+    check_lookup(check);
     check_retry(check);
 }
 

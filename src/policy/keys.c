@@ -17,6 +17,7 @@ static const char *const keys_exchanges[] = {"answer", "none", "greeting", NULL}
 static const char *const keys_successes[] = {"answer", "connect", NULL};
 const char *const sp_established_words[SP_ESTABLISHED_COUNT] = {"fail", "pass"};
 static const char *const keys_establisheds[] = {"fail", "pass", NULL};
+static const char *const keys_scopes[] = {"destination", "endpoint", NULL};
 static const char *const keys_flags[] = {"off", "on", NULL};
 
 static_assert(sizeof keys_modes / sizeof *keys_modes == SP_MODE_COUNT + 1, "every mode");
@@ -24,6 +25,7 @@ static_assert(sizeof keys_exchanges / sizeof *keys_exchanges == SP_EXCHANGE_COUN
 static_assert(sizeof keys_successes / sizeof *keys_successes == SP_SUCCESS_COUNT + 1, "all");
 static_assert(sizeof keys_establisheds / sizeof *keys_establisheds == SP_ESTABLISHED_COUNT + 1,
               "all");
+static_assert(sizeof keys_scopes / sizeof *keys_scopes == SP_SCOPE_COUNT + 1, "all");
 
 const char sp_rate_units[] = "smh";
 static_assert(sizeof sp_rate_units == SP_RATE_UNITS + 1, "all");
@@ -45,9 +47,8 @@ static_assert(sizeof sp_rate_units == SP_RATE_UNITS + 1, "all");
         "retry", dot "on", SP_KEY_OUTCOMES, AT(retry[n].on), 0, 1, KEYS_FAILURES, RETRY_ON, NULL, \
             retry_on                                                                              \
     }
-#define RETRY_ON                                                                               \
-    (SP_OUTCOME_BIT(REFUSED) | SP_OUTCOME_BIT(UNREACHABLE) | SP_OUTCOME_BIT(CONNECT_TIMEOUT) | \
-     SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
+#define RETRY_ON \
+    (SP_OUTCOME_BIT(REFUSED) | SP_OUTCOME_BIT(CONNECT_TIMEOUT) | SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
 #define KEYS_FAILURES ((1u << SP_OUTCOME_REJECTED_BREAKER) - 1)
 
 static const char retry_tries[] = "tries of a connect or look-up after the first: retry 2";
@@ -116,6 +117,13 @@ const struct sp_key sp_keys[] = {
                          "what an open breaker does to connections that stand already"},
     [KEY_PASS] = {"breaker", "pass", SP_KEY_FLAG, AT(pass), 0, 0, 1, 0, keys_flags,
                   "the breaker only reports: while it is open everything passes"},
+    [KEY_SCOPE] = {"breaker", "scope", SP_KEY_WORD_U32, AT(breaker.scope), 1, 0, SP_SCOPE_COUNT - 1,
+                   SP_SCOPE_DESTINATION, keys_scopes,
+                   "one breaker for the destination, or one for each of its addresses"},
+    [KEY_EJECT] = {"breaker", "eject", SP_KEY_SHARE, AT(breaker.eject), 1, 1, SP_SHARE_ALL,
+                   SP_SHARE_ALL, NULL,
+                   "with scope endpoint: share of the addresses that may be out at once, at least "
+                   "one; when more are, all are let through"},
 
     [KEY_CAP] = {"cap", "connections", SP_KEY_COUNT_U32, AT(cap[SP_CAP_CONNECTIONS]), 1, 1, 4096, 0,
                  NULL, "connections at the same time, over all processes of the segment"},
@@ -134,6 +142,10 @@ const struct sp_key sp_keys[] = {
     [KEY_LIMIT_WAIT] = {"limit", "wait", SP_KEY_TIME, AT(limit_wait), 0, SP_MS, HOUR, 0, NULL,
                         "longest wait of a blocking call until the rate allows it"},
 
+    [KEY_STALE] = {"lookup", "stale", SP_KEY_TIME, AT(lookup_stale), 0, SP_SECOND, 30 * DAY, 0,
+                   NULL,
+                   "when a look-up fails, the last good addresses answer, if they are no older"},
+
     [KEY_JOURNAL] = {"journal", "", SP_KEY_SIZE, AT(journal), 1, 4096, 256 << 20, 0, NULL,
                      "writes down how calls came out, 16 bytes each, for whatif; of all sizes the "
                      "largest is the segment's"},
@@ -150,7 +162,7 @@ const struct sp_key sp_keys[] = {
 const size_t sp_key_total = KEY_COUNT;
 
 static_assert(sizeof sp_keys / sizeof *sp_keys == KEY_COUNT, "a row for every id");
-static_assert(sizeof(struct sp_guards) == 288, "no hidden padding: the digest reads it as bytes");
+static_assert(sizeof(struct sp_guards) == 304, "no hidden padding: the digest reads it as bytes");
 
 #define RETRY_FORM(n)                                                           \
     {                                                                           \

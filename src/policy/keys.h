@@ -33,6 +33,8 @@ enum keys_id {
     KEY_ON,
     KEY_ESTABLISHED,
     KEY_PASS,
+    KEY_SCOPE,
+    KEY_EJECT,
     KEY_CAP,
     KEY_CONNECTING,
     KEY_INFLIGHT,
@@ -40,6 +42,7 @@ enum keys_id {
     KEY_LIMIT,
     KEY_BURST,
     KEY_LIMIT_WAIT,
+    KEY_STALE,
     KEY_JOURNAL,
     KEY_RETRY, /* four keys a line, SP_RETRY_LINES lines */
     KEY_RETRY_BACKOFF,

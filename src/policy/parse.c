@@ -14,7 +14,8 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"fallback", ""}, {"lookup", ""}, {"split", ""}, {"breaker", "scope"}, {"breaker", "eject"},
+    {"fallback", ""},
+    {"split", ""},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
 
@@ -229,6 +230,7 @@ static const char *parse_example(const char *directive)
     return strcmp(directive, "deadline") == 0  ? "deadline connect 250ms  response 2s"
            : strcmp(directive, "breaker") == 0 ? "breaker streak 5  open 1s..60s"
            : strcmp(directive, "limit") == 0   ? "limit 100/s  burst 20"
+           : strcmp(directive, "lookup") == 0  ? "lookup stale 10m"
            : strcmp(directive, "retry") == 0   ? "retry 2  backoff 50ms..1s  on refused,timeout"
                                                : "cap 64";
 }

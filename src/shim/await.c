@@ -26,7 +26,7 @@ void sp_await_wake(sp_half *bell, uint32_t bits)
 }
 
 /* No wait lasts longer than the program's own timeout for sends and connects, or than itself. */
-void sp_await_begin(struct sp_await *sleep, int fd, struct sp_wait *wait)
+void sp_await_begin(struct sp_await *sleep, uint32_t dest, int fd, struct sp_wait *wait)
 {
     struct timeval own = {0, 0};
     socklen_t length = sizeof own;
@@ -38,6 +38,7 @@ void sp_await_begin(struct sp_await *sleep, int fd, struct sp_wait *wait)
     if (sp_here.deadline < wait->end)
         wait->end = sp_here.deadline;
     sigfillset(&all);
+    sleep->noted = sp_sleeper_enter(SP_ASLEEP_PLACE, dest, fd, wait->began);
     sleep->masked = sigprocmask(SIG_BLOCK, &all, &sleep->mask) == 0;
 }
 
@@ -55,6 +56,8 @@ bool sp_await(const struct sp_await *sleep, const struct sp_wait *wait)
 {
     uint64_t now = sp_now(), slice = now + SP_QUEUE_SLICE;
     struct timespec time = {0, 0};
+    if (sleep->noted)
+        atomic_store(&sleep->noted->why, wait->bell ? SP_ASLEEP_PLACE : SP_ASLEEP_RATE);
     if (wait->bell)
         await_bell(wait);
     else if (wait->wake > now) /* a token: nobody rings for it */
@@ -67,7 +70,16 @@ bool sp_await(const struct sp_await *sleep, const struct sp_wait *wait)
 void sp_await_end(const struct sp_await *sleep)
 {
     int error = errno;
+    sp_sleeper_leave(sleep->noted);
     if (sleep->masked)
         sigprocmask(SIG_SETMASK, &sleep->mask, NULL);
     errno = error;
+}
+
+bool sp_await_pause(enum sp_asleep why, uint32_t dest, int fd, uint64_t until)
+{
+    struct sp_sleeper *noted = sp_sleeper_enter(why, dest, fd, sp_now());
+    bool slept = sp_socket_sleep(until);
+    sp_sleeper_leave(noted);
+    return slept;
 }

@@ -1,4 +1,5 @@
 /* blocking.c - the kernel's connect on a socket that blocks, within its deadline. */
+#include "shim/await.h"
 #include "shim/connect.h"
 
 #include <errno.h>
@@ -101,7 +102,7 @@ int sp_connect_delay(const struct attempt *a, int result)
     int error = errno;
     uint64_t until = sp_turn_since(a->word) + a->delay;
     bool late = until > a->due;
-    if (!sp_socket_sleep(late ? a->due : until))
+    if (!sp_await_pause(SP_ASLEEP_INJECTED, a->conn->dest, a->fd, late ? a->due : until))
         return -1;
     if (late) {
         struct sockaddr none = {.sa_family = AF_UNSPEC};

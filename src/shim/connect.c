@@ -58,6 +58,12 @@ static int connect_finish(const struct attempt *a, const struct sp_call *call, b
     return error;
 }
 
+static int connect_fault(const struct attempt *a)
+{
+    errno = a->fault;
+    return -1;
+}
+
 static int connect_run(struct attempt *a, const struct sp_call *call,
                        const struct sp_admission *admission)
 {
@@ -74,10 +80,15 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
      * thread, leaves nothing behind that close() would not give back. */
     if (sp_conn_drop(conn))
         sp_turn_over(conn, sp_now());
-    int result = blocking ? sp_connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
+    int result = blocking   ? sp_connect_blocking(a)
+                 : a->fault ? connect_fault(a)
+                            : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
         result = sp_connect_delay(a, result);
-    int error = errno, told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
+    int error = errno;
+    if (result != 0 && !blocking && sp_pending_refused(conn, a->entry, a->fd, error))
+        error = EINPROGRESS;
+    int told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
     if (told != EINPROGRESS && told != EALREADY && told != EINTR)
         a->failed = told;
     errno = told ? told : error;
@@ -93,7 +104,7 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
     if (admission) {
         enum sp_outcome outcome = sp_socket_outcome(error, true);
         if (a->delay)
-            sp_socket_sleep(call->now + a->delay);
+            sp_await_pause(SP_ASLEEP_INJECTED, call->index, a->fd, call->now + a->delay);
         sp_order_settle(call, &admission->permit, true, outcome, 0);
         sp_cap_release(call, admission);
     }
@@ -133,6 +144,8 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
+    if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
+        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
     return true;
 }
 
@@ -143,7 +156,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
 {
     enum sp_verdict verdict = SP_WAIT;
     struct sp_await sleep;
-    sp_await_begin(&sleep, a->fd, wait);
+    sp_await_begin(&sleep, call->index, a->fd, wait);
     if (a->until < wait->end)
         wait->end = a->until;
     while (verdict == SP_WAIT) {
@@ -211,7 +224,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     a->delay = act.delay;
     if (a->delay)
         sp_here_own(&call, &room);
-    if (act.error)
+    a->fault = act.error;
+    if (act.error && (a->blocking || !sp_retry_wanted(call.guards)))
         return connect_refuse(a, &call, &admission, act.error);
     return connect_run(a, &call, &admission);
 }
@@ -228,7 +242,7 @@ static int connect_retry(struct attempt *a, uint32_t dest, bool *passed)
     sp_dial_begin(&dial, a->began, a->own);
     a->until = dial.retry.until;
     while (a->failed && sp_dial_next(&dial, a->failed, &at) == SP_NEXT_AGAIN &&
-           sp_socket_sleep(at) && sp_dial_clear(&dial, a->fd)) {
+           sp_await_pause(SP_ASLEEP_RETRY, dest, a->fd, at) && sp_dial_clear(&dial, a->fd)) {
         a->failed = 0;
         result = connect_guarded(a, dest, passed);
         if (*passed)

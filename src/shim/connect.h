@@ -18,8 +18,10 @@ struct attempt {
     uint64_t delay; /* injected: the result is not to be seen earlier */
     bool local;     /* a unix socket */
     bool blocking;
-    bool refused; /* a guard said no: this try was not made */
-    int failed;   /* what the network said to it; 0: nothing, or it is not known yet */
+    struct sockaddr_storage other; /* that it goes to instead, while its own address is out */
+    int fault;                     /* injected: what the network is to have said; 0: nothing */
+    bool refused;                  /* a guard said no: this try was not made */
+    int failed; /* what the network said to it; 0: nothing, or it is not known yet */
     /* over all tries of the call: */
     uint64_t began; /* the first that was made; 0: none was */
     uint64_t cookie;

@@ -72,7 +72,7 @@ static enum sp_verdict io_wait(struct sp_io *io, struct sp_wait *wait)
 {
     enum sp_verdict verdict = SP_WAIT;
     struct sp_await sleep;
-    sp_await_begin(&sleep, io->fd, wait);
+    sp_await_begin(&sleep, io->conn->dest, io->fd, wait);
     while (verdict == SP_WAIT && sp_await(&sleep, wait)) {
         if (sp_conn_entry(io->fd) == io->entry)
             verdict = sp_turn_ask(io->conn, sp_now(), wait, &io->began);

@@ -120,6 +120,32 @@ bool sp_pending_failed(struct sp_conn *conn, int fd)
     return rests;
 }
 
+static bool pending_refused(struct sp_conn *conn, int fd, int error)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    uint64_t at, now = sp_now(), word = atomic_load(&conn->word);
+    int pinned = pending_pin(conn, fd);
+    bool rests = pinned >= 0 && sp_turn_of(word) == SP_TURN_CONNECTING &&
+                 sp_dial_next(&p->dial, error, &at) == SP_NEXT_AGAIN &&
+                 sp_rest_begin(conn, word, sp_socket_outcome(error, true), at > now ? at - now : 0);
+    if (rests && !sp_dial_clear(&p->dial, pinned))
+        sp_pending_end(conn);
+    if (pinned >= 0)
+        REAL(close)(pinned);
+    return rests;
+}
+
+bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error)
+{
+    if (!(sp_conn_flags(conn) & SP_CONN_RETRY) ||
+        sp_socket_outcome(error, true) == SP_OUTCOME_COUNT ||
+        !sp_conn_hold(conn, (uint32_t)(entry >> 32)))
+        return false;
+    bool rests = pending_refused(conn, fd, error);
+    sp_fd_left(conn);
+    return rests;
+}
+
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd)
 {
     struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);

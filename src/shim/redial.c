@@ -8,7 +8,7 @@
 /* The guards as they are by now. An observed connection of `enforce N%` is never tried again. */
 static bool dial_call(const struct sp_dial *dial, struct sp_call *call, struct sp_guards *room)
 {
-    if (!sp_here_call(call, dial->dest, 0, sp_now(), room))
+    if (!sp_here_call(call, dial->dest, SP_NO_CONN, sp_now(), room))
         return false;
     uint32_t share = call->guards->share;
     if (share != 0 && dial->drawn && !sp_share_enforces(dial->drawn - 1, share)) {

@@ -60,6 +60,8 @@ void sp_pending_learnt(struct sp_conn *conn, int error);
 /* The kernel says that it failed, or it came up against its deadline. True: it rests, and the
  * program must not see it. False: nothing has changed, or it failed for good. */
 bool sp_pending_failed(struct sp_conn *conn, int fd);
+/* The same of a connect that failed at once. False: the program is told so at once. */
+bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error);
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd);
 /* Its rest is over: it is tried again. */
 void sp_pending_due(struct sp_conn *conn, uint64_t word);

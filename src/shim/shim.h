@@ -70,6 +70,12 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry);
 /* After the real close. */
 void sp_fd_left(struct sp_conn *conn);
 
+/* With `scope endpoint`: the address to connect to, `address` or another of its name in `room`; the
+ * connection and the call know its breaker from now on. (detour.c) */
+const struct sockaddr *sp_detour(int fd, struct sp_conn *conn, struct sp_call *call,
+                                 const struct sockaddr *address, socklen_t *length,
+                                 struct sockaddr_storage *room);
+
 /* The outcome of a pending connect becomes known: `error` 0 is success. Ends it when it failed. */
 void sp_connect_learnt(int fd, uint64_t entry, int error);
 

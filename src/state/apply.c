@@ -182,13 +182,14 @@ static void apply_histories_out(struct sp_segment *segment, const struct sp_poli
 /* A place that another name had. Its caps stay with the place, where leases of the former name may
  * still be given back, and the breaker's epoch rises, so that its permits count no more; all else
  * begins anew. */
-static void apply_rename(struct sp_dest *dest, const char *name)
+static void apply_rename(struct sp_segment *segment, struct sp_dest *dest, const char *name)
 {
     const size_t cell = offsetof(struct sp_dest, cell), caps = offsetof(struct sp_dest, caps),
                  behind = caps + sizeof dest->caps;
     if (strncmp(dest->name, name, SP_NAME_SIZE) == 0)
         return;
     if (dest->name[0] != 0) {
+        sp_endpoint_forget(segment, (uint32_t)(dest - segment->dests));
         struct sp_breaker old = sp_breaker_unpack(atomic_load(&dest->cell.word));
         memset((char *)dest + cell, 0, caps - cell);
         memset((char *)dest + behind, 0, sizeof *dest - behind);
@@ -236,7 +237,7 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
         struct sp_row *row = (struct sp_row *)(void *)((char *)copy + copy->rows) + i;
         struct sp_dest *dest = &segment->dests[place[i]];
         row->state = (uint16_t)place[i];
-        apply_rename(dest, row->name);
+        apply_rename(segment, dest, row->name);
         apply_caps(segment, dest, &row->guards);
         atomic_store(&dest->row[area], i);
     }

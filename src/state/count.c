@@ -31,6 +31,8 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(retried, SP_RETRIED_COUNT);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
+        out->detours += atomic_load_explicit(&shard->detours, memory_order_relaxed);
+        out->stale += atomic_load_explicit(&shard->stale, memory_order_relaxed);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
         uint64_t succeeded = atomic_load_explicit(&shard->last_success, memory_order_relaxed);
         out->last_success = succeeded > out->last_success ? succeeded : out->last_success;

@@ -12,7 +12,10 @@
 #define SP_AT_PROCESSES ((size_t)4096)
 #define SP_AT_EVENTS    (SP_AT_PROCESSES + SP_PROCESSES * sizeof(struct sp_process))
 #define SP_AT_LEARNT    (SP_AT_EVENTS + SP_EVENTS * sizeof(struct sp_event))
-#define SP_AT_POLICY    (SP_AT_LEARNT + SP_LEARNT * sizeof(struct sp_learnt))
+#define SP_AT_ANSWERS   (SP_AT_LEARNT + SP_LEARNT * sizeof(struct sp_learnt))
+#define SP_AT_KEYS      (SP_AT_ANSWERS + SP_ANSWERS * sizeof(struct sp_answer))
+#define SP_AT_ENDPOINTS (SP_AT_KEYS + SP_ENDPOINTS * sizeof(sp_word))
+#define SP_AT_POLICY    (SP_AT_ENDPOINTS + SP_ENDPOINTS * sizeof(struct sp_endpoint))
 /* capacities are multiples of a cache line's worth, so every part is aligned */
 #define SP_AT_LEASES(policy_size)           (SP_AT_POLICY + (size_t)2 * (policy_size))
 #define SP_AT_DESTS(lease_max, policy_size) (SP_AT_LEASES(policy_size) + (size_t)(lease_max)*8)

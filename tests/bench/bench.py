@@ -81,7 +81,7 @@ def measure(row, world, others=True):
     """One row: bare, guarded, forwarded; then the alternatives beside bare and guarded."""
     row.setup(world)
     guard = row.guarded(world)
-    first, missing = [variants.bare(world, row), guard, variants.forward(world, row)], []
+    first, missing = [row.bare(world), guard, variants.forward(world, row)], []
     count = int(os.environ.get("PAIRS", row.pairs))
     row.seconds = seconds = float(os.environ.get("BENCH_SECONDS", row.seconds))
     kept = {"variants": measured(row, world, first, count, seconds)}

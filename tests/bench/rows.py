@@ -6,7 +6,7 @@ import subprocess
 import variants
 from pairs import Both, Program, Worker, work
 from variants import LIBRARIES, SIDECARS
-from world import CPUS, DEADLINE, GUARDED, ROOT, free_port, program, until
+from world import CPUS, DEADLINE, GUARDED, ROOT, SHEARPIN, free_port, program, until
 
 HERE = CPUS[-1]          # where micro workloads run, client and server on one processor
 THERE = CPUS[0]          # where servers of real programs run, and this driver
@@ -31,8 +31,11 @@ class Row:
     def another_server(self, env):
         return self.world.server(self.cpu, env=env)
 
-    def guarded(self, world):
-        return variants.guarded(world, self, self.lines, self.before)
+    def bare(self, world):
+        return variants.bare(world, self)
+
+    def guarded(self, world, name="shearpin"):
+        return variants.guarded(world, self, self.lines, self.before, name)
 
     def client(self, variant):
         raise NotImplementedError
@@ -105,6 +108,21 @@ class Refused(Micro):
         peer = json.loads(said)["destinations"][0]
         if not peer["rejected"]["breaker"] or peer["connects"]["refused"]:
             raise RuntimeError(f"not refused by the breaker: {said}")
+
+
+class Watched(Micro):
+    """Both sides are guarded; the segment of one is read all the time, from another processor."""
+
+    def bare(self, world):
+        return super().guarded(world, name="bare")
+
+    def guarded(self, world):
+        variant = super().guarded(world)
+        subprocess.run(["true"], env={**world.env, **variant.env}, check=True)
+        readers = world.start(["/usr/bin/python3", os.path.join(ROOT, "tests/bench/readers.py"),
+                               SHEARPIN, variant.segment], THERE)
+        readers.stdout.readline()
+        return variant
 
 
 class Start(Row):
@@ -218,7 +236,7 @@ class Pgbench(Real):
         asks = [program("pgbench"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres",
                 "-i", "-q", "postgres"]
         until("postgres", lambda: subprocess.run(asks, env=self.world.env, capture_output=True,
-                                                 check=False).returncode == 0, 30)
+                                                 check=False).returncode == 0, 90)
 
     def argv(self, port):
         return ["pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-S", "-n",
@@ -253,6 +271,8 @@ ROWS = [
     Refused("refused", "socket, connect, close: refused by an open breaker, against the kernel's "
             "own refusal", 0.45),
     Start("start", "start of `true`, 16 destinations, segment present", 120000),
+    Watched("readers", "ping-pong while its segment is read: status 10 times, a scrape once a "
+            "second; against guarded and unread", 1.005),
     Micro("inflight", "ping-pong with `cap inflight 64`", lines=GUARDED[:2] + ["cap inflight 64"]),
     Micro("limit", "ping-pong with `limit 1000000/s`",
           lines=GUARDED + ["limit 1000000/s  burst 100000"]),

@@ -146,6 +146,36 @@ static void use_names(void)
     sp_segment_dest_named(&fx.segment, "nobody", NULL);
 }
 
+static void use_endpoints(const struct sp_call *call)
+{
+    struct sp_call asked = *call;
+    for (unsigned i = 0; i < 50; i++) {
+        struct sp_addr address = {.family = SP_FAMILY_IPV4, .ip = {(uint8_t)below(256)}};
+        struct sp_aim aim =
+            sp_endpoint_aim(call->segment, call->index, &address, call->now, below(2), NULL);
+        asked.endpoint = sp_endpoint_at(call->segment, aim);
+        if (!asked.endpoint)
+            asked.endpoint =
+                sp_endpoint_of(call->segment, call->index, below(SP_ENDPOINTS), &address);
+        use_guards(&asked);
+    }
+    sp_scope_count(call);
+    sp_endpoint_forget(call->segment, call->index);
+}
+
+static void use_answers(void)
+{
+    struct sp_answer answer;
+    for (unsigned i = 0; i < 50; i++) {
+        char name[] = {(char)below(256), (char)below(256), 0};
+        int place = sp_answer_get(&fx.segment, name, (uint8_t)below(4), &answer);
+        ck_assert_uint_le(place < 0 ? 0 : answer.count, SP_ANSWER_MAX);
+        sp_answer_served(&fx.segment, (int)below(2 * SP_ANSWERS), dice);
+        fixture_noise(&answer, sizeof answer, dice);
+        sp_answer_put(&fx.segment, name, &answer, dice);
+    }
+}
+
 static void use_policy(void)
 {
     static const char *const names[] = {"a.example", "b.example."};
@@ -181,11 +211,13 @@ static void use_all(struct sp_guards *guards)
                                .random = sp_random_next(&dice),
                                .alive = coin};
         use_guards(&call);
+        use_endpoints(&call);
         use_leases(&call);
         use_figures(call.dest);
     }
     use_events();
     use_names();
+    use_answers();
     use_policy();
     use_processes();
 }
