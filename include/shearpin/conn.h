@@ -51,17 +51,18 @@ static inline int sp_turn_error(uint64_t word)
 }
 
 enum {
-    SP_CONN_NONBLOCK = 1,  /* as last seen; never changed by us */
-    SP_CONN_UNIX = 2,      /* a unix socket: cut by shutdown() */
-    SP_CONN_INHERITED = 4, /* from the parent, and not used here yet: never scanned, never cut */
-    SP_CONN_FRESH = 8,     /* the permit of the connect still waits for the first answer */
-    SP_CONN_ONEWAY = 16,   /* `exchange none`: nothing is ever outstanding */
-    SP_CONN_REPORTED = 32, /* the program was told of the cut: a further connect() is a new one */
-    SP_CONN_TOTAL = 64,    /* the limit of this turn is what is left of `deadline total` */
-    SP_CONN_STDIO = 128,   /* has a FILE: nobody of us stands between it and the kernel */
-    SP_CONN_LOWAT = 256,   /* SO_RCVLOWAT is above 1: a timer would give less than that */
-    SP_CONN_CAPPED = 512,  /* `cap inflight`: no byte may go before its exchange has a place */
-    SP_CONN_RETRY = 1024   /* a pending connect that may be tried again: sp_due_watch() */
+    SP_CONN_NONBLOCK = 1,   /* as last seen; never changed by us */
+    SP_CONN_UNIX = 2,       /* a unix socket: cut by shutdown() */
+    SP_CONN_INHERITED = 4,  /* from the parent, and not used here yet: never scanned, never cut */
+    SP_CONN_FRESH = 8,      /* the permit of the connect still waits for the first answer */
+    SP_CONN_ONEWAY = 16,    /* `exchange none`: nothing is ever outstanding */
+    SP_CONN_REPORTED = 32,  /* the program was told of the cut: a further connect() is a new one */
+    SP_CONN_TOTAL = 64,     /* the limit of this turn is what is left of `deadline total` */
+    SP_CONN_STDIO = 128,    /* has a FILE: nobody of us stands between it and the kernel */
+    SP_CONN_LOWAT = 256,    /* SO_RCVLOWAT is above 1: a timer would give less than that */
+    SP_CONN_CAPPED = 512,   /* `cap inflight`: no byte may go before its exchange has a place */
+    SP_CONN_RETRY = 1024,   /* a pending connect that may be tried again: sp_due_watch() */
+    SP_CONN_FALLBACK = 4096 /* it goes to a fallback: only the deadlines are its destination's */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/text.h"
+#include "cli/fallback.h"
 #include "cli/json.h"
 #include "cli/rules.h"
 #include "cli/say.h"
@@ -36,6 +37,7 @@ static void match_text(const struct setting_view *view, const struct sp_match *r
     say_safe(safe, sizeof safe, sp_policy_string(view->policy, rule->source), 120);
     printf("%-15s %s    match %s\n", view->row->name, place, safe);
     setting_print(view, all);
+    fallback_print(view);
 }
 
 static void match_json_setting(struct json *json, const struct setting_view *view, size_t key)

@@ -89,6 +89,16 @@ void metric_retries(const struct metric_out *out)
         metric_count(out, words[i], out->d->life.retried[i]);
 }
 
+void metric_detours(const struct metric_out *out)
+{
+    metric_count(out, NULL, out->d->life.detours);
+}
+
+void metric_stale(const struct metric_out *out)
+{
+    metric_count(out, NULL, out->d->life.stale);
+}
+
 void metric_sent(const struct metric_out *out)
 {
     metric_count(out, NULL, out->d->life.sent);

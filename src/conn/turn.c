@@ -105,7 +105,9 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
     sp_claim_keep(conn, &permit, SP_CAP_CONNECTING, admission);
     atomic_store(&conn->permit, turn_pack(permit));
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
-    sp_conn_mark(conn, SP_CONN_CAPPED, call->guards->cap[SP_CAP_INFLIGHT] != 0);
+    sp_conn_mark(conn, SP_CONN_CAPPED,
+                 call->guards->cap[SP_CAP_INFLIGHT] != 0 &&
+                     !(sp_conn_flags(conn) & SP_CONN_FALLBACK));
     conn->began = admission->began;
     turn_limits(conn, call->guards);
     turn_stand(conn, atomic_load(&conn->word), sp_turn_word(SP_TURN_CONNECTING, call->now),
@@ -155,6 +157,8 @@ void sp_conn_adopt(struct sp_conn *conn)
     if (!(atomic_fetch_and(&conn->flags, ~SP_CONN_INHERITED) & SP_CONN_INHERITED))
         return; /* another thread was faster: it takes the lease */
     bool on = sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room);
+    if (sp_conn_flags(conn) & SP_CONN_FALLBACK)
+        return;
     if (on && call.guards->cap[SP_CAP_CONNECTIONS] && sp_here.segment.self.slot < SP_PROCESSES)
         conn->lease = sp_cap_take(&call, SP_CAP_CONNECTIONS, &lease);
 }
@@ -173,7 +177,7 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
     struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
     sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
     atomic_store(&conn->permit, turn_pack(permit));
-    if (sp_here.fault_count)
+    if (sp_here.fault_count && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_here_faults(call, SP_FAULT_ON_REQUEST, &act);
     conn->hold = turn_units(act.delay);
     turn_limits(conn, call->guards);
@@ -187,6 +191,17 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
         sp_order_return(call, &permit);
 }
 
+static enum sp_verdict turn_question(const struct sp_conn *conn, const struct sp_call *call,
+                                     bool fresh, struct sp_wait *wait,
+                                     struct sp_admission *admission)
+{
+    if (!(sp_conn_flags(conn) & SP_CONN_FALLBACK))
+        return fresh ? sp_order_first(call, wait, admission)
+                     : sp_order_admit(call, false, wait, admission);
+    sp_order_aside(call, admission);
+    return SP_PASS;
+}
+
 /* From STARTING to EXCHANGE, or back to idle when it is refused or not to be tracked. */
 static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, struct sp_wait *wait)
 {
@@ -197,9 +212,8 @@ static enum sp_verdict turn_admit(struct sp_conn *conn, uint64_t now, struct sp_
     bool tracked = sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &room);
     if (tracked)
         sp_conn_side(conn, &call, &room);
-    enum sp_verdict verdict = !tracked ? SP_PASS
-                              : fresh  ? sp_order_first(&call, wait, &admission)
-                                       : sp_order_admit(&call, false, wait, &admission);
+    enum sp_verdict verdict =
+        tracked ? turn_question(conn, &call, fresh, wait, &admission) : SP_PASS;
     if (!tracked || verdict != SP_PASS) {
         turn_swap(conn, sp_turn_word(SP_TURN_STARTING, now), 0);
         return verdict;
@@ -356,7 +370,7 @@ bool sp_turn_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome
         return false;
     sp_conn_mark(conn, SP_CONN_FRESH, false);
     sp_due_unwatch(conn);
-    if (d && error == ETIMEDOUT)
+    if (d && error == ETIMEDOUT && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_count(&sp_segment_shard(&sp_here.segment, d)->expired[phase], 1);
     if (blames)
         sp_claim_end(conn, dest, claim);
@@ -395,7 +409,7 @@ static void turn_note(const struct sp_conn *conn, uint64_t now)
     struct sp_guards room;
     struct sp_call call;
     if (sp_here.segment.journal_max == 0 || conn->began == 0 || now < conn->began ||
-        (sp_conn_flags(conn) & SP_CONN_INHERITED))
+        (sp_conn_flags(conn) & (SP_CONN_INHERITED | SP_CONN_FALLBACK)))
         return;
     if (sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &room))
         sp_order_closed(&call, now - conn->began);

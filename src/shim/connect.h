@@ -23,6 +23,8 @@ struct attempt {
     bool refused;                  /* a guard said no: this try was not made */
     int failed; /* what the network said to it; 0: nothing, or it is not known yet */
     /* over all tries of the call: */
+    uint32_t aside; /* fallbacks that it went to; 0: none */
+    enum sp_when when;
     uint64_t began; /* the first that was made; 0: none was */
     uint64_t cookie;
     uint64_t own;   /* the program's own SO_SNDTIMEO ends the later ones */

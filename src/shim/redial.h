@@ -44,6 +44,8 @@ struct sp_pending {
         struct sockaddr_in6 six;
     } to;
     socklen_t length;
+    uint32_t aside; /* fallbacks that it went to; `to` is the last of them; 0: none */
+    enum sp_when when;
     /* The registration with an epoll that must not see the rest; mute.c. */
     sp_half busy;
     int epoll; /* -1: none */

@@ -20,6 +20,8 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < SP_BINS; i++)
         out->wait_time[i] = atomic_load_explicit(&dest->wait_time[i], memory_order_relaxed);
+    for (size_t i = 0; i < SP_SPILLS; i++)
+        out->diverted += atomic_load_explicit(&dest->spills[i].total, memory_order_relaxed);
     for (size_t s = 0; s < SP_SHARDS; s++) {
         const struct sp_shard *shard = &dest->shards[s];
         SUM(connects, SP_OUTCOME_COUNT);
@@ -28,6 +30,8 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(detected, 3);
         SUM(expired, SP_DEADLINE_COUNT);
         SUM(injected, 8);
+        SUM(fallback[0], SP_OUTCOMES_WIRE);
+        SUM(fallback[1], SP_OUTCOMES_WIRE);
         SUM(retried, SP_RETRIED_COUNT);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
