@@ -36,5 +36,7 @@ void fallback_json(struct json *json, const struct look *look, const struct look
 void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet);
 /* Findings about names that cannot be looked up. */
 void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void *context);
+/* Prints what is no mistake, and yet does not work under a bare LD_PRELOAD. */
+void fallback_notes(const struct sp_policy *policy);
 
 #endif

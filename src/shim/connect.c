@@ -219,8 +219,10 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     struct sp_divert to = {0};
     struct sp_admission admission;
     bool over = false;
+    int error = 0;
     a->cookie = a->conn->cookie;
     a->when = when;
+    a->delay = 0; /* the fault is the destination's */
     while (!over && sp_divert_next(&to, a->fd, call, when) && connect_again_ready(a, call, room)) {
         a->address = (const struct sockaddr *)(const void *)&to.to;
         a->length = to.length;
@@ -230,12 +232,14 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
         admission.began = a->began ? a->began : admission.began;
         sp_fallback_taken(call, &to.line);
         *result = connect_run(a, call, &admission);
+        error = errno;
         a->conn = NULL; /* it is the fd's, or over */
         over = !a->blocking || sp_socket_outcome(a->failed, true) == SP_OUTCOME_COUNT;
         a->failed = 0; /* no retry is for this */
     }
     a->address = own.address;
     a->length = own.length;
+    errno = a->aside ? error : errno;
     return a->aside > 0;
 }
 
