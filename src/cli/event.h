@@ -10,6 +10,9 @@ uint64_t event_first(const struct sp_segment *segment);
 /* Copies the event at *sequence or the next that is there, and moves on. False: no more yet. */
 bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out);
 
+/* The time of the day, with the date when that is not today's. */
+void event_clock(uint64_t wall, char *out, size_t size);
+
 /* "5 refused in a row": why a breaker changed. */
 void event_reason(const struct sp_event *event, char *out, size_t size);
 

@@ -113,6 +113,7 @@ const char help_environment[] =
     "SHEARPIN_DEADLINE  when this process tree must be done, in ns of CLOCK_MONOTONIC\n"
     "SHEARPIN_LOG       a file for what the library has to say; it never writes to fds 0 to 2\n"
     "SHEARPIN=off       the panic switch: the library forwards every call untouched\n"
+    "NO_COLOR           not empty: `top` draws without colours; TERM=dumb: plain tables\n"
     "LD_PRELOAD         `run` puts libshearpin.so first and keeps what was there\n";
 
 const char help_exit[] = "  0  done, or yes\n"

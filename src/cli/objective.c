@@ -15,7 +15,7 @@ bool objective_at(const struct look *look, const struct look_dest *d, size_t i,
     const struct sp_condition *condition =
         row && i < row->slo_count ? sp_policy_condition(policy, row->slo_first + i) : NULL;
     struct sp_span span;
-    if (!condition)
+    if (!condition || strncmp(row->name, d->name, SP_NAME_SIZE) != 0) /* a reload in between */
         return false;
     sp_history_span(look->segment, &look->segment->dests[d->index], &d->guards, condition->window,
                     look->now, &span);
@@ -80,7 +80,9 @@ void objective_why(const struct sp_condition *condition, const struct sp_measure
                    size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
-    if (m->verdict == SP_MEASURED_FEW) {
+    if (m->verdict == SP_MEASURED_FEW && m->needed == 0) {
+        sp_text_put(&text, "nothing was measured yet");
+    } else if (m->verdict == SP_MEASURED_FEW) {
         sp_text_put(&text, "needs %s", SAY_COUNT(m->needed, "call"));
     } else if (!condition->above && m->needed > 0) {
         unsigned tail = sp_measure_tail(condition->measure);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/fallback.h"
 #include "cli/say.h"
 #include "policy/block.h"
 #include "policy/keys.h"
@@ -160,6 +161,15 @@ bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t
         return true;
     }
     sp_text_put(&text, "%s%s%s", bare ? "" : keys_written(key), bare ? "" : " ", value);
+    return true;
+}
+
+bool setting_where(const struct setting_view *view, size_t key, char *out, size_t size)
+{
+    struct setting_origin origin = setting_origin(view, key);
+    if (origin.from == SETTING_INITIAL)
+        return false;
+    setting_origin_text(origin, out, size);
     return true;
 }
 
@@ -334,6 +344,12 @@ unsigned setting_differences(const struct sp_policy *before, const struct sp_pol
         setting_rules(before, old, was, sizeof was);
         if (strcmp(was, is) != 0) {
             setting_difference(row, "match", was, is);
+            count++;
+        }
+        fallback_join(before, old, was, sizeof was);
+        fallback_join(after, row, is, sizeof is);
+        if (strcmp(was, is) != 0) {
+            setting_difference(row, "fallback", was, is);
             count++;
         }
         count += setting_guards(old, row);

@@ -42,6 +42,8 @@ bool setting_words(const struct sp_guards *guards, size_t key, char *out, size_t
 
 /* The lines below a destination's name, as `match` shows them; `all`: unset words too. */
 void setting_print(const struct setting_view *view, bool all);
+/* The same of one key; false: nobody has set it. */
+bool setting_where(const struct setting_view *view, size_t key, char *out, size_t size);
 /* "policy.conf:7" and, for defaults, " (defaults)". */
 void setting_place(const struct sp_policy *policy, unsigned file, unsigned line, char *out,
                    size_t size);

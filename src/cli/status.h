@@ -17,6 +17,7 @@ void status_row(const struct look *look, const struct look_dest *d);
 /* With `enforce 10%`: its two sides, one below the other. */
 void status_sides(const struct look_dest *d);
 void status_other(const struct look *look);
+void status_errors(const struct look *look, const struct look_dest *d);
 void status_depth(const struct look *look, const struct look_dest *d);
 /* `chosen` tells which of look->count destinations are wanted; NULL: all. */
 struct json;

@@ -7,10 +7,12 @@
 #include "base/text.h"
 #include "cli/endpoints.h"
 #include "cli/event.h"
+#include "cli/fallback.h"
 #include "cli/objective.h"
 #include "cli/say.h"
 #include "cli/setting.h"
 #include "cli/status.h"
+#include "policy/keys.h"
 
 #define DEPTH_EVENTS 10
 
@@ -18,6 +20,17 @@ static void depth_line(const char *title, const char *text)
 {
     if (*text)
         printf("  %-14s%s\n", title, text);
+}
+
+/* The same, with the line of the policy that it follows from. */
+static void depth_ruled(const struct look *look, const struct look_dest *d, size_t key,
+                        const char *title, const char *text)
+{
+    struct setting_view view;
+    char place[300] = "";
+    if (look->policy && d->named && setting_view(&view, look->policy, d->rank, NULL))
+        setting_where(&view, key, place, sizeof place);
+    printf("  %-14s%-46s%s%s\n", title, text, *place ? "  " : "", place);
 }
 
 static void depth_open(const struct look_dest *d)
@@ -65,14 +78,14 @@ static void depth_windows(const struct look *look, const struct look_dest *d)
         sum = sp_window_sum(dest, offsetof(struct sp_shard, rate), b->rate_window, look->now);
         snprintf(line, sizeof line, "%llu of %s failed in the last %s", (unsigned long long)sum.bad,
                  SAY_COUNT(sum.calls, "call"), SAY_TIME(b->rate_window));
-        depth_line("window", line);
+        depth_ruled(look, d, KEY_RATE, "window", line);
     }
     if (b->slow) {
         sum = sp_window_sum(dest, offsetof(struct sp_shard, slow), b->slow_window, look->now);
         snprintf(line, sizeof line, "%llu of %s took over %s in the last %s",
                  (unsigned long long)sum.bad, SAY_COUNT(sum.calls, "call"), SAY_TIME(b->slow_over),
                  SAY_TIME(b->slow_window));
-        depth_line(b->rate ? "" : "window", line);
+        depth_ruled(look, d, KEY_SLOW, b->rate ? "" : "window", line);
     }
 }
 
@@ -116,6 +129,7 @@ static void depth_waiters(const struct look *look, const struct look_dest *d)
 
 static void depth_caps(const struct look *look, const struct look_dest *d)
 {
+    static const size_t keys[SP_CAP_COUNT] = {KEY_CAP, KEY_CONNECTING, KEY_INFLIGHT};
     for (int cap = 0; cap < SP_CAP_COUNT; cap++) {
         uint32_t count;
         char line[96];
@@ -125,7 +139,7 @@ static void depth_caps(const struct look *look, const struct look_dest *d)
             continue;
         snprintf(line, sizeof line, "%u/%u %s", look_held(look, words, count), d->guards.cap[cap],
                  sp_cap_words[cap]);
-        depth_line("cap", line);
+        depth_ruled(look, d, keys[cap], "cap", line);
         depth_holders(look, words, count);
     }
     depth_waiters(look, d);
@@ -163,10 +177,10 @@ static void depth_bytes(const struct look_dest *d)
 {
     char sent[7], received[7], line[64];
     const int how = HN_NOSPACE | HN_DECIMAL | HN_IEC_PREFIXES;
-    if (d->life.sent + d->life.received == 0)
+    if (d->shown.sent + d->shown.received == 0)
         return;
-    humanize_number(sent, sizeof sent, (int64_t)d->life.sent, "B", HN_AUTOSCALE, how);
-    humanize_number(received, sizeof received, (int64_t)d->life.received, "B", HN_AUTOSCALE, how);
+    humanize_number(sent, sizeof sent, (int64_t)d->shown.sent, "B", HN_AUTOSCALE, how);
+    humanize_number(received, sizeof received, (int64_t)d->shown.received, "B", HN_AUTOSCALE, how);
     snprintf(line, sizeof line, "sent %s  received %s", sent, received);
     depth_line("bytes", line);
 }
@@ -176,9 +190,10 @@ static void depth_times(const char *title, const uint64_t *bins)
     char line[96];
     if (look_sum(bins, SP_BINS) == 0)
         return;
-    snprintf(line, sizeof line, "p50 %s  p90 %s  p99 %s  p99.9 %s",
+    snprintf(line, sizeof line, "p50 %s  p90 %s  p95 %s  p99 %s  p99.9 %s",
              SAY_TOOK(sp_bin_quantile(bins, 0.5)), SAY_TOOK(sp_bin_quantile(bins, 0.9)),
-             SAY_TOOK(sp_bin_quantile(bins, 0.99)), SAY_TOOK(sp_bin_quantile(bins, 0.999)));
+             SAY_TOOK(sp_bin_quantile(bins, 0.95)), SAY_TOOK(sp_bin_quantile(bins, 0.99)),
+             SAY_TOOK(sp_bin_quantile(bins, 0.999)));
     depth_line(title, line);
 }
 
@@ -206,6 +221,7 @@ static void depth_policy(const struct look *look, const struct look_dest *d)
         setting_place(look->policy, view.row->file, view.row->line, place, sizeof place);
         printf("\npolicy          %s\n", place);
         setting_print(&view, false);
+        fallback_print(&view);
     }
 }
 
@@ -236,20 +252,22 @@ void status_depth(const struct look *look, const struct look_dest *d)
     putchar('\n');
     depth_breaker(look, d);
     depth_windows(look, d);
+    status_errors(look, d);
     endpoints_print(look, d);
     depth_caps(look, d);
-    depth_counts("connects", NULL, d->life.connects, SP_OUTCOME_COUNT);
-    depth_counts("exchanges", NULL, d->life.exchanges, SP_OUTCOME_COUNT);
-    depth_counts("retried", retried, d->life.retried, SP_RETRIED_COUNT);
-    depth_counts("refused", guards, d->life.rejected, 3);
-    depth_counts("would refuse", guards, d->life.detected, 3);
-    depth_counts("would cut", sp_deadline_words, d->life.observed.late, SP_DEADLINE_COUNT);
-    depth_counts("expired", sp_deadline_words, d->life.expired, SP_DEADLINE_COUNT);
+    depth_counts("connects", NULL, d->shown.connects, SP_OUTCOME_COUNT);
+    depth_counts("exchanges", NULL, d->shown.exchanges, SP_OUTCOME_COUNT);
+    depth_counts("retried", retried, d->shown.retried, SP_RETRIED_COUNT);
+    depth_counts("refused", guards, d->shown.rejected, 3);
+    depth_counts("would refuse", guards, d->shown.detected, 3);
+    depth_counts("would cut", sp_deadline_words, d->shown.observed.late, SP_DEADLINE_COUNT);
+    depth_counts("expired", sp_deadline_words, d->shown.expired, SP_DEADLINE_COUNT);
+    fallback_depth(look, d);
     depth_elsewhere(d);
     depth_bytes(d);
-    depth_times("connect time", d->life.connect_time);
-    depth_times("answer time", d->life.answer_time);
-    depth_times("wait time", d->life.wait_time);
+    depth_times("connect time", d->shown.connect_time);
+    depth_times("answer time", d->shown.answer_time);
+    depth_times("wait time", d->shown.wait_time);
     depth_slo(look, d);
     depth_policy(look, d);
     depth_events(look, d);

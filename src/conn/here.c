@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "conn/names.h"
@@ -90,7 +91,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                   struct sp_guards *room)
 {
     struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
-    const struct sp_guards *guards = d ? sp_kept_find(dest) : NULL;
+    const struct sp_kept *kept = d ? sp_kept_now(dest) : NULL;
+    const struct sp_guards *guards = kept ? &kept->guards : NULL;
     bool found = guards || sp_kept_ask(dest, room, &guards);
     *call = (struct sp_call){.segment = &sp_here.segment,
                              .dest = d,
@@ -185,7 +187,9 @@ void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_a
             continue;
         if (ordinal == 0)
             ordinal = atomic_fetch_add(&call->dest->ordinal, 1) + 1;
-        if (sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
-            sp_count(&shard->injected[fault->kind], 1);
+        if (!sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
+            continue;
+        SP_PROBE(fault, call->dest->name, fault->kind, ordinal);
+        sp_count(&shard->injected[fault->kind], 1);
     }
 }

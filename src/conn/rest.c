@@ -45,6 +45,12 @@ static uint64_t rest_limit(struct sp_conn *conn, uint64_t ns)
     return conn->limit * SP_LIMIT_UNIT;
 }
 
+/* Whoever lets it rest waits already: for its sake no other thread need wake more often. */
+static void rest_arm(uint64_t due)
+{
+    sp_due_arm(due, SP_DUE_WATCH);
+}
+
 bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t ns)
 {
     uint64_t now = sp_now(), limit;
@@ -53,7 +59,7 @@ bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome,
     limit = rest_limit(conn, ns);
     if (!rest_leave(conn, word, sp_turn_word(SP_TURN_RESTING, now), outcome))
         return false;
-    sp_due_arm(now + limit, limit);
+    rest_arm(now + limit);
     return true;
 }
 
@@ -77,7 +83,7 @@ void sp_rest_again(struct sp_conn *conn, uint64_t ns)
 {
     uint64_t now = sp_now(), limit = rest_limit(conn, ns);
     atomic_store(&conn->word, sp_turn_word(SP_TURN_RESTING, now));
-    sp_due_arm(now + limit, limit);
+    rest_arm(now + limit);
 }
 
 void sp_rest_over(struct sp_conn *conn, int error)

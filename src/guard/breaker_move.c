@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/probe.h"
 
 #define WAIT_MS_MAX ((int32_t)1 << 30) /* beyond it, differences of 32-bit ms mean nothing */
 
@@ -27,6 +28,7 @@ void breaker_event(const struct sp_call *call, struct sp_breaker from, struct sp
                              .reason = (uint8_t)reason,
                              .a = a,
                              .b = b};
+    SP_PROBE(transition, call->dest->name, from.state, to.state, reason);
     memcpy(event.destination, call->dest->name, sizeof event.destination);
     breaker_whose(call, event.text, sizeof event.text);
     sp_event_write(call->segment, &event);

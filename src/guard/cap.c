@@ -1,6 +1,8 @@
 /* cap.c - at most N at a time over all processes. Nothing is counted, so nothing drifts. */
 #include "shearpin/guard.h"
 
+#include "base/probe.h"
+
 static enum sp_life cap_anybody(void *context, uint32_t slot, uint32_t *now_ms)
 {
     (void)context;
@@ -48,6 +50,8 @@ static uint32_t cap_take(const struct sp_call *call, enum sp_cap cap, bool reap)
     uint32_t index =
         sp_lease_take(call->segment, words, limit, cap_lease(call), (uint32_t)(call->now / SP_MS),
                       reap ? alive : NULL, call->alive_context);
+    if (index != SP_NO_LEASE)
+        SP_PROBE(lease, call->dest->name, cap, index, 1);
     if (cap == SP_CAP_CONNECTIONS &&
         atomic_load_explicit(&call->dest->origin.state, memory_order_relaxed) & SP_ORIGIN_READY)
         cap_peak(call, words, limit);
@@ -70,8 +74,10 @@ static void cap_free(const struct sp_call *call, enum sp_cap cap, uint32_t index
 {
     uint32_t count;
     sp_word *words = sp_lease_words(call->segment, call->dest, cap, &count);
-    if (words)
-        sp_lease_give(words, count, index, lease);
+    if (!words)
+        return;
+    SP_PROBE(lease, call->dest->name, cap, index, 0);
+    sp_lease_give(words, count, index, lease);
 }
 
 void sp_cap_give(const struct sp_call *call, enum sp_cap cap, uint32_t index, uint64_t lease)

@@ -107,7 +107,7 @@ void sp_measure(const struct sp_condition *condition, const struct sp_span *span
 {
     *out = (struct sp_measured){.needed = sp_measure_needed(condition)};
     measure_value(condition, span, out);
-    bool few = out->calls < out->needed;
+    bool few = out->calls < out->needed || span->time == 0;
     bool holds = condition->above ? measure_above(condition, out) : measure_below(condition, out);
     /* More than one on the wrong side is too many for all the calls that are needed. */
     if (few && (condition->above || out->wrong <= 1))

@@ -25,6 +25,8 @@ struct lookup {
     uint64_t began;
     uint64_t limit;        /* ns; 0: none */
     int retrans, attempts; /* of the resolver, as the program had them */
+    bool retries;
+    struct sp_retry retry;
 };
 
 static uint16_t lookup_port(const char *service)
@@ -48,6 +50,22 @@ static void lookup_bound(struct lookup *l)
     _res.retry = 1;
 }
 
+static void lookup_until(struct lookup *l, uint64_t end)
+{
+    if (end < l->retry.until)
+        l->retry.until = end;
+    if (sp_here.deadline < l->retry.until)
+        l->retry.until = sp_here.deadline;
+}
+
+static bool lookup_retries(const struct sp_guards *guards)
+{
+    bool named = false;
+    for (size_t i = 0; i < SP_RETRY_LINES; i++)
+        named = named || (guards->retry[i].tries && (guards->retry[i].on >> SP_OUTCOME_LOOKUP & 1));
+    return named && guards->mode == SP_MODE_ENFORCE;
+}
+
 static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
 {
     struct sp_guards room;
@@ -59,8 +77,15 @@ static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
     l->dest = sp_here_route_name(name, port);
     l->began = sp_now();
     if (l->dest >= 0 && sp_here_call(&call, (uint32_t)l->dest, SP_NO_CONN, l->began, &room) &&
-        call.guards->mode == SP_MODE_ENFORCE)
+        call.guards->mode == SP_MODE_ENFORCE) {
         l->limit = call.guards->deadline[SP_DEADLINE_LOOKUP];
+        l->retries = lookup_retries(call.guards);
+    }
+    if (l->retries) {
+        sp_retry_call(&call);
+        sp_retry_begin(&call, &l->retry, l->began);
+        lookup_until(l, l->limit ? l->began + l->limit : SP_NEVER);
+    }
     if (l->limit)
         lookup_bound(l);
     errno = error;
@@ -83,16 +108,41 @@ static void lookup_failed(const struct lookup *l, uint64_t now)
         sp_count(&sp_segment_shard(&sp_here.segment, call.dest)->expired[SP_DEADLINE_LOOKUP], 1);
 }
 
-static void lookup_end(const struct lookup *l, bool failed)
+/* Sleeps until the next try, which has what is left of the time. The call blocks anyway. */
+static bool lookup_pauses(struct lookup *l, bool failed)
 {
-    int error = errno;
+    struct sp_guards room;
+    struct sp_call call;
+    uint64_t at;
+    if (!sp_here_awake() || !sp_here_call(&call, (uint32_t)l->dest, SP_NO_CONN, sp_now(), &room))
+        return false;
+    if (!failed)
+        sp_retry_succeeded(&call, &l->retry);
+    if (!failed || !sp_retry_next(&call, &l->retry, SP_OUTCOME_LOOKUP, &at) || !sp_socket_sleep(at))
+        return false;
+    uint64_t now = sp_now(), end = l->began + l->limit;
+    if (l->limit)
+        l->limit = end > now ? end - now : 1;
+    l->began = now;
+    if (l->limit)
+        lookup_bound(l);
+    return true;
+}
+
+/* True: what `may_pass` is looked up once more. */
+static bool lookup_end(struct lookup *l, bool failed, bool may_pass)
+{
+    int error = errno, failure = h_errno;
     if (l->limit) {
         _res.retrans = l->retrans;
         _res.retry = l->attempts;
     }
     if (failed && l->dest >= 0)
         lookup_failed(l, sp_now());
+    bool again = l->retries && (may_pass || !failed) && lookup_pauses(l, failed);
+    h_errno = failure;
     errno = error;
+    return again;
 }
 
 static void lookup_learn(const char *name, const struct addrinfo *found)
@@ -111,8 +161,10 @@ SP_EXPORT int getaddrinfo(const char *name, const char *service, const struct ad
 {
     struct lookup lookup;
     lookup_begin(&lookup, name, lookup_port(service));
-    int result = REAL(getaddrinfo)(name, service, hints, found);
-    lookup_end(&lookup, result != 0);
+    int result;
+    do {
+        result = REAL(getaddrinfo)(name, service, hints, found);
+    } while (lookup_end(&lookup, result != 0, result == EAI_AGAIN));
     if (!sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
         return result;
     if (result == 0)
@@ -200,8 +252,10 @@ SP_EXPORT struct hostent *gethostbyname(const char *name)
 {
     struct lookup lookup;
     lookup_begin(&lookup, name, 0);
-    struct hostent *host = REAL(gethostbyname)(name);
-    lookup_end(&lookup, !host);
+    struct hostent *host;
+    do {
+        host = REAL(gethostbyname)(name);
+    } while (lookup_end(&lookup, !host, h_errno == TRY_AGAIN));
     bool fresh = host != NULL;
     if (!fresh)
         host = lookup_again(&lookup, name, AF_INET);
@@ -213,8 +267,10 @@ SP_EXPORT struct hostent *gethostbyname2(const char *name, int family)
 {
     struct lookup lookup;
     lookup_begin(&lookup, name, 0);
-    struct hostent *host = REAL(gethostbyname2)(name, family);
-    lookup_end(&lookup, !host);
+    struct hostent *host;
+    do {
+        host = REAL(gethostbyname2)(name, family);
+    } while (lookup_end(&lookup, !host, h_errno == TRY_AGAIN));
     bool fresh = host != NULL;
     if (!fresh)
         host = lookup_again(&lookup, name, family);
@@ -227,8 +283,12 @@ SP_EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buff
 {
     struct lookup lookup;
     lookup_begin(&lookup, name, 0);
-    int result = REAL(gethostbyname_r)(name, host, buffer, size, found, failure);
-    lookup_end(&lookup, result != ERANGE && (result != 0 || !*found));
+    int result;
+    bool failed;
+    do {
+        result = REAL(gethostbyname_r)(name, host, buffer, size, found, failure);
+        failed = result != ERANGE && (result != 0 || !*found);
+    } while (lookup_end(&lookup, failed, *failure == TRY_AGAIN));
     bool fresh = *found != NULL;
     result = lookup_again_r(&lookup, name, AF_INET, host, buffer, size, found, failure, result);
     if (result == 0)
@@ -241,8 +301,12 @@ SP_EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *hos
 {
     struct lookup lookup;
     lookup_begin(&lookup, name, 0);
-    int result = REAL(gethostbyname2_r)(name, family, host, buffer, size, found, failure);
-    lookup_end(&lookup, result != ERANGE && (result != 0 || !*found));
+    int result;
+    bool failed;
+    do {
+        result = REAL(gethostbyname2_r)(name, family, host, buffer, size, found, failure);
+        failed = result != ERANGE && (result != 0 || !*found);
+    } while (lookup_end(&lookup, failed, *failure == TRY_AGAIN));
     bool fresh = *found != NULL;
     result = lookup_again_r(&lookup, name, family, host, buffer, size, found, failure, result);
     if (result == 0)

@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-#define WATCH_LINES 16 /* that fail at once; others are seen by the next wait, or by the program \
-                        */
+#define WATCH_LINES 16 /* that fail at once; further ones simply fail */
 
 bool sp_watch_hides(int fd, bool failed)
 {

@@ -37,6 +37,7 @@ static void history_add_shard(struct sp_moment *moment, const struct sp_shard *s
         history_add(&moment->connects[i], history_load(&shard->connects[i]));
         history_add(&moment->exchanges[i], history_load(&shard->exchanges[i]));
     }
+    history_add(&moment->exchanges[SP_OUTCOME_OK], (uint32_t)sp_count_timed(shard));
     for (unsigned i = 0; i < 3; i++)
         history_add(&moment->refused, history_load(&shard->rejected[i]));
     for (unsigned i = 0; i < SP_BINS; i++)
@@ -54,10 +55,13 @@ void sp_history_keep(struct sp_segment *segment, struct sp_dest *dest,
                      const struct sp_guards *guards, uint64_t now)
 {
     struct sp_history *history = history_of(segment, dest);
-    uint64_t step = guards->moment * SP_MS, begin = now - now % step;
+    uint64_t step = guards->moment * SP_MS;
     if (!history)
         return;
     uint64_t last = atomic_load_explicit(&history->last, memory_order_relaxed);
+    if (now - last < step)
+        return;
+    uint64_t begin = now - now % step;
     if (begin <= last || !atomic_compare_exchange_strong(&history->last, &last, begin))
         return;
     struct sp_moment *moment = &history->moments[now / step % SP_MOMENTS];

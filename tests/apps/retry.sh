@@ -198,3 +198,58 @@ if unshare -n true 2>/dev/null; then
 else
     echo 'ok - a storm # SKIP no network namespaces here'
 fi
+
+# --- look-ups: a name server that comes up a moment too late, in a network of the test's own ---
+policy names 'destination api
+    match    *.example.com
+    retry    20  backoff 150ms..150ms  on lookup'
+cat >"$work/dns.py" <<'PYTHON'
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+while True:
+    q, peer = s.recvfrom(512)
+    name_end = q.index(b"\0", 12) + 1
+    known, v4 = b"api" in q, q[name_end:name_end + 2] == b"\0\1"
+    a = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\7" if known and v4 else b""
+    s.sendto(q[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\1\0%c\0\0\0\0" % (a != b"") +
+             q[12:name_end + 4] + a, peer)
+PYTHON
+cat >"$work/ask.py" <<'PYTHON'
+import socket, sys
+try:
+    print(socket.getaddrinfo(sys.argv[1], 443, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+except OSError as error:
+    print("NONAME" if error.errno == socket.EAI_NONAME else error)
+PYTHON
+cat >"$work/names-inside" <<'INSIDE'
+work=$1 shearpin=$2 python=$3
+ip link set lo up
+echo "nameserver 127.0.0.1" >"$work/resolv.conf"
+echo "hosts: files dns" >"$work/nsswitch.conf"
+mount --bind "$work/resolv.conf" /etc/resolv.conf
+mount --bind "$work/nsswitch.conf" /etc/nsswitch.conf
+lookups() {
+    "$shearpin" status -s names --json api 2>/dev/null |
+        "$python" -c 'import json, sys; print(json.load(sys.stdin)["destinations"][0]["connects"]["lookup"])' 2>/dev/null
+}
+"$shearpin" run -p "$work/names.conf" -- "$python" "$work/ask.py" api.example.com &
+client=$!
+until [ "$(lookups)" -gt 0 ] 2>/dev/null; do sleep 0.005; done
+"$python" "$work/dns.py" &
+server=$!
+wait "$client"
+failed=$(lookups)
+"$shearpin" run -p "$work/names.conf" -- "$python" "$work/ask.py" nobody.example.com
+"$shearpin" run -p "$work/names.conf" -- curl -s --noproxy '*' --connect-timeout 1 http://api.example.com:1/
+echo "$? $(($(lookups) - failed))"
+kill "$server"
+INSIDE
+if unshare -mn true 2>/dev/null; then
+    mapfile -t said < <(unshare -mn bash "$work/names-inside" "$work" "$shearpin" "$python")
+    is 'a look-up that the name server missed' "${said[0]:-}" 127.0.0.7
+    is 'a name that is none is not asked for again' "${said[1]:-} ${said[2]:-}" 'NONAME 7 1'
+    is 'look-ups are counted as retries' "$(field names api 'd["retries"]["ok"]')" 1
+else
+    echo 'ok - look-ups # SKIP no mount and network namespaces here'
+fi

@@ -93,6 +93,7 @@ struct server {
     int family;
     _Atomic int behaviour;
     _Atomic unsigned accepted;
+    _Atomic unsigned long answered; /* bytes sent back */
     uint16_t port;
     char text[128]; /* its address as policies and victims write it */
 };

@@ -55,9 +55,12 @@ static void answer(struct server *server, int queue, int fd)
         break;
     }
     ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-    if (got <= 0 || server->behaviour == EOF_EARLY)
+    if (got <= 0 || server->behaviour == EOF_EARLY) {
         end(queue, fd);
-    else if (send(fd, buffer, (size_t)got, MSG_NOSIGNAL) < 0)
+        return;
+    }
+    server->answered += (unsigned long)got;
+    if (send(fd, buffer, (size_t)got, MSG_NOSIGNAL) < 0)
         end(queue, fd);
 }
 

@@ -166,6 +166,8 @@ END_TEST
 
 START_TEST(no_calls_are_none_in_a_second)
 {
+    span = (struct sp_span){.time = 0};
+    ck_assert_int_eq(judge("rps > 1").verdict, SP_MEASURED_FEW);
     span = (struct sp_span){.time = 2 * SP_SECOND};
     ck_assert_int_eq(judge("rps > 1").verdict, SP_MEASURED_BROKEN);
     answers(101, SP_MS);

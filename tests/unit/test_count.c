@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 START_TEST(every_bin_begins_where_the_one_before_it_ends)
 {
     for (uint32_t bin = 1; bin < SP_BINS; bin++) {
@@ -11,6 +13,30 @@ START_TEST(every_bin_begins_where_the_one_before_it_ends)
         ck_assert_uint_gt(low, sp_bin_low(bin - 1));
         ck_assert_uint_eq(sp_bin_of(low), bin);
         ck_assert_uint_eq(sp_bin_of(low - 1), bin - 1);
+    }
+}
+END_TEST
+
+/* As one would write it down, with divisions. */
+static uint32_t bin_by_edges(uint64_t duration)
+{
+    uint32_t low = 0, high = SP_BINS - 1;
+    while (low < high) {
+        uint32_t middle = (low + high + 1) / 2;
+        if (sp_bin_low(middle) <= duration)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+START_TEST(a_bin_is_found_without_a_division_for_every_duration)
+{
+    uint64_t random = 1;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t duration = sp_random_next(&random) >> (sp_random_next(&random) & 63);
+        ck_assert_uint_eq(sp_bin_of(duration), bin_by_edges(duration));
     }
 }
 END_TEST
@@ -59,6 +85,43 @@ START_TEST(quantiles_lie_inside_the_bin_of_their_rank)
         ck_assert_uint_le(at, (percent + 1) * SP_MS * 11 / 10);
     }
     ck_assert_uint_eq(sp_bin_quantile(bins, 0.0), SP_MS);
+}
+END_TEST
+
+#define TRACE 20000
+
+static int shorter(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* `_i` decides how the durations lie between 10 us and 100 s: evenly, or most of them at one end.
+ */
+START_TEST(the_true_percentile_of_a_trace_lies_in_the_bin_that_is_reported)
+{
+    static const double quantiles[] = {0.01, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1};
+    static uint64_t trace[TRACE];
+    uint64_t state = (uint64_t)_i;
+    for (int i = 0; i < TRACE; i++) {
+        uint64_t unit = 10 * SP_US;
+        uint32_t decades = sp_random_below(&state, 7);
+        for (uint32_t more = sp_random_below(&state, decades + 1); more && _i != 0; more--)
+            decades = _i == 1 ? decades - 1 : decades + (decades < 6);
+        while (decades-- > 0)
+            unit *= 10;
+        trace[i] = unit + sp_random_next(&state) % (9 * unit);
+        bins[sp_bin_of(trace[i])]++;
+    }
+    qsort(trace, TRACE, sizeof *trace, shorter);
+    for (size_t q = 0; q < sizeof quantiles / sizeof *quantiles; q++) {
+        uint64_t truth = trace[(size_t)(quantiles[q] * TRACE + 0.999999) - 1];
+        uint64_t told = sp_bin_quantile(bins, quantiles[q]);
+        uint32_t bin = sp_bin_of(truth);
+        ck_assert_msg(told >= sp_bin_low(bin) && told <= sp_bin_low(bin + 1),
+                      "p%g: %llu ns was told for %llu ns", quantiles[q] * 100,
+                      (unsigned long long)told, (unsigned long long)truth);
+    }
 }
 END_TEST
 
@@ -131,9 +194,12 @@ Suite *suite_count(void)
     TCase *tests = tcase_create("count");
     tcase_add_test(tests, every_bin_begins_where_the_one_before_it_ends);
     tcase_add_test(tests, no_bin_is_wider_than_a_tenth);
+    tcase_add_test(tests, a_bin_is_found_without_a_division_for_every_duration);
     tcase_add_test(tests, one_two_and_a_half_and_five_of_every_decade_are_edges);
     tcase_add_test(tests, the_first_and_the_last_bin_take_all_the_rest);
     tcase_add_test(tests, quantiles_lie_inside_the_bin_of_their_rank);
+    tcase_add_loop_test(tests, the_true_percentile_of_a_trace_lies_in_the_bin_that_is_reported, 0,
+                        3);
     tcase_add_test(tests, quantiles_of_nothing_are_nothing);
     tcase_add_test(tests, quantiles_beyond_the_last_edge_are_that_edge);
     tcase_add_test(tests, a_share_outside_of_0_to_1_is_its_nearest_end);

@@ -1,6 +1,8 @@
 /* Retries: which line counts, when the next try is, and the budget over all processes. */
 #include "fixture.h"
 
+#include <unistd.h>
+
 static struct sp_retry retry;
 static uint64_t at;
 
@@ -192,15 +194,16 @@ START_TEST(over_all_processes)
 }
 END_TEST
 
-static int storms_for_ever(void *context)
+static int storms_long(void *context)
 {
     _Atomic unsigned *tries = context;
-    for (;;) {
+    for (unsigned i = 0; i < 100000; i++) { /* a bucket counts a million */
         begins();
         atomic_fetch_add(&tries[0], 1);
         while (again(SP_OUTCOME_REFUSED))
             atomic_fetch_add(&tries[1], 1);
     }
+    pause();
     return 0;
 }
 
@@ -214,7 +217,7 @@ START_TEST(killed_anywhere)
     for (unsigned i = 0; i < KILLS; i++) {
         unsigned before = atomic_load(&tries[0]);
         fixture_forward(11 * SP_SECOND); /* the victim's clock stands: a bucket of its own */
-        pid_t child = fixture_fork(storms_for_ever, (void *)tries);
+        pid_t child = fixture_fork(storms_long, (void *)tries);
         while (atomic_load(&tries[0]) < before + 100 + i)
             ;
         fixture_kill(child);
