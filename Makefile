@@ -40,20 +40,21 @@ sources  = $(wildcard $(foreach d,$(1),src/$(d)/*.c))
 objects  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 CORE_SRC = $(call sources,base policy state guard fault)
 CONN_SRC = $(call sources,conn)
+TEXT_SRC = $(call sources,reply)
 SHIM_SRC = $(call sources,shim) $(wildcard src/shim/stubs_$(MACHINE).S)
 CLI_SRC  = $(call sources,cli)
 UNIT_SRC = $(wildcard tests/unit/*.c)
 TRAP_SRC = $(wildcard tests/shim/*.c)
 CORE     = $(call objects,$(CORE_SRC))
 LIB      = $(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC))
-CLI      = $(CORE) $(call objects,$(CLI_SRC))
-UNIT     = $(CORE) $(call objects,$(CONN_SRC) $(UNIT_SRC))
+CLI      = $(CORE) $(call objects,$(TEXT_SRC) $(CLI_SRC))
+UNIT     = $(CORE) $(call objects,$(TEXT_SRC) $(CONN_SRC) $(UNIT_SRC))
 TRAP     = $(CORE) $(call objects,$(TRAP_SRC))
 HELPERS  = $(patsubst tests/shim/lib/%.c,$(BUILD)/tests/lib%.so,$(wildcard tests/shim/lib/*.c)) \
            $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c)) \
            $(patsubst tests/soak/%.c,$(BUILD)/tests/%,$(wildcard tests/soak/*.c)) \
            $(BUILD)/tests/libforward.so
-EVERY    = $(CORE_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(TRAP_SRC)
+EVERY    = $(CORE_SRC) $(TEXT_SRC) $(CONN_SRC) $(SHIM_SRC) $(CLI_SRC) $(UNIT_SRC) $(TRAP_SRC)
 
 PROGRAMS = $(BUILD)/libshearpin.so $(BUILD)/shearpin
 TESTS    = $(BUILD)/tests/unit $(BUILD)/tests/shim $(HELPERS)
@@ -200,7 +201,7 @@ fuzz:
 	    -fno-sanitize-recover=undefined' fuzzers
 	BUILD=$(BUILD)/$@ FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz_%)
-$(BUILD)/fuzz_%: $(CORE) $(BUILD)/obj/tests/fuzz/fuzz_%.o
+$(BUILD)/fuzz_%: $(CORE) $(call objects,$(TEXT_SRC)) $(BUILD)/obj/tests/fuzz/fuzz_%.o
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^
 
 # --- the house ---
@@ -229,10 +230,11 @@ $(BUILD)/shearpin.1 $(BUILD)/shearpin.bash: $(BUILD)/shearpin
 
 .PHONY: install uninstall
 install: all man
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies/answers
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
+	$(INSTALL) -m 644 $(wildcard policies/answers/*) $(DESTDIR)$(docdir)/policies/answers
 	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin $(DESTDIR)$(compdir) \
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man7
 	$(INSTALL) -m 644 $(BUILD)/shearpin.1 $(DESTDIR)$(mandir)/man1

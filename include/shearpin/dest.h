@@ -25,6 +25,9 @@
 typedef _Atomic uint64_t sp_word;
 typedef _Atomic uint32_t sp_half;
 
+/* Outcomes of what went over the wire; those behind them are our own refusals. */
+#define SP_OUTCOMES_WIRE (SP_OUTCOME_ABANDONED + 1u)
+
 /* Tries after the first: how they came out, and those that the budget did not allow. */
 enum sp_retried { SP_RETRIED_OK, SP_RETRIED_FAILED, SP_RETRIED_OVER_BUDGET, SP_RETRIED_COUNT };
 
@@ -41,19 +44,20 @@ enum sp_retry_end {
 
 /* Counters of one eighth of the processes (slot mod 8), so that neighbours share no line. */
 struct sp_shard {
+    sp_word sent; /* bytes; the first line is what every exchange writes */
+    sp_word received;
+    sp_word last_success;                /* monotonic ns */
     sp_word connects[SP_OUTCOME_COUNT];  /* attempts on the wire, by outcome */
-    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome */
+    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome; OK: only those that answer_time has not */
     sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
     sp_word detected[3];                 /* the same, only observed */
     sp_word expired[SP_DEADLINE_COUNT];
     sp_word injected[8]; /* by fault number */
-    sp_word sent;        /* bytes */
-    sp_word received;
-    sp_word last_success; /* monotonic ns */
     sp_word retried[SP_RETRIED_COUNT];
-    sp_word detours; /* connects that went to another address of the name */
-    sp_word stale;   /* look-ups that the last good addresses answered */
-    sp_word spare[10];
+    sp_word detours;                       /* connects that went to another address of the name */
+    sp_word stale;                         /* look-ups that the last good addresses answered */
+    sp_word fallback[2][SP_OUTCOMES_WIRE]; /* exchanges and connects on fallbacks: apart */
+    sp_word spare[6];
     sp_word rate[SP_WINDOW_BUCKETS]; /* stamp:24 calls:20 bad:20 */
     sp_word slow[SP_WINDOW_BUCKETS];
     sp_word connect_time[SP_BINS]; /* successful connects */
@@ -89,6 +93,15 @@ struct sp_steer {
     uint64_t until; /* monotonic ns; 0: until reset */
     char reason[96];
 };
+
+/* How often connections went to one fallback. */
+struct sp_spill {
+    sp_word of;    /* sp_fallback_id() of the line; 0: free */
+    sp_word total; /* connections */
+    sp_word last;  /* monotonic ns */
+    sp_word spare;
+};
+#define SP_SPILLS 4u
 
 struct sp_extent {
     sp_half offset; /* into the lease pool */
@@ -181,6 +194,9 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) sp_word retries[SP_WINDOW_BUCKETS];
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
+    _Alignas(SP_CACHELINE) struct sp_spill spills[SP_SPILLS];
+    sp_half reply; /* ports where its canned answers are given: IPv4, above it IPv6; 0: none */
+    sp_half reply_local;                               /* 1: on a unix socket, too */
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
     _Alignas(SP_CACHELINE) struct sp_origin origin;
 
@@ -213,6 +229,9 @@ static inline void sp_count(sp_word *word, uint64_t more)
     atomic_fetch_add_explicit(word, more, memory_order_relaxed);
 }
 
+/* Good exchanges, which are counted by their duration alone: the sum of answer_time. */
+uint64_t sp_count_timed(const struct sp_shard *shard);
+
 struct sp_figures { /* a destination's shards added up */
     uint64_t connects[SP_OUTCOME_COUNT];
     uint64_t exchanges[SP_OUTCOME_COUNT];
@@ -223,8 +242,11 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t sent, received;
     uint64_t detours, stale;
     uint64_t connect_time[SP_BINS], answer_time[SP_BINS], wait_time[SP_BINS];
-    uint64_t last_success;   /* monotonic ns; 0: never */
-    struct sp_figures_side { /* of `enforce N%` */
+    uint64_t fallback[2]
+                     [SP_OUTCOMES_WIRE]; /* by `connecting`: on fallbacks, in none of the above */
+    uint64_t diverted;                   /* connections that went to a fallback */
+    uint64_t last_success;               /* monotonic ns; 0: never */
+    struct sp_figures_side {             /* of `enforce N%` */
         uint64_t connects[SP_OUTCOME_COUNT];
         uint64_t exchanges[SP_OUTCOME_COUNT];
         uint64_t late[SP_DEADLINE_COUNT];

@@ -43,14 +43,24 @@ static inline uint64_t sp_breaker_pack(struct sp_breaker b)
            (uint64_t)(b.epoch & SP_BREAKER_EPOCH_MASK) << 18 | (uint64_t)b.until << 32;
 }
 
-/* SP_WAIT: not yet; nothing is held but the caller's turn. Sleep as sp_wait says and ask again. */
-enum sp_verdict { SP_PASS, SP_REFUSED_BREAKER, SP_REFUSED_CAP, SP_REFUSED_RATE, SP_WAIT };
+/* SP_ELSEWHERE: the breaker refuses a connect that has a fallback for that; where none of them can
+ * be used, sp_order_nowhere() makes it a refusal after all.
+ * SP_WAIT: not yet; nothing is held but the caller's turn. Sleep as sp_wait says and ask again. */
+enum sp_verdict {
+    SP_PASS,
+    SP_REFUSED_BREAKER,
+    SP_REFUSED_CAP,
+    SP_REFUSED_RATE,
+    SP_ELSEWHERE,
+    SP_WAIT
+};
 
 enum sp_permit_kind {
     SP_PERMIT_NONE,
     SP_PERMIT_CALL,
-    SP_PERMIT_PROBE, /* holds a probe lease */
-    SP_PERMIT_SHADOW /* would have been refused: only counted */
+    SP_PERMIT_PROBE,  /* holds a probe lease */
+    SP_PERMIT_SHADOW, /* would have been refused: only counted */
+    SP_PERMIT_ASIDE   /* on a fallback: counted apart, without a vote, a token or a place */
 };
 
 /* What was taken for a call; settles or gives back. Fits one word: sp_permit_pack. */
@@ -185,6 +195,18 @@ static inline bool sp_share_enforces(uint32_t drawn, uint32_t share)
     return share == 0 || drawn < share;
 }
 
+/* Fallback (src/guard/fallback.c): where a connect goes that was refused or has failed. */
+/* What a line is known by in sp_dest.spills; not 0. */
+static inline uint64_t sp_fallback_id(const struct sp_fallback *fallback)
+{
+    return (fallback->hash + (fallback->kind == SP_FALLBACK_RESPOND)) | 1;
+}
+/* The next line of the destination for this occasion, from `*nth` on, which then is behind it. */
+bool sp_fallback_next(const struct sp_call *call, enum sp_when when, uint32_t *nth,
+                      struct sp_fallback *out);
+/* A connection goes there: counts it, and writes an event with the first of a spell. */
+void sp_fallback_taken(const struct sp_call *call, const struct sp_fallback *fallback);
+
 /* Cap (src/guard/cap.c): returns the lease index, or SP_NO_LEASE when full. */
 uint32_t sp_cap_take(const struct sp_call *call, enum sp_cap cap, uint64_t *lease);
 /* Gives it back, and rings for those who wait. */
@@ -231,6 +253,11 @@ enum sp_verdict sp_order_admit(const struct sp_call *call, bool connecting, stru
 /* The first exchange of a connection was admitted with its connect, but for its place. */
 enum sp_verdict sp_order_first(const struct sp_call *call, struct sp_wait *wait,
                                struct sp_admission *admission);
+/* A connect to a fallback, and every exchange on such a connection: passes, and is counted apart.
+ */
+void sp_order_aside(const struct sp_call *call, struct sp_admission *admission);
+/* None of the fallbacks of SP_ELSEWHERE could be used: it counts as refused by the breaker. */
+void sp_order_nowhere(const struct sp_call *call);
 /* A caller gives up waiting: a signal came, or its connection is gone. */
 void sp_order_leave(const struct sp_call *call, bool connecting, struct sp_wait *wait);
 /* Counts the outcome of a connect attempt (`connecting`) or of an exchange, and settles the permit.

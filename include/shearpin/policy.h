@@ -70,8 +70,36 @@ struct sp_guards {
     uint32_t journal;      /* bytes of the segment's journal; 0 = calls are not written down */
     uint32_t moment;       /* ms between two moments of the history; 0 = none is kept */
     uint32_t retry_budget; /* share of the recent calls that may be tried again */
-    uint32_t spare;
+    uint32_t fallback;     /* SP_WHEN bits that some line `fallback` has; 0 = off */
     struct sp_retry_policy retry[SP_RETRY_LINES];
+};
+
+/* When a connect goes elsewhere. */
+enum sp_when {
+    SP_WHEN_OPEN = 1,  /* the breaker refuses it */
+    SP_WHEN_FAILED = 2 /* it was tried, and failed */
+};
+#define SP_WHEN_ALL 3u
+
+/* One line `fallback`: where to. */
+enum sp_fallback_kind {
+    SP_FALLBACK_ADDRESS,
+    SP_FALLBACK_NAME,    /* looked up before it is needed: sp_target_get */
+    SP_FALLBACK_RESPOND, /* an answer from a file */
+    SP_FALLBACK_COUNT
+};
+#define SP_FALLBACKS_MAX 4u /* of a destination */
+struct sp_fallback {
+    uint64_t hash; /* of the text */
+    uint32_t text; /* as it was written: an address, HOST:PORT or a file; offset in strings */
+    uint16_t port; /* NAME */
+    uint16_t file;
+    uint16_t line;
+    uint16_t column;
+    uint8_t kind;
+    uint8_t when; /* SP_WHEN bits */
+    uint8_t spare[2];
+    struct sp_addr address; /* ADDRESS */
 };
 
 /* `mode` as one value: the word in the low byte, the share above it. */
@@ -107,6 +135,8 @@ struct sp_row {
     uint16_t state; /* index of the runtime state in the segment; 0xffff outside of one */
     uint16_t file;  /* where the section stands */
     uint16_t line;
+    uint16_t fallback_first; /* index into the fallbacks */
+    uint16_t fallback_count;
     uint16_t slo_first; /* index into the conditions; those of `defaults` belong to many rows */
     uint16_t slo_count;
     struct sp_guards guards;
@@ -186,6 +216,7 @@ struct sp_policy {
         digest; /* of the settings and matches, not of comments: equal digests, equal policies */
     uint32_t rows, row_count; /* offsets from the start of this struct, 8-aligned */
     uint32_t matches, match_count;
+    uint32_t fallbacks, fallback_count;
     uint32_t settings, setting_count;
     uint32_t files, file_count;     /* uint32_t each: offset of the file's name in strings */
     uint32_t strings, strings_size; /* NUL-terminated texts; the last byte is NUL */
@@ -238,6 +269,8 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size);
 
 const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index);    /* or NULL */
 const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i); /* or NULL */
+const struct sp_fallback *sp_policy_fallback(const struct sp_policy *policy,
+                                             size_t i); /* or NULL */
 const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, size_t i);
 const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset); /* never NULL */
 const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /* never NULL */
@@ -252,6 +285,9 @@ int sp_policy_match(const struct sp_policy *policy, const struct sp_addr *addres
 /* The destination of a name that is about to be looked up: index of its row, or -1. `port` 0 is one
  * that is not known yet: any will do. */
 int sp_policy_match_name(const struct sp_policy *policy, const char *name, uint16_t port);
+
+/* "open,failed" */
+size_t sp_when_format(unsigned when, char *out, size_t size);
 
 /* Glob with `*` and `?`; a `*` crosses everything, dots and slashes too. */
 bool sp_glob(const char *pattern, const char *text);

@@ -7,8 +7,8 @@
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
- *     head | processes | events | names | answers | endpoints | policy 0 | policy 1 | leases |
- *     dests | journal | histories
+ *     head | processes | events | names | targets | answers | endpoints | policy 0 | policy 1 |
+ *     leases | dests | journal | histories
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -23,6 +23,7 @@
 #define SP_PROCESSES 1024u
 #define SP_EVENTS    1024u
 #define SP_LEARNT    512u
+#define SP_TARGETS   64u
 #define SP_ANSWERS   64u  /* names whose last good answer is kept */
 #define SP_ENDPOINTS 128u /* addresses with a breaker of their own */
 #define SP_NO_SLOT   0xffffffffu
@@ -53,7 +54,8 @@ struct sp_head {
     sp_word lost;                     /* processes that died without leaving */
     sp_half unregistered;             /* processes that found all slots taken */
     sp_half unmatched_known;
-    sp_word unmatched; /* connects that no destination took */
+    sp_word unmatched;   /* connects that no destination took */
+    sp_word reply_until; /* monotonic ns: who gives canned answers stays at least until then */
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
     _Alignas(SP_CACHELINE) sp_word journal_next;
@@ -81,10 +83,11 @@ enum sp_event_kind {
     SP_EVENT_RESET,
     SP_EVENT_DISABLE, /* destination "" for the whole segment */
     SP_EVENT_ENABLE,
-    SP_EVENT_POLICY, /* a = generation put in force; text = the file */
-    SP_EVENT_RETRY,  /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
-                        how they came out */
-    SP_EVENT_STALE,  /* look-ups of text = a name fail; a = ns since its last good answer */
+    SP_EVENT_POLICY,   /* a = generation put in force; text = the file */
+    SP_EVENT_RETRY,    /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
+                          how they came out */
+    SP_EVENT_STALE,    /* look-ups of text = a name fail; a = ns since its last good answer */
+    SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before */
     SP_EVENT_KINDS
 };
 
@@ -131,6 +134,24 @@ struct sp_learnt {
     char name[208];
 };
 
+/* A target: HOST:PORT as a policy writes it, and what the command found when it looked it up. */
+#define SP_TARGET_ADDRESSES 4u
+struct sp_target {
+    sp_half sequence; /* odd while it is being written */
+    uint32_t count;
+    uint64_t hash; /* of the text; 0: free */
+    uint64_t when; /* wall ns of the look-up */
+    struct {
+        uint8_t family;
+        uint8_t spare;
+        uint16_t port;
+        uint8_t ip[16];
+        uint32_t spare1;
+    } addresses[SP_TARGET_ADDRESSES];
+    char text[264];
+};
+
+_Static_assert(sizeof(struct sp_target) == 384, "layout");
 /* The last good answer to a look-up of a name, for all processes. */
 #define SP_ANSWER_MAX 16u
 struct sp_answer {
@@ -197,6 +218,7 @@ struct sp_segment {
     struct sp_process *processes;
     struct sp_event *events;
     struct sp_learnt *learnt;
+    struct sp_target *targets;
     struct sp_answer *answers;
     sp_word *endpoint_keys;
     struct sp_endpoint *endpoints;
@@ -273,6 +295,11 @@ static inline uint64_t sp_segment_generation(uint64_t word)
  * it (any more); `out` is then SP_MODE_OFF. */
 bool sp_segment_guards(struct sp_segment *segment, uint32_t dest, struct sp_guards *out);
 
+/* A copy of the nth line `fallback` of a destination as it is in force, and of its text (NULL: not
+ * wanted); false: there is none. */
+bool sp_segment_fallback(struct sp_segment *segment, uint32_t dest, uint32_t nth,
+                         struct sp_fallback *out, char *text, size_t size);
+
 /* The runtime state at an index, or by name; NULL when there is none. */
 struct sp_dest *sp_segment_dest(const struct sp_segment *segment, uint32_t index);
 struct sp_dest *sp_segment_dest_named(const struct sp_segment *segment, const char *name,
@@ -307,10 +334,13 @@ void sp_census_close(struct sp_census *census);
 typedef enum sp_life sp_alive_fn(void *context, uint32_t slot, uint32_t *now_ms);
 
 /* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. With `alive` NULL
- * nobody's death is looked for. `now_ms` is
+ * nobody's death is looked for; else, where none is free, all places of the dead are given back. `now_ms` is
  * sp_now() / SP_MS cut to 32 bits. */
 uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limit, uint64_t lease,
                        uint32_t now_ms, sp_alive_fn *alive, void *context);
+/* Gives back the places of owners that are no more. */
+void sp_lease_reap(struct sp_segment *segment, sp_word *words, uint32_t limit, uint32_t now_ms,
+                   sp_alive_fn *alive, void *context);
 /* Gives back exactly `lease` at `index`; someone else's lease is left alone. */
 void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease);
 /* Places held now by living owners of the current epochs. */
@@ -395,6 +425,30 @@ uint64_t sp_journal_count(const struct sp_segment *segment, uint64_t *oldest);
 /* The place of the endpoint that is written `text` (api.example.com:443), taken if it has none yet;
  * its guards are those of `row` as long as the policy `word` is in force. -1: no place is free. */
 int sp_origin_place(struct sp_segment *segment, const char *text, uint32_t row, uint64_t word);
+
+/* --- targets: src/state/target.c --- */
+
+/* Writes down what `text` (HOST:PORT) was looked up as, at most SP_TARGET_ADDRESSES of it. The
+ * oldest makes room. */
+void sp_target_put(struct sp_segment *segment, const char *text, const struct sp_addr *addresses,
+                   size_t count);
+/* The addresses of the text with this sp_hash; `when` (may be NULL) is the wall time of the
+ * look-up. 0: nobody has looked it up. Safe in signal handlers. */
+size_t sp_target_get(const struct sp_segment *segment, uint64_t hash,
+                     struct sp_addr out[SP_TARGET_ADDRESSES], uint64_t *when);
+
+/* --- canned answers: src/state/reply.c. A process of the command gives them. --- */
+
+/* Is that process there? Opens the file, so it is asked only when an answer is needed. */
+bool sp_reply_lives(const struct sp_segment *segment);
+/* Where a destination's answers are to be had: IPv4 and IPv6 on the loopback, a unix socket. 0:
+ * nowhere. */
+#define SP_REPLY_ADDRESSES 3u
+size_t sp_reply_get(const struct sp_segment *segment, uint32_t dest,
+                    struct sp_addr out[SP_REPLY_ADDRESSES]);
+/* The directory of the unix sockets, and the one of a destination in it. False: too long. */
+bool sp_reply_directory(const struct sp_segment *segment, char *out, size_t size);
+bool sp_reply_path(const struct sp_segment *segment, uint32_t dest, char *out, size_t size);
 
 /* --- addresses with a breaker of their own: src/state/endpoint.c --- */
 

@@ -203,6 +203,9 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "look-ups of %s fail: the addresses of %s ago answer",
                     say_safe(safe, sizeof safe, e->text, sizeof e->text), SAY_AGE(e->a));
         break;
+    case SP_EVENT_FALLBACK:
+        sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
     }
@@ -270,9 +273,9 @@ static void event_json_retry(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
-                                                      "reset", "disable", "enable", "policy",
-                                                      "retry", "stale"};
+    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",    "hold",
+                                                      "reset", "disable", "enable",  "policy",
+                                                      "retry", "stale",   "fallback"};
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 

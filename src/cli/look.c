@@ -114,6 +114,15 @@ static void look_calls(const struct sp_figures *f, const struct sp_guards *guard
     *errors = span.errors;
 }
 
+/* Calls on fallbacks: exchanges, and connects that came to nothing. */
+static uint64_t look_aside(const struct sp_figures *f)
+{
+    uint64_t calls = 0;
+    for (unsigned i = 0; i < SP_OUTCOME_ABANDONED; i++)
+        calls += f->fallback[0][i] + (i != SP_OUTCOME_OK ? f->fallback[1][i] : 0);
+    return calls;
+}
+
 /* The calls of one side, as figures of their own. */
 static const struct sp_figures_side *look_part(struct sp_figures *part,
                                                const struct sp_figures *all, int side)
@@ -151,6 +160,7 @@ static void look_rates(struct look_dest *d, const struct sp_figures *before, uin
     look_calls(delta, &d->guards, &calls, &errors);
     d->calls_per_s = (double)calls / seconds;
     d->refused_per_min = (double)look_sum(delta->rejected, 3) * 60 / seconds;
+    d->fallback_per_s = (double)look_aside(delta) / seconds;
     d->shown = over_interval ? *delta : d->life;
     for (int side = 0; side < LOOK_SIDES; side++)
         look_side(d, delta, seconds, side);

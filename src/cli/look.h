@@ -37,6 +37,7 @@ struct look_dest {
     struct sp_figures life;  /* since the segment was made */
     struct sp_figures shown; /* what ERRORS, P50 and P99 are made from */
     double calls_per_s, refused_per_min;
+    double fallback_per_s;  /* calls on fallbacks, in none of the other figures */
     uint64_t calls, errors; /* of `shown` */
     uint64_t life_calls, life_errors;
     uint64_t p50, p99; /* ns; 0: nothing to tell from */

@@ -142,6 +142,8 @@ const struct command command_table[] = {
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
      "Every program goes straight to its destinations from its next call on: the panic switch.\n"
      "With DEST only there."},
+    {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",
+     "SEGMENT PID", 1, 2, answers_main, NULL},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
     {"help", NULL, NULL, "explain a command, the environment, exit statuses",
      "[COMMAND | environment | exit | man | bash]", 0, 1, help_main,

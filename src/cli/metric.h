@@ -65,12 +65,14 @@ metric_fn metric_build_info, metric_processes, metric_processes_lost, metric_unr
     metric_events, metric_journal_entries, metric_journal_capacity;
 /* metric_calls.c */
 metric_fn metric_connects, metric_exchanges, metric_rejections, metric_detected, metric_expired,
-    metric_late, metric_side_exchanges, metric_retries, metric_sent, metric_received,
-    metric_injections, metric_connect_time, metric_answer_time, metric_wait_time, metric_side_time;
+    metric_late, metric_side_exchanges, metric_retries, metric_fallbacks, metric_fallback_exchanges,
+    metric_detours, metric_stale, metric_sent, metric_received, metric_injections,
+    metric_connect_time, metric_answer_time, metric_wait_time, metric_side_time;
 /* metric_state.c */
 metric_fn metric_mode, metric_share, metric_breaker_state, metric_transitions, metric_streak,
-    metric_probes, metric_last_success, metric_last_failure, metric_deadline, metric_cap_limit,
-    metric_cap_in_use, metric_cap_waiting, metric_connecting_limit, metric_connecting_in_use,
-    metric_inflight_limit, metric_inflight_in_use, metric_limit_rate, metric_limit_burst;
+    metric_probes, metric_endpoints, metric_endpoints_out, metric_last_success, metric_last_failure,
+    metric_deadline, metric_cap_limit, metric_cap_in_use, metric_cap_waiting,
+    metric_connecting_limit, metric_connecting_in_use, metric_inflight_limit,
+    metric_inflight_in_use, metric_limit_rate, metric_limit_burst;
 
 #endif

@@ -1,4 +1,5 @@
 /* metric_calls.c - what was counted of a destination's calls, and how long they took. */
+#include "cli/fallback.h"
 #include "cli/metric.h"
 #include "shearpin/fault.h"
 
@@ -87,6 +88,36 @@ void metric_retries(const struct metric_out *out)
     static const char *const words[SP_RETRIED_COUNT] = {"ok", "failed", "over_budget"};
     for (int i = 0; i < SP_RETRIED_COUNT; i++)
         metric_count(out, words[i], out->d->life.retried[i]);
+}
+
+/* Fallbacks of the policy in force; what earlier ones had counted is forgotten with them. */
+void metric_fallbacks(const struct metric_out *out)
+{
+    const struct sp_spill *spills = out->look->segment->dests[out->d->index].spills;
+    char to[320];
+    for (size_t i = 0; i < SP_SPILLS; i++) {
+        uint64_t of = atomic_load(&spills[i].of);
+        if (of && fallback_named(out->look->policy, out->d->name, of, to, sizeof to))
+            metric_count(out, to, atomic_load(&spills[i].total));
+    }
+}
+
+void metric_fallback_exchanges(const struct metric_out *out)
+{
+    if (out->d->life.diverted == 0)
+        return;
+    for (unsigned i = 0; i < SP_OUTCOMES_WIRE; i++)
+        metric_count(out, sp_outcome_word(i), out->d->life.fallback[0][i]);
+}
+
+void metric_detours(const struct metric_out *out)
+{
+    metric_count(out, NULL, out->d->life.detours);
+}
+
+void metric_stale(const struct metric_out *out)
+{
+    metric_count(out, NULL, out->d->life.stale);
 }
 
 void metric_sent(const struct metric_out *out)

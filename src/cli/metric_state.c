@@ -1,4 +1,5 @@
 /* metric_state.c - how a destination stands now: its mode, its breaker, its places. */
+#include "cli/endpoints.h"
 #include "cli/metric.h"
 
 void metric_mode(const struct metric_out *out)
@@ -57,6 +58,19 @@ void metric_streak(const struct metric_out *out)
 void metric_probes(const struct metric_out *out)
 {
     metric_count(out, NULL, out->d->view.probes);
+}
+
+/* Where `scope endpoint` is in force. */
+void metric_endpoints(const struct metric_out *out)
+{
+    if (out->d->guards.breaker.scope == SP_SCOPE_ENDPOINT)
+        metric_count(out, NULL, endpoints_count(out->look, out->d).known);
+}
+
+void metric_endpoints_out(const struct metric_out *out)
+{
+    if (out->d->guards.breaker.scope == SP_SCOPE_ENDPOINT)
+        metric_count(out, NULL, endpoints_count(out->look, out->d).out);
 }
 
 /* A monotonic time on the clock of the wall; 0 and what lies ahead never was. */

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/answer.h"
+#include "cli/fallback.h"
 #include "cli/look.h"
 #include "cli/rules.h"
 #include "cli/say.h"
@@ -75,6 +77,7 @@ int reload_main(struct cli *cli)
 {
     struct sp_segment segment;
     struct rules rules;
+    struct sp_error error;
     uint64_t generation;
     char in_force[512];
     int status = CLI_OK;
@@ -94,6 +97,10 @@ int reload_main(struct cli *cli)
         return status;
     struct sp_policy *before = look_policy(&segment, &generation);
     status = reload_apply(cli, &segment, path, &rules, before);
+    if (status == CLI_OK)
+        fallback_resolve(&segment, true, cli->quiet);
+    if (status == CLI_OK && answer_start(&segment, &error) != 0)
+        say_error("%s; those calls will be refused", error.text);
     free(before);
     return status;
 }

@@ -80,7 +80,7 @@ static void replay_call(const struct replay_state *state, const struct replay_no
     struct sp_segment *segment = &state->replay->segment;
     sp_segment_guards(segment, (uint32_t)n->dest, guards);
     guards->mode = SP_MODE_ENFORCE;
-    guards->share = guards->journal = 0;
+    guards->share = guards->journal = guards->fallback = 0;
     *call = (struct sp_call){.segment = segment,
                              .dest = sp_segment_dest(segment, (uint32_t)n->dest),
                              .index = (uint32_t)n->dest,

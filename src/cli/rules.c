@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/answer.h"
+#include "cli/fallback.h"
 #include "cli/say.h"
 
 const char *rules_path(const struct cli *cli, const char *operand)
@@ -71,6 +73,8 @@ static void rules_run(struct rules *rules, const char *path, struct rules_contex
     context->rules = rules;
     fflush(stdout);
     if (sp_policy_read(path, room, SP_POLICY_ROOM, rules_finding, context) == 0)
+        answer_findings(room, rules_finding, context);
+    if (rules->errors == 0)
         rules->policy = room;
 }
 
@@ -105,6 +109,14 @@ void rules_read_text(struct rules *rules, const char *name, const char *text, FI
     if (sp_policy_read_text(name, text, strlen(text), room, SP_POLICY_ROOM, rules_finding,
                             &context) == 0)
         rules->policy = room;
+}
+
+void rules_names(struct rules *rules, FILE *out, sp_finding_fn *say, void *context)
+{
+    struct rules_context names = {
+        .rules = rules, .out = out, .say = RULES_ALL, .other = say, .other_context = context};
+    if (rules->policy)
+        fallback_findings(rules->policy, rules_finding, &names);
 }
 
 void rules_summary(const struct rules *rules, char *out, size_t size)

@@ -30,6 +30,10 @@ void rules_read_shared(struct rules *rules, const char *path, FILE *out, enum ru
 void rules_read_with(struct rules *rules, const char *path, sp_finding_fn *say, void *context);
 void rules_read_text(struct rules *rules, const char *name, const char *text, FILE *out);
 
+/* Looks up the names that a policy wants to know beforehand, and warns where that fails. `say`
+ * NULL: to `out`. */
+void rules_names(struct rules *rules, FILE *out, sp_finding_fn *say, void *context);
+
 /* "1 error, 2 warnings"; "" when there is nothing to count. */
 void rules_summary(const struct rules *rules, char *out, size_t size);
 

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/near.h"
+#include "cli/answer.h"
+#include "cli/fallback.h"
 #include "cli/judge.h"
 #include "cli/library.h"
 #include "cli/look.h"
@@ -238,6 +240,10 @@ static int run_segment(struct run *run)
     strlcpy(run->segment.self.command, "shearpin", sizeof run->segment.self.command);
     if (!created)
         status = run_differs(run);
+    if (status == CLI_OK)
+        fallback_resolve(&run->segment, false, run->cli->quiet);
+    if (status == CLI_OK && answer_start(&run->segment, &error) != 0)
+        say_error("%s; those calls will be refused", error.text);
     if (status == CLI_OK && run->cli->private &&
         private_watch(run->cli, &run->segment, &error) != 0) {
         say_error("%s", error.text);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/fallback.h"
 #include "cli/say.h"
 #include "policy/block.h"
 #include "policy/keys.h"
@@ -343,6 +344,12 @@ unsigned setting_differences(const struct sp_policy *before, const struct sp_pol
         setting_rules(before, old, was, sizeof was);
         if (strcmp(was, is) != 0) {
             setting_difference(row, "match", was, is);
+            count++;
+        }
+        fallback_join(before, old, was, sizeof was);
+        fallback_join(after, row, is, sizeof is);
+        if (strcmp(was, is) != 0) {
+            setting_difference(row, "fallback", was, is);
             count++;
         }
         count += setting_guards(old, row);

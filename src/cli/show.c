@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "cli/fallback.h"
 #include "cli/rules.h"
 #include "cli/say.h"
 #include "cli/setting.h"
@@ -18,6 +19,7 @@ static void show_row(const struct setting_view *view, bool all)
         printf("  %-14s%-45s  %s\n", i == 0 ? "match" : "", safe, place);
     }
     setting_print(view, all);
+    fallback_print(view);
 }
 
 int show_main(struct cli *cli)

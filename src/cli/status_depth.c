@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/endpoints.h"
 #include "cli/event.h"
+#include "cli/fallback.h"
 #include "cli/objective.h"
 #include "cli/say.h"
 #include "cli/setting.h"
@@ -220,6 +221,7 @@ static void depth_policy(const struct look *look, const struct look_dest *d)
         setting_place(look->policy, view.row->file, view.row->line, place, sizeof place);
         printf("\npolicy          %s\n", place);
         setting_print(&view, false);
+        fallback_print(&view);
     }
 }
 
@@ -260,6 +262,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_counts("would refuse", guards, d->shown.detected, 3);
     depth_counts("would cut", sp_deadline_words, d->shown.observed.late, SP_DEADLINE_COUNT);
     depth_counts("expired", sp_deadline_words, d->shown.expired, SP_DEADLINE_COUNT);
+    fallback_depth(look, d);
     depth_elsewhere(d);
     depth_bytes(d);
     depth_times("connect time", d->shown.connect_time);

@@ -3,6 +3,7 @@
 
 #include "cli/endpoints.h"
 #include "cli/event.h"
+#include "cli/fallback.h"
 #include "cli/json.h"
 #include "cli/objective.h"
 #include "cli/status.h"
@@ -143,7 +144,7 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     status_json_seconds(json, "p99_s", d->p99);
     status_json_cap(json, d);
     json_count(json, "refused_total", look_sum(d->life.rejected, 3));
-    json_null(json, "fallback");
+    fallback_json(json, look, d);
     json_word(json, "mode",
               d->named && d->guards.mode < SP_MODE_COUNT ? sp_mode_words[d->guards.mode] : "off");
     json_bool(json, "disabled", d->disabled || look->disabled);

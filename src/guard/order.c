@@ -105,6 +105,17 @@ static enum sp_verdict order_refuse(const struct sp_call *call, bool connecting,
 
 /* --- the guards, in their order --- */
 
+/* It can go to a fallback instead: to the journal it is a refusal, to the program it may be none.
+ */
+static enum sp_verdict order_divert(const struct sp_call *call, struct sp_admission *admission)
+{
+    admission->permit = (struct sp_permit){.kind = SP_PERMIT_NONE};
+    if (call->guards->journal)
+        order_write(call, SP_OUTCOME_REJECTED_BREAKER, 0,
+                    (struct sp_note){.kind = SP_ENTRY_CONNECT});
+    return SP_ELSEWHERE;
+}
+
 static enum sp_verdict order_breaker(const struct sp_call *call, bool connecting,
                                      struct sp_admission *admission)
 {
@@ -114,6 +125,9 @@ static enum sp_verdict order_breaker(const struct sp_call *call, bool connecting
     admission->permit.side = order_side_of(call) & 3;
     if (verdict == SP_PASS)
         return SP_PASS;
+    if (connecting && (call->guards->fallback & SP_WHEN_OPEN) && !call->guards->pass &&
+        !order_observes(call))
+        return order_divert(call, admission);
     if (!call->guards->pass && !established)
         return order_refuse(call, connecting, SP_REFUSED_BREAKER, admission);
     if (call->guards->pass) /* it only reports */
@@ -215,6 +229,19 @@ enum sp_verdict sp_order_first(const struct sp_call *call, struct sp_wait *wait,
     return verdict;
 }
 
+void sp_order_aside(const struct sp_call *call, struct sp_admission *admission)
+{
+    order_nothing(call, NULL, admission);
+    admission->permit.kind = SP_PERMIT_ASIDE;
+}
+
+void sp_order_nowhere(const struct sp_call *call)
+{
+    if (call->guards->share != 0)
+        sp_count(&order_side(call, order_side_of(call))->refused[SP_REFUSED_BREAKER - 1], 1);
+    sp_count(&order_shard(call)->rejected[SP_REFUSED_BREAKER - 1], 1);
+}
+
 void sp_order_leave(const struct sp_call *call, bool connecting, struct sp_wait *wait)
 {
     if (call->dest)
@@ -229,7 +256,8 @@ static void order_count(const struct sp_call *call, const struct sp_permit *perm
     struct sp_shard *shard = order_shard(call);
     if (call->guards->moment)
         sp_history_keep(call->segment, call->dest, call->guards, call->now);
-    sp_count(connecting ? &shard->connects[outcome] : &shard->exchanges[outcome], 1);
+    if (connecting || outcome != SP_OUTCOME_OK) /* an answer is counted by its duration alone */
+        sp_count(connecting ? &shard->connects[outcome] : &shard->exchanges[outcome], 1);
     if (outcome == SP_OUTCOME_OK)
         sp_count(connecting ? &shard->connect_time[sp_bin_of(duration)]
                             : &shard->answer_time[sp_bin_of(duration)],
@@ -258,9 +286,19 @@ static enum sp_outcome order_judge(const struct sp_call *call, const struct sp_p
     return connecting ? SP_OUTCOME_CONNECT_TIMEOUT : SP_OUTCOME_RESPONSE_TIMEOUT;
 }
 
+static void order_count_aside(const struct sp_call *call, bool connecting, enum sp_outcome outcome)
+{
+    if (outcome < SP_OUTCOMES_WIRE)
+        sp_count(&order_shard(call)->fallback[connecting][outcome], 1);
+}
+
 bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit, bool connecting,
                      enum sp_outcome outcome, uint64_t duration)
 {
+    if (permit->kind == SP_PERMIT_ASIDE) {
+        order_count_aside(call, connecting, outcome);
+        return true;
+    }
     enum sp_outcome judged = order_judge(call, permit, connecting, outcome, duration);
     order_count(call, permit, connecting, outcome, duration);
     order_note(call, permit, connecting, outcome, duration);
@@ -275,13 +313,17 @@ bool sp_order_settle(const struct sp_call *call, const struct sp_permit *permit,
 void sp_order_undo(const struct sp_call *call, const struct sp_permit *permit)
 {
     order_return(call, permit);
-    if (permit->kind != SP_PERMIT_SHADOW) /* which may have got none */
+    if (permit->kind != SP_PERMIT_SHADOW && permit->kind != SP_PERMIT_ASIDE) /* may have none */
         sp_rate_give(call);
 }
 
 void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
                    enum sp_outcome outcome)
 {
+    if (permit->kind == SP_PERMIT_ASIDE) {
+        order_count_aside(call, false, outcome);
+        return;
+    }
     sp_count(&order_shard(call)->exchanges[outcome], 1);
     order_tell(call, permit, outcome, 0);
 }

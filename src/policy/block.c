@@ -13,8 +13,9 @@
 #include <string.h>
 
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
-static_assert(sizeof(struct sp_row) == 368 && sizeof(struct sp_match) == 36 &&
-                  sizeof(struct sp_setting) == 8 && sizeof(struct sp_condition) == 24,
+static_assert(sizeof(struct sp_row) == 376 && sizeof(struct sp_match) == 36 &&
+                  sizeof(struct sp_fallback) == 152 && sizeof(struct sp_setting) == 8 &&
+                  sizeof(struct sp_condition) == 24,
               "the layout of blocks in segments");
 
 /* The item at `index` of an array at `offset`; NULL when it is not inside the block. */
@@ -38,6 +39,12 @@ const struct sp_row *sp_policy_row(const struct sp_policy *policy, size_t index)
 const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t i)
 {
     return block_item(policy, policy->matches, policy->match_count, i, sizeof(struct sp_match));
+}
+
+const struct sp_fallback *sp_policy_fallback(const struct sp_policy *policy, size_t i)
+{
+    return block_item(policy, policy->fallbacks, policy->fallback_count, i,
+                      sizeof(struct sp_fallback));
 }
 
 const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, size_t i)
@@ -86,12 +93,14 @@ uint64_t block_digest(const struct sp_policy *policy)
     uint64_t digest = sp_hash(policy->segment, sizeof policy->segment);
     const struct sp_row *row;
     const struct sp_match *match;
+    const struct sp_fallback *fallback;
     const struct sp_condition *condition;
 
     digest = sp_hash_more(digest, policy->group, sizeof policy->group);
     for (size_t i = 0; (row = sp_policy_row(policy, i)) != NULL; i++) {
         digest = sp_hash_more(digest, row->name, sizeof row->name);
         digest = sp_hash_more(digest, &row->match_count, sizeof row->match_count);
+        digest = sp_hash_more(digest, &row->fallback_count, sizeof row->fallback_count);
         digest = sp_hash_more(digest, &row->guards, sizeof row->guards);
         for (size_t c = 0; c < row->slo_count; c++) {
             condition = sp_policy_condition(policy, row->slo_first + c);
@@ -106,6 +115,10 @@ uint64_t block_digest(const struct sp_policy *policy)
 
         digest = sp_hash_more(digest, match, offsetof(struct sp_match, text));
         digest = sp_hash_more(digest, text, strlen(text));
+    }
+    for (size_t i = 0; (fallback = sp_policy_fallback(policy, i)) != NULL; i++) {
+        digest = sp_hash_more(digest, &fallback->hash, sizeof fallback->hash);
+        digest = sp_hash_more(digest, &fallback->kind, 2);
     }
     return digest;
 }
@@ -128,6 +141,8 @@ static bool block_guards(const struct sp_guards *guards)
     for (size_t key = 0; key < KEY_COUNT; key++)
         if (!keys_allowed(key, keys_get(&sp_keys[key], guards)))
             return false;
+    if (guards->fallback > SP_WHEN_ALL)
+        return false;
     for (size_t i = 0; i < SP_RETRY_LINES; i++)
         if (guards->retry[i].backoff_min > guards->retry[i].backoff_max)
             return false;
@@ -139,8 +154,18 @@ static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
     return block_name(row->name, sizeof row->name, false) && row->file < policy->file_count &&
            row->match_first <= policy->match_count &&
            row->match_count <= policy->match_count - row->match_first &&
-           row->slo_first <= policy->condition_count &&
+           row->fallback_first <= policy->fallback_count &&
+           row->fallback_count <= policy->fallback_count - row->fallback_first &&
+           row->fallback_count <= SP_FALLBACKS_MAX && row->slo_first <= policy->condition_count &&
            row->slo_count <= policy->condition_count - row->slo_first && block_guards(&row->guards);
+}
+
+static bool block_fallback(const struct sp_policy *policy, const struct sp_fallback *fallback)
+{
+    return fallback->kind < SP_FALLBACK_COUNT && fallback->when <= SP_WHEN_ALL &&
+           fallback->text < policy->strings_size && fallback->file < policy->file_count &&
+           fallback->address.family <= SP_FAMILY_IPV6 &&
+           memchr(fallback->address.path, 0, sizeof fallback->address.path) != NULL;
 }
 
 static bool block_condition(const struct sp_policy *policy, const struct sp_condition *condition)
@@ -172,6 +197,7 @@ static bool block_arrays(const struct sp_policy *p)
     return p->row_count <= SP_POLICY_ROWS_MAX &&
            block_array(p->rows, p->row_count, sizeof(struct sp_row), p->size) &&
            block_array(p->matches, p->match_count, sizeof(struct sp_match), p->size) &&
+           block_array(p->fallbacks, p->fallback_count, sizeof(struct sp_fallback), p->size) &&
            block_array(p->settings, p->setting_count, sizeof(struct sp_setting), p->size) &&
            block_array(p->conditions, p->condition_count, sizeof(struct sp_condition), p->size) &&
            block_array(p->files, p->file_count, sizeof(uint32_t), p->size) &&
@@ -194,6 +220,9 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size)
             return false;
     for (size_t i = 0; i < policy->match_count; i++)
         if (!block_match(policy, sp_policy_match_at(policy, i)))
+            return false;
+    for (size_t i = 0; i < policy->fallback_count; i++)
+        if (!block_fallback(policy, sp_policy_fallback(policy, i)))
             return false;
     for (size_t i = 0; i < policy->setting_count; i++)
         if (!block_setting_sound(policy, block_setting(policy, i)))

@@ -86,6 +86,28 @@ static void build_matches(const struct reader *reader, struct sp_policy *policy)
     }
 }
 
+/* As the matches; what their destination is told is when one of them may be needed. */
+static void build_fallbacks(const struct reader *reader, struct sp_policy *policy)
+{
+    struct sp_row *rows = build_at(policy, policy->rows);
+    struct sp_fallback *out;
+    uint16_t count = 0;
+
+    policy->fallbacks = build_next(policy, reader->fallback_count * sizeof *out);
+    out = build_at(policy, policy->fallbacks);
+    for (size_t row = 0; row < reader->row_count; row++) {
+        rows[row].fallback_first = count;
+        for (size_t i = 0; i < reader->fallback_count; i++) {
+            if (reader->fallback_row[i] != row)
+                continue;
+            out[count++] = reader->fallbacks[i];
+            rows[row].guards.fallback |= reader->fallbacks[i].when;
+        }
+        rows[row].fallback_count = (uint16_t)(count - rows[row].fallback_first);
+    }
+    policy->fallback_count = count;
+}
+
 static void build_rows(const struct reader *reader, struct sp_policy *policy)
 {
     struct sp_row *rows;
@@ -163,6 +185,7 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path)
     memcpy(policy->group, reader->segment_group, sizeof policy->group);
     build_rows(reader, policy);
     build_matches(reader, policy);
+    build_fallbacks(reader, policy);
     build_conditions(reader, policy);
     build_settings(reader, policy);
     build_texts(reader, policy);

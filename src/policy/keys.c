@@ -47,9 +47,8 @@ static_assert(sizeof sp_rate_units == SP_RATE_UNITS + 1, "all");
         "retry", dot "on", SP_KEY_OUTCOMES, AT(retry[n].on), 0, 1, KEYS_FAILURES, RETRY_ON, NULL, \
             retry_on                                                                              \
     }
-#define RETRY_ON                                                                               \
-    (SP_OUTCOME_BIT(REFUSED) | SP_OUTCOME_BIT(UNREACHABLE) | SP_OUTCOME_BIT(CONNECT_TIMEOUT) | \
-     SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
+#define RETRY_ON \
+    (SP_OUTCOME_BIT(REFUSED) | SP_OUTCOME_BIT(CONNECT_TIMEOUT) | SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
 #define KEYS_FAILURES ((1u << SP_OUTCOME_REJECTED_BREAKER) - 1)
 
 static const char retry_tries[] = "tries of a connect or look-up after the first: retry 2";

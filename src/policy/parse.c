@@ -14,7 +14,6 @@ static const struct {
     const char *directive;
     const char *word; /* "" for the whole directive */
 } parse_unsupported[] = {
-    {"fallback", ""},
     {"split", ""},
 };
 #define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
@@ -327,6 +326,7 @@ static void parse_unknown_directive(struct reader *reader, const struct scan_wor
         return;
     }
     sp_near_try(&near, "match");
+    sp_near_try(&near, "fallback");
     sp_near_try(&near, "slo");
     for (size_t key = 0; key < KEY_COUNT; key++)
         sp_near_try(&near, sp_keys[key].directive);
@@ -350,6 +350,8 @@ static void parse_directive(struct reader *reader)
         reader->section = SECTION_SKIPPED;
     } else if (parse_is(word, "match")) {
         rule_words(reader);
+    } else if (parse_is(word, "fallback")) {
+        fallback_words(reader);
     } else if (parse_is(word, "slo")) {
         slo_line(reader);
     } else if (keys_single(word->text, word->length, &key)) {

@@ -9,6 +9,7 @@
 #define READ_BLOCK_MAX                                                       \
     (sizeof(struct sp_policy) + SP_POLICY_ROWS_MAX * sizeof(struct sp_row) + \
      READER_MATCHES_MAX * sizeof(struct sp_match) +                          \
+     READER_FALLBACKS_MAX * sizeof(struct sp_fallback) +                     \
      READER_CONDITIONS_MAX * sizeof(struct sp_condition) +                   \
      (SP_POLICY_ROWS_MAX + 1) * KEY_COUNT * sizeof(struct sp_setting) +      \
      READER_FILES_MAX * sizeof(uint32_t) + READER_STRINGS_MAX + 64)
@@ -28,6 +29,7 @@ static struct reader *read_begin(void *room, size_t size, sp_finding_fn *say, vo
     reader->context = context;
     build_clear(reader, READER_DEFAULTS);
     reader->match_count = 0;
+    reader->fallback_count = 0;
     reader->condition_count = 0;
     reader->file_count = 0;
     reader->pending_count = 0;

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #define READER_MATCHES_MAX    8192
+#define READER_FALLBACKS_MAX  1024
 #define READER_STRINGS_MAX    (512 << 10)
 #define READER_CONDITIONS_MAX 1024
 #define READER_FILES_MAX      256
@@ -68,6 +69,9 @@ struct reader {
     struct sp_match matches[READER_MATCHES_MAX];
     uint16_t match_row[READER_MATCHES_MAX];
     uint16_t match_column[READER_MATCHES_MAX];
+    size_t fallback_count;
+    struct sp_fallback fallbacks[READER_FALLBACKS_MAX];
+    uint16_t fallback_row[READER_FALLBACKS_MAX];
     bool slo_own[READER_ROWS]; /* it says `slo` itself: those of defaults are not its */
     size_t condition_count;
     struct sp_condition conditions[READER_CONDITIONS_MAX];
@@ -91,6 +95,8 @@ struct reader {
 
 void report_at(struct reader *reader, const struct scan_word *word, const char *cure,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
+void report_error(struct reader *reader, struct reader_place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void report_file(struct reader *reader, const char *name, const char *cure, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void report_warning_at(struct reader *reader, const struct scan_word *word, const char *cure,
@@ -113,9 +119,11 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path);
 
 /* --- the rest, one entry each --- */
 
-void parse_line(struct reader *reader);   /* parse.c: a line cut into words */
-void section_line(struct reader *reader); /* section.c: a line in column 1 */
-void rule_words(struct reader *reader);   /* rule.c: the words behind `match` */
+void parse_line(struct reader *reader);     /* parse.c: a line cut into words */
+void section_line(struct reader *reader);   /* section.c: a line in column 1 */
+void rule_words(struct reader *reader);     /* rule.c: the words behind `match` */
+void fallback_words(struct reader *reader); /* fallback.c: the words behind `fallback` */
+void fallback_check(struct reader *reader, const struct sp_policy *policy, size_t row);
 void source_text(struct reader *reader, const char *text, size_t length); /* source.c */
 void source_file(struct reader *reader, uint32_t name, unsigned depth);
 const char *source_reason(int code); /* of an errno, or NULL */

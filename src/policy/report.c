@@ -104,14 +104,30 @@ void report_file(struct reader *reader, const char *name, const char *cure, cons
     va_end(arguments);
 }
 
-void report_warning(struct reader *reader, struct reader_place place, const char *format, ...)
+static void report_place(struct reader *reader, enum sp_severity severity,
+                         struct reader_place place, const char *format, va_list arguments)
 {
     struct sp_finding finding = {
-        .severity = SP_WARNING, .line = place.line, .column = place.column, .length = 1};
-    va_list arguments;
+        .severity = severity, .line = place.line, .column = place.column, .length = 1};
 
     finding.file = reader->strings + reader->files[place.file];
-    va_start(arguments, format);
     report_say(reader, &finding, format, arguments);
+}
+
+void report_error(struct reader *reader, struct reader_place place, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    report_place(reader, SP_ERROR, place, format, arguments);
+    va_end(arguments);
+}
+
+void report_warning(struct reader *reader, struct reader_place place, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    report_place(reader, SP_WARNING, place, format, arguments);
     va_end(arguments);
 }

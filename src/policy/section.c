@@ -204,6 +204,7 @@ static void section_unknown(struct reader *reader, const struct scan_word *word)
 
     if (keys_single(word->text, word->length, &key) || keys_group(word->text, word->length) ||
         sp_text_is(word->text, word->length, "match") ||
+        sp_text_is(word->text, word->length, "fallback") ||
         sp_text_is(word->text, word->length, "slo")) {
         report_at(reader, word, "indent it: only sections begin in column 1",
                   "'%.*s' is a directive, not a section", SHOWN(word));

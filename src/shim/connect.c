@@ -1,6 +1,7 @@
 /* connect.c - admission, the connect itself within its deadline, and what came of it. */
 #include "shim/connect.h"
 #include "shim/await.h"
+#include "shim/divert.h"
 #include "shim/io.h"
 #include "shim/redial.h"
 
@@ -52,10 +53,16 @@ static int connect_finish(const struct attempt *a, const struct sp_call *call, b
     }
     if (error == EINPROGRESS || error == EALREADY || error == EINTR)
         return error; /* in the background: told later by SO_ERROR, connect(), I/O or close() */
-    if (error == ETIMEDOUT && a->due <= sp_now())
+    if (error == ETIMEDOUT && !a->aside && a->due <= sp_now())
         sp_count(&sp_segment_shard(call->segment, call->dest)->expired[SP_DEADLINE_CONNECT], 1);
     sp_connect_learnt(a->fd, a->entry, error);
     return error;
+}
+
+static int connect_fault(const struct attempt *a)
+{
+    errno = a->fault;
+    return -1;
 }
 
 static int connect_run(struct attempt *a, const struct sp_call *call,
@@ -74,10 +81,15 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
      * thread, leaves nothing behind that close() would not give back. */
     if (sp_conn_drop(conn))
         sp_turn_over(conn, sp_now());
-    int result = blocking ? sp_connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
+    int result = blocking   ? sp_connect_blocking(a)
+                 : a->fault ? connect_fault(a)
+                            : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
         result = sp_connect_delay(a, result);
-    int error = errno, told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
+    int error = errno;
+    if (result != 0 && !blocking && sp_pending_refused(conn, a->entry, a->fd, error))
+        error = EINPROGRESS;
+    int told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
     if (told != EINPROGRESS && told != EALREADY && told != EINTR)
         a->failed = told;
     errno = told ? told : error;
@@ -186,12 +198,58 @@ static void connect_count(struct attempt *a, const struct sp_call *call,
         sp_retry_call(call);
 }
 
+/* The program's own address, for a try that went elsewhere in between. */
+struct aim {
+    const struct sockaddr *address;
+    socklen_t length;
+};
+
+static bool connect_again_ready(struct attempt *a, struct sp_call *call, struct sp_guards *room)
+{
+    const struct sp_dial dial = {.cookie = a->cookie, .local = a->local};
+    return a->conn || (sp_dial_clear(&dial, a->fd) && connect_prepare(a, call->index, call, room));
+}
+
+/* The same socket goes to the first fallback that takes it; a blocking one tries them all. False:
+ * there is none for a socket like this. */
+static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp_guards *room,
+                              enum sp_when when, int *result)
+{
+    const struct aim own = {a->address, a->length};
+    struct sp_divert to = {0};
+    struct sp_admission admission;
+    bool over = false;
+    int error = 0;
+    a->cookie = a->conn->cookie;
+    a->when = when;
+    a->delay = 0; /* the fault is the destination's */
+    while (!over && sp_divert_next(&to, a->fd, call, when) && connect_again_ready(a, call, room)) {
+        a->address = (const struct sockaddr *)(const void *)&to.to;
+        a->length = to.length;
+        a->aside++;
+        sp_conn_mark(a->conn, SP_CONN_FALLBACK, true);
+        sp_order_aside(call, &admission);
+        admission.began = a->began ? a->began : admission.began;
+        sp_fallback_taken(call, &to.line);
+        *result = connect_run(a, call, &admission);
+        error = errno;
+        a->conn = NULL; /* it is the fd's, or over */
+        over = !a->blocking || sp_socket_outcome(a->failed, true) == SP_OUTCOME_COUNT;
+        a->failed = 0; /* no retry is for this */
+    }
+    a->address = own.address;
+    a->length = own.length;
+    errno = a->aside ? error : errno;
+    return a->aside > 0;
+}
+
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
 {
     struct sp_guards room;
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
+    int result;
     *passed = !connect_prepare(a, dest, &call, &room);
     if (*passed)
         return 0;
@@ -205,6 +263,11 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
         errno = EINTR;
     if (!a->conn)
         return -1;
+    if (verdict == SP_ELSEWHERE) {
+        if (connect_elsewhere(a, &call, &room, SP_WHEN_OPEN, &result))
+            return result;
+        sp_order_nowhere(&call);
+    }
     if (verdict != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
     connect_count(a, &call, &admission);
@@ -213,7 +276,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     a->delay = act.delay;
     if (a->delay)
         sp_here_own(&call, &room);
-    if (act.error)
+    a->fault = act.error;
+    if (act.error && (a->blocking || !sp_retry_wanted(call.guards)))
         return connect_refuse(a, &call, &admission, act.error);
     return connect_run(a, &call, &admission);
 }
@@ -236,6 +300,8 @@ static int connect_retry(struct attempt *a, uint32_t dest, bool *passed)
         if (*passed)
             return result;
     }
+    if (a->aside)
+        return result;
     if (result == 0)
         sp_dial_succeeded(&dial);
     else if (a->refused)
@@ -243,6 +309,27 @@ static int connect_retry(struct attempt *a, uint32_t dest, bool *passed)
     if (result != 0 && (a->failed || a->refused))
         errno = dial.error;
     return result;
+}
+
+/* What was tried has failed, for good: there may be a fallback for that. */
+static int connect_failed(struct attempt *a, uint32_t dest)
+{
+    struct sp_guards room;
+    struct sp_call call;
+    int error = errno, result;
+    if (a->aside || sp_socket_outcome(error, true) == SP_OUTCOME_COUNT)
+        return -1;
+    if (connect_prepare(a, dest, &call, &room)) {
+        const struct sp_dial dial = {.cookie = a->cookie, .local = a->local};
+        bool wanted = call.guards->mode == SP_MODE_ENFORCE &&
+                      (call.guards->fallback & SP_WHEN_FAILED) && sp_dial_clear(&dial, a->fd);
+        if (wanted && connect_elsewhere(a, &call, &room, SP_WHEN_FAILED, &result))
+            return result;
+        if (a->conn)
+            sp_conn_free(a->conn);
+    }
+    errno = error;
+    return -1;
 }
 
 /* connect() on an fd that has an entry. True: `*result` is the answer; false: a new attempt. */
@@ -314,6 +401,8 @@ SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
             result = connect_guarded(&a, (uint32_t)dest, &passed);
         if (!passed && result != 0 && a.failed && a.blocking)
             result = connect_retry(&a, (uint32_t)dest, &passed);
+        if (!passed && result != 0 && a.failed)
+            result = connect_failed(&a, (uint32_t)dest);
         if (!passed && result == 0)
             errno = error;
     }

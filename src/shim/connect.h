@@ -19,9 +19,12 @@ struct attempt {
     bool local;     /* a unix socket */
     bool blocking;
     struct sockaddr_storage other; /* that it goes to instead, while its own address is out */
+    int fault;                     /* injected: what the network is to have said; 0: nothing */
     bool refused;                  /* a guard said no: this try was not made */
     int failed; /* what the network said to it; 0: nothing, or it is not known yet */
     /* over all tries of the call: */
+    uint32_t aside; /* fallbacks that it went to; 0: none */
+    enum sp_when when;
     uint64_t began; /* the first that was made; 0: none was */
     uint64_t cookie;
     uint64_t own;   /* the program's own SO_SNDTIMEO ends the later ones */

@@ -3,6 +3,7 @@
  *
  * Whoever changes the word of the connection owns what follows, as ever. All is done on a duplicate
  * of the fd, which pins the open file; flags and options are the file's, so nothing changes. */
+#include "shim/divert.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -34,10 +35,18 @@ static bool pending_reserve(void)
     return true;
 }
 
+/* Is there anything to be done when it fails? */
+static bool pending_wanted(const struct attempt *a, const struct sp_call *call)
+{
+    const struct sp_guards *guards = call->guards;
+    bool fallback = guards->mode == SP_MODE_ENFORCE && (guards->fallback & SP_WHEN_FAILED);
+    return a->aside || fallback || sp_retry_wanted(guards);
+}
+
 void sp_pending_begin(struct attempt *a, const struct sp_call *call)
 {
     struct sp_pending *p;
-    if (a->blocking || a->local || a->length > sizeof p->to || !sp_retry_wanted(call->guards) ||
+    if (a->blocking || a->local || a->length > sizeof p->to || !pending_wanted(a, call) ||
         !pending_reserve())
         return;
     p = sp_pending_of(a->conn);
@@ -45,6 +54,8 @@ void sp_pending_begin(struct attempt *a, const struct sp_call *call)
     p->dial = (struct sp_dial){.cookie = a->cookie, .dest = call->index, .drawn = a->drawn};
     memcpy(&p->to, a->address, a->length);
     p->length = a->length;
+    p->aside = a->aside;
+    p->when = a->when;
     p->epoll = -1;
     sp_dial_begin(&p->dial, a->began, SP_NEVER);
     sp_due_watch(a->conn);
@@ -52,7 +63,7 @@ void sp_pending_begin(struct attempt *a, const struct sp_call *call)
 
 void sp_pending_learnt(struct sp_conn *conn, int error)
 {
-    if (!error && (sp_conn_flags(conn) & SP_CONN_RETRY))
+    if (!error && (sp_conn_flags(conn) & (SP_CONN_RETRY | SP_CONN_FALLBACK)) == SP_CONN_RETRY)
         sp_dial_succeeded(&sp_pending_of(conn)->dial);
 }
 
@@ -68,12 +79,45 @@ static int pending_pin(const struct sp_conn *conn, int fd)
     return -1;
 }
 
+/* From here on it goes to a fallback, the one behind those that it went to; false: there is none.
+ */
+static bool pending_divert(struct sp_conn *conn, int fd, enum sp_when when)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    struct sp_divert to = {0};
+    struct sp_guards room;
+    struct sp_call call;
+    if (!sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room))
+        return false;
+    sp_conn_side(conn, &call, &room);
+    p->when = p->aside ? p->when : when;
+    if (call.guards->mode != SP_MODE_ENFORCE || !(call.guards->fallback & p->when) ||
+        !sp_divert_behind(&to, p->aside, fd, &call, p->when) || to.length > sizeof p->to)
+        return false;
+    memcpy(&p->to, &to.to, to.length);
+    p->length = to.length;
+    p->aside++;
+    sp_fallback_taken(&call, &to.line);
+    return true;
+}
+
+/* Whether it is tried again, and when; here or elsewhere. */
+static bool pending_next(struct sp_conn *conn, int fd, int error, uint64_t *at)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    if (!p->aside && sp_dial_next(&p->dial, error, at) == SP_NEXT_AGAIN)
+        return true;
+    *at = 0;
+    return sp_socket_outcome(error, true) != SP_OUTCOME_COUNT &&
+           pending_divert(conn, fd, SP_WHEN_FAILED);
+}
+
 static bool pending_rest(struct sp_conn *conn, uint64_t word, int fd, int error)
 {
     struct sp_pending *p = sp_pending_of(conn);
     enum sp_outcome outcome = sp_socket_outcome(error, true);
     uint64_t at, now = sp_now();
-    if (sp_dial_next(&p->dial, error, &at) == SP_NEXT_NONE) {
+    if (!pending_next(conn, fd, error, &at)) {
         sp_rest_fail(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
                      error);
         return false;
@@ -120,16 +164,42 @@ bool sp_pending_failed(struct sp_conn *conn, int fd)
     return rests;
 }
 
+static bool pending_refused(struct sp_conn *conn, int fd, int error)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    uint64_t at, now = sp_now(), word = atomic_load(&conn->word);
+    int pinned = pending_pin(conn, fd);
+    bool rests = pinned >= 0 && sp_turn_of(word) == SP_TURN_CONNECTING &&
+                 sp_dial_next(&p->dial, error, &at) == SP_NEXT_AGAIN &&
+                 sp_rest_begin(conn, word, sp_socket_outcome(error, true), at > now ? at - now : 0);
+    if (rests && !sp_dial_clear(&p->dial, pinned))
+        sp_pending_end(conn);
+    if (pinned >= 0)
+        REAL(close)(pinned);
+    return rests;
+}
+
+bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error)
+{
+    if (!(sp_conn_flags(conn) & SP_CONN_RETRY) ||
+        sp_socket_outcome(error, true) == SP_OUTCOME_COUNT ||
+        !sp_conn_hold(conn, (uint32_t)(entry >> 32)))
+        return false;
+    bool rests = pending_refused(conn, fd, error);
+    sp_fd_left(conn);
+    return rests;
+}
+
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd)
 {
     struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);
     struct sp_pending *p = sp_pending_of(conn);
     uint64_t at, now = sp_now();
     if (sp_turn_of(word) != SP_TURN_CONNECTING || !(sp_conn_flags(conn) & SP_CONN_RETRY) ||
-        sp_dial_next(&p->dial, ETIMEDOUT, &at) == SP_NEXT_NONE ||
+        !pending_next(conn, fd, ETIMEDOUT, &at) ||
         !sp_rest_begin(conn, word, SP_OUTCOME_CONNECT_TIMEOUT, at > now ? at - now : 0))
         return false;
-    if (dest)
+    if (dest && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_count(&sp_segment_shard(&sp_here.segment, dest)->expired[SP_DEADLINE_CONNECT], 1);
     if (!sp_dial_clear(&p->dial, fd))
         sp_pending_end(conn);
@@ -158,7 +228,7 @@ static void pending_pass(struct sp_conn *conn, int fd)
 }
 
 /* A fault stands for the network: its refusal is an attempt that failed. */
-static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call,
+static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call, int fd,
                            struct sp_admission *admission)
 {
     struct sp_fault_act act = {0, 0};
@@ -169,23 +239,41 @@ static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call,
         return false;
     sp_order_settle(call, &admission->permit, true, sp_socket_outcome(act.error, true), 0);
     sp_cap_release(call, admission);
-    if (sp_dial_next(&sp_pending_of(conn)->dial, act.error, &at) == SP_NEXT_AGAIN)
+    if (pending_next(conn, fd, act.error, &at))
         sp_rest_again(conn, at > call->now ? at - call->now : 0);
     else
         pending_over(conn, act.error);
     return true;
 }
 
+/* May it go? To a fallback it may; else the guards say, who may send it to one. */
+static bool pending_admit(struct sp_conn *conn, const struct sp_call *call, int fd,
+                          struct sp_admission *admission)
+{
+    enum sp_verdict verdict = SP_REFUSED_BREAKER;
+    struct sp_pending *p = sp_pending_of(conn);
+    if (call->now < sp_here.deadline && !p->aside)
+        verdict = sp_order_admit(call, true, NULL, admission);
+    if (verdict == SP_ELSEWHERE && !pending_divert(conn, fd, SP_WHEN_OPEN))
+        sp_order_nowhere(call);
+    if (p->aside && call->now < sp_here.deadline) {
+        sp_conn_mark(conn, SP_CONN_FALLBACK, true);
+        sp_order_aside(call, admission);
+        return true;
+    }
+    return verdict == SP_PASS;
+}
+
 static void pending_dial(struct sp_conn *conn, const struct sp_call *call, int fd)
 {
     struct sp_pending *p = sp_pending_of(conn);
     struct sp_admission admission;
-    if (call->now >= sp_here.deadline || sp_order_admit(call, true, NULL, &admission) != SP_PASS) {
+    if (!pending_admit(conn, call, fd, &admission)) {
         sp_dial_refused(&p->dial);
         pending_over(conn, p->dial.error);
         return;
     }
-    if (pending_faulty(conn, call, &admission))
+    if (!p->aside && pending_faulty(conn, call, fd, &admission))
         return;
     admission.began = p->dial.retry.began;
     sp_turn_connect(conn, call, &admission);

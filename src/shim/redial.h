@@ -44,6 +44,8 @@ struct sp_pending {
         struct sockaddr_in6 six;
     } to;
     socklen_t length;
+    uint32_t aside; /* fallbacks that it went to; `to` is the last of them; 0: none */
+    enum sp_when when;
     /* The registration with an epoll that must not see the rest; mute.c. */
     sp_half busy;
     int epoll; /* -1: none */
@@ -60,6 +62,8 @@ void sp_pending_learnt(struct sp_conn *conn, int error);
 /* The kernel says that it failed, or it came up against its deadline. True: it rests, and the
  * program must not see it. False: nothing has changed, or it failed for good. */
 bool sp_pending_failed(struct sp_conn *conn, int fd);
+/* The same of a connect that failed at once. False: the program is told so at once. */
+bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error);
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd);
 /* Its rest is over: it is tried again. */
 void sp_pending_due(struct sp_conn *conn, uint64_t word);

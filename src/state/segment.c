@@ -116,6 +116,7 @@ void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head
     segment->processes = (struct sp_process *)(void *)(at + SP_AT_PROCESSES);
     segment->events = (struct sp_event *)(void *)(at + SP_AT_EVENTS);
     segment->learnt = (struct sp_learnt *)(void *)(at + SP_AT_LEARNT);
+    segment->targets = (struct sp_target *)(void *)(at + SP_AT_TARGETS);
     segment->answers = (struct sp_answer *)(void *)(at + SP_AT_ANSWERS);
     segment->endpoint_keys = (sp_word *)(void *)(at + SP_AT_KEYS);
     segment->endpoints = (struct sp_endpoint *)(void *)(at + SP_AT_ENDPOINTS);

@@ -154,6 +154,23 @@ START_TEST(a_deadline_is_a_failure_like_others)
 }
 END_TEST
 
+/* What fails at once rests at once, and the program sees a connect that is under way. */
+START_TEST(refused_at_once)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy(IN_VAIN, server->text);
+    world_env("SHEARPIN_SET", "d.inject=refuse at 1..2");
+    ck_assert_str_eq(victim_says("retry_wait", server->text, ways[_i], "20000", NULL), "out ok");
+    ck_assert_uint_eq(refused(), 2);
+    ck_assert_uint_eq(world_figures("d").connects[SP_OUTCOME_OK], 1);
+    ck_assert_uint_eq(world_figures("d").retried[SP_RETRIED_OK], 1);
+    world_env("SHEARPIN_SET", "d.inject=refuse");
+    victim_end(victim_start("retry_wait", server->text, ways[_i], "20000", NULL));
+    ck_assert_uint_ge(refused(), 4); /* the budget is three in a second */
+}
+END_TEST
+
 Suite *suite_retry_waits(void);
 Suite *suite_retry_waits(void)
 {
@@ -166,6 +183,7 @@ Suite *suite_retry_waits(void)
     tcase_add_loop_test(tests, the_last_error_is_the_programs, 0, WAYS);
     tcase_add_loop_test(tests, its_own_timeout_comes_first, 0, WAYS);
     tcase_add_loop_test(tests, a_deadline_is_a_failure_like_others, 0, WAYS);
+    tcase_add_loop_test(tests, refused_at_once, 0, WAYS);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -1,0 +1,179 @@
+/* fallback.c - lines `fallback`: as text, and the names in them looked up. */
+#include "cli/fallback.h"
+
+#include <bsd/string.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/say.h"
+
+#define FALLBACK_TEXT  300
+#define FALLBACK_FRESH (60 * SP_SECOND) /* a look-up is not made again so soon */
+
+const struct sp_fallback *fallback_at(const struct sp_policy *policy, const struct sp_row *row,
+                                      size_t nth)
+{
+    return nth < row->fallback_count ? sp_policy_fallback(policy, row->fallback_first + nth) : NULL;
+}
+
+const char *fallback_target(const struct sp_policy *policy, const struct sp_fallback *fallback,
+                            char *out, size_t size)
+{
+    char safe[FALLBACK_TEXT];
+    say_safe(safe, sizeof safe, sp_policy_string(policy, fallback->text), sizeof safe / 4 - 1);
+    struct sp_text_out text = sp_text_out(out, size);
+    sp_text_put(&text, "%s%s", fallback->kind == SP_FALLBACK_RESPOND ? "respond " : "", safe);
+    return out;
+}
+
+bool fallback_named(const struct sp_policy *policy, const char *name, uint64_t id, char *out,
+                    size_t size)
+{
+    const struct sp_row *row;
+    const struct sp_fallback *line;
+    for (size_t i = 0; policy && (row = sp_policy_row(policy, i)) != NULL; i++) {
+        if (strncmp(row->name, name, SP_NAME_SIZE) != 0)
+            continue;
+        for (size_t nth = 0; (line = fallback_at(policy, row, nth)) != NULL; nth++) {
+            if (sp_fallback_id(line) == id) {
+                fallback_target(policy, line, out, size);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* "pay-dr.example.com:443  when open" */
+static void fallback_line(const struct sp_policy *policy, const struct sp_fallback *line, char *out,
+                          size_t size)
+{
+    char target[FALLBACK_TEXT], when[32];
+    sp_when_format(line->when, when, sizeof when);
+    snprintf(out, size, "%s  when %s", fallback_target(policy, line, target, sizeof target), when);
+}
+
+void fallback_print(const struct setting_view *view)
+{
+    const struct sp_fallback *line;
+    char text[FALLBACK_TEXT + 40], place[FALLBACK_TEXT];
+    for (size_t nth = 0; (line = fallback_at(view->policy, view->row, nth)) != NULL; nth++) {
+        fallback_line(view->policy, line, text, sizeof text);
+        setting_place(view->policy, line->file, line->line, place, sizeof place);
+        printf("  %-14s%-45s  %s\n", nth == 0 ? "fallback" : "", text, place);
+    }
+}
+
+void fallback_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
+{
+    const struct sp_fallback *line;
+    char text[FALLBACK_TEXT + 40];
+    strlcpy(out, row->fallback_count ? "" : "off", size);
+    for (size_t nth = 0; (line = fallback_at(policy, row, nth)) != NULL; nth++) {
+        fallback_line(policy, line, text, sizeof text);
+        strlcat(out, nth ? ", " : "", size);
+        strlcat(out, text, size);
+    }
+}
+
+/* --- names --- */
+
+/* As the shim will dial them, at most SP_TARGET_ADDRESSES, each once. 0: `why` says why not. */
+static size_t fallback_look_up(const char *text, struct sp_addr out[SP_TARGET_ADDRESSES],
+                               const char **why)
+{
+    char host[256];
+    const char *colon = strchr(text, ':');
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    size_t count = 0;
+    *why = "it is no HOST:PORT";
+    if (!colon || (size_t)(colon - text) >= sizeof host)
+        return 0;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
+    int result = getaddrinfo(host, colon + 1, &hints, &found);
+    *why = result ? gai_strerror(result) : "it has no addresses";
+    for (struct addrinfo *a = result ? NULL : found; a && count < SP_TARGET_ADDRESSES;
+         a = a->ai_next)
+        count += sp_addr_from_sockaddr(a->ai_addr, a->ai_addrlen, &out[count]);
+    if (result == 0)
+        freeaddrinfo(found);
+    return count;
+}
+
+static void fallback_resolve_one(struct sp_segment *segment, const struct sp_policy *policy,
+                                 const struct sp_row *row, const struct sp_fallback *line,
+                                 bool anew, bool quiet)
+{
+    struct sp_addr addresses[SP_TARGET_ADDRESSES];
+    const char *text = sp_policy_string(policy, line->text), *why;
+    uint64_t when = 0, now = sp_wall();
+    char safe[FALLBACK_TEXT];
+    size_t known = sp_target_get(segment, line->hash, addresses, &when);
+    if (known && !anew && when <= now && now - when < FALLBACK_FRESH)
+        return;
+    size_t count = fallback_look_up(text, addresses, &why);
+    if (count)
+        sp_target_put(segment, text, addresses, count);
+    else if (!quiet)
+        say_error("%.*s: fallback %s cannot be looked up: %s; %s", SP_NAME_SIZE, row->name,
+                  say_safe(safe, sizeof safe, text, sizeof safe / 4 - 1), why,
+                  known ? "what it was stands" : "there is none until `shearpin reload` finds it");
+}
+
+void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet)
+{
+    const struct sp_row *row;
+    const struct sp_fallback *line;
+    uint64_t generation;
+    struct sp_policy *policy = look_policy(segment, &generation);
+    for (size_t i = 0; policy && (row = sp_policy_row(policy, i)) != NULL; i++) {
+        for (size_t nth = 0; (line = fallback_at(policy, row, nth)) != NULL; nth++) {
+            if (line->kind == SP_FALLBACK_NAME)
+                fallback_resolve_one(segment, policy, row, line, anew, quiet);
+        }
+    }
+    free(policy);
+}
+
+void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void *context)
+{
+    const struct sp_fallback *line;
+    for (size_t i = 0; (line = sp_policy_fallback(policy, i)) != NULL; i++) {
+        struct sp_addr addresses[SP_TARGET_ADDRESSES];
+        char text[2 * FALLBACK_TEXT], target[FALLBACK_TEXT];
+        const char *why;
+        if (line->kind != SP_FALLBACK_NAME ||
+            fallback_look_up(sp_policy_string(policy, line->text), addresses, &why) > 0)
+            continue;
+        snprintf(text, sizeof text,
+                 "%s cannot be looked up from here: %s; no fallback until it can",
+                 fallback_target(policy, line, target, sizeof target), why);
+        say(context, &(struct sp_finding){.severity = SP_WARNING,
+                                          .file = sp_policy_file(policy, line->file),
+                                          .line = line->line,
+                                          .column = line->column,
+                                          .length = 1,
+                                          .text = text});
+    }
+}
+
+void fallback_notes(const struct sp_policy *policy)
+{
+    static const char *const whys[SP_FALLBACK_COUNT] = {
+        [SP_FALLBACK_NAME] = "looked up by `run` and `reload`",
+        [SP_FALLBACK_RESPOND] = "answered by a process that `run` and `reload` start"};
+    const struct sp_fallback *line;
+    char target[FALLBACK_TEXT], place[FALLBACK_TEXT];
+    for (size_t i = 0; (line = sp_policy_fallback(policy, i)) != NULL; i++) {
+        if (line->kind >= SP_FALLBACK_COUNT || !whys[line->kind])
+            continue;
+        setting_place(policy, line->file, line->line, place, sizeof place);
+        printf("%s: note: %s is %s: under a bare LD_PRELOAD there is none until then\n", place,
+               fallback_target(policy, line, target, sizeof target), whys[line->kind]);
+    }
+}
