@@ -91,7 +91,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                   struct sp_guards *room)
 {
     struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
-    const struct sp_guards *guards = d ? sp_kept_find(dest) : NULL;
+    const struct sp_kept *kept = d ? sp_kept_now(dest) : NULL;
+    const struct sp_guards *guards = kept ? &kept->guards : NULL;
     bool found = guards || sp_kept_ask(dest, room, &guards);
     *call = (struct sp_call){.segment = &sp_here.segment,
                              .dest = d,

@@ -25,7 +25,7 @@ static struct sp_conn *table_pop(void)
         if ((uint32_t)seen == 0)
             return NULL;
         conn = sp_conn_at(seen);
-        next = ((seen >> 32) + 1) << 32 | atomic_load_explicit(&conn->below, memory_order_relaxed);
+        next = ((seen >> 32) + 1) << 32 | atomic_load_explicit(&conn->fd, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
     return conn;
 }
@@ -34,7 +34,7 @@ static void table_push(struct sp_conn *conn)
 {
     uint64_t seen = atomic_load(&table_free), next;
     do {
-        atomic_store_explicit(&conn->below, (uint32_t)seen, memory_order_relaxed);
+        atomic_store_explicit(&conn->fd, (uint32_t)seen, memory_order_relaxed);
         next = ((seen >> 32) + 1) << 32 | (sp_conn_index(conn) + 1);
     } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
 }
@@ -64,8 +64,12 @@ struct sp_conn *sp_conn_new(void)
     conn->cookie = 0;
     conn->aim = (struct sp_aim){SP_NO_ENDPOINT, 0};
     conn->lease = SP_NO_LEASE;
-    conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
-    conn->response = conn->total = conn->drawn = 0;
+    sp_half *limits[] = {&conn->limit, &conn->hold,     &conn->idle, &conn->least,
+                         &conn->send,  &conn->response, &conn->total};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        atomic_store_explicit(limits[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
+    conn->drawn = 0;
     conn->began = 0;
     atomic_store(&conn->blocked, 0);
     atomic_store(&conn->queued, 0);
