@@ -127,7 +127,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
                              .alive = here_alive,
                              .wake = sp_here.wake};
-    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX)
+    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
+        !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
         call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
     if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
         return false;

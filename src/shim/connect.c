@@ -149,6 +149,15 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
+    return true;
+}
+
+/* The same for a try at the program's own address, or at another of its name. */
+static bool connect_begin(struct attempt *a, uint32_t dest, struct sp_call *call,
+                          struct sp_guards *room)
+{
+    if (!connect_prepare(a, dest, call, room))
+        return false;
     if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
         a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
     return true;
@@ -169,7 +178,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
         a->conn = NULL;
         if (!sp_await(&sleep, wait))
             break;
-        verdict = connect_prepare(a, call->index, call, room)
+        verdict = connect_begin(a, call->index, call, room)
                       ? sp_order_admit(call, true, wait, admission)
                       : SP_PASS;
     }
@@ -254,7 +263,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
     int result;
-    *passed = !connect_prepare(a, dest, &call, &room);
+    *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
         return 0;
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */

@@ -306,6 +306,19 @@ until_true none answer
 none answer && echo "ok - it goes when nobody is left"
 is "and leaves no sockets" "$(find "$SHEARPIN_DIR" -name "*.answer.answers")" ""
 
+policy crowd "destination d
+    match     127.0.0.1:$port
+    breaker   streak 100
+    fallback  respond 503.http"
+crowd=()
+for n in {1..12}; do
+    guarded crowd curl -s --noproxy '*' "$url" >"$work/crowd-$n" 2>&1 &
+    crowd+=($!)
+done
+wait "${crowd[@]}"
+is "twelve that start at once are all answered" "$(cat "$work"/crowd-* | sort | uniq -c | sed 's/^ *//')" \
+    '12 sorry'
+
 printf -- '-ERR degraded, breaker %%{state}\r\n' >"$work/redis.answer"
 policy silent "destination d
     match     unix:$work/primary.sock
