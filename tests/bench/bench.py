@@ -8,13 +8,18 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
 import traceback
 
+import growth
+import outage
+import page
 import pairs
 import report
+import stats
 import variants
 from rows import ROWS
 from world import BUILD, CPUS, ROOT, Missing, World, pinned
@@ -122,29 +127,74 @@ def rows():
     return failed
 
 
+def quick_row(row):
+    """A word of what could not be measured."""
+    row.seconds, row.pairs = min(row.seconds, 1) / 20, 1
+    with World() as world:
+        kept = measure(row, world)
+    return kept, "".join(f", without {name}" for name in kept["missing"])
+
+
+def quick_growth(axis):
+    growth.allow_fds()
+    return growth.one_axis(axis, 1, 0.02), ""
+
+
+def quick_outage(front):
+    seconds = 2, 3, 2
+    kept = outage.judged(outage.one_run(front, "shearpin", seconds), seconds)
+    assert kept["during"] > 0.5 and kept["recovery"] is not None, kept
+    return kept, ""
+
+
+def quick_interval():
+    assert stats.interval([1, 2, 3, 4, 5]) is None
+    assert stats.interval([7, 1, 2, 3, 6, 5, 4]) == (1, 7)
+    assert stats.interval(range(21)) == (5, 15)
+    return None, ""
+
+
 def quick():
-    """Says as TAP whether every row can be measured; nobody looks at the figures."""
+    """Says as TAP whether everything can be measured; nobody looks at the figures."""
+    tests = [(f"bench {row.name}", quick_row, row) for row in ROWS]
+    tests += [(f"growth with {axis.name}", quick_growth, axis) for axis in growth.AXES]
+    tests += [(f"outage behind {front}", quick_outage, front) for front in outage.FRONTS]
+    tests.append(("an interval by order statistics", lambda _: quick_interval(), None))
     failed = 0
-    for row in ROWS:
-        row.seconds = min(row.seconds, 1) / 20
-        row.pairs = 1
+    for name, test, of in tests:
         try:
-            with World() as world:
-                seen = measure(row, world)
-            absent = "".join(f", without {name}" for name in seen["missing"])
-            print(f"ok - bench {row.name}{absent}", flush=True)
+            print(f"ok - {name}{test(of)[1]}", flush=True)
         except Missing as what:
-            print(f"ok - bench {row.name} # SKIP needs {what}", flush=True)
-        except Exception as error:
+            print(f"ok - {name} # SKIP needs {what}", flush=True)
+        except Exception:
             failed += 1
-            print(f"not ok - bench {row.name}\n  {error}", flush=True)
+            print(f"not ok - {name}\n{traceback.format_exc()}", flush=True)
     return failed
 
 
+def ordered(kept):
+    """The rows in the order of the table, whenever they were measured."""
+    return {**kept, "rows": {row.name: kept["rows"][row.name] for row in ROWS
+                             if row.name in kept["rows"]}}
+
+
+def section(name, module):
+    """Runs a module that keeps its figures one by one."""
+    kept = load()
+
+    def keep(part, figures):
+        kept.setdefault(name, {})[part] = figures
+        save(kept)
+    module.run(keep, origin)
+
+
 def main():
-    commands = {"rows": rows, "quick": quick}
+    commands = {"rows": rows, "quick": quick, "growth": lambda: section("growth", growth),
+                "outage": lambda: section("outage", outage),
+                "report": lambda: page.write(ordered(load()))}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # the world still ends
     sys.exit(1 if commands[sys.argv[1]]() else 0)
 
 

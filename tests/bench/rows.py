@@ -6,7 +6,7 @@ import subprocess
 import variants
 from pairs import Both, Program, Worker, work
 from variants import LIBRARIES, SIDECARS
-from world import BREAKER, CPUS, DEADLINE, GUARDED, ROOT, SHEARPIN, free_port, program, until
+from world import CPUS, DEADLINE, GUARDED, ROOT, SHEARPIN, free_port, program, until
 
 HERE = CPUS[-1]          # where micro workloads run, client and server on one processor
 THERE = CPUS[0]          # where servers of real programs run, and this driver
@@ -15,10 +15,9 @@ THERE = CPUS[0]          # where servers of real programs run, and this driver
 class Row:
     """One workload. Subclasses say how servers and clients are started."""
 
-    pairs, seconds = 21, 0.25
+    pairs, seconds = 31, 0.25
     lines, before = GUARDED, ""
-    cpu = HERE
-    per = "operation"
+    cpu = HERE            # of the server and of proxies
 
     def __init__(self, name, title, limit=None, others=(), **more):
         self.name, self.title, self.limit, self.others = name, title, limit, list(others)
@@ -42,14 +41,7 @@ class Row:
         raise NotImplementedError
 
     def check(self, variant):
-        """Fails unless the guarded variant was guarded and all was well."""
-        said = self.world.shearpin("status", "-s", variant.segment, "--json")
-        peer = json.loads(said)["destinations"][-1]
-        calls = peer["connects"]["ok"] + peer["exchanges"]["ok"]
-        bad = sum(n for what, n in {**peer["connects"], **peer["exchanges"]}.items()
-                  if what not in ("ok", "abandoned")) + sum(peer["rejected"].values())
-        if calls == 0 or bad:
-            raise RuntimeError(f"{self.name}: {calls} calls, {bad} failed or refused: {said}")
+        self.world.check_guarded(variant.segment)
 
 
 class Micro(Row):
@@ -62,7 +54,18 @@ class Micro(Row):
         argv = [work("work"), self.kind, str(port)]
         if self.spread > 1 and variant.port is None:
             argv.append(f"spread={self.spread}")
-        return Worker(self.world, argv, variant, self.cpu)
+        return Worker(self.world, argv, variant, HERE)
+
+
+class Apart(Micro):
+    """The server has the other processor, and proxies go where the kernel puts them."""
+
+    def setup(self, world):
+        super().setup(world)
+        self.cpu = None
+
+    def __init__(self, *rest, **more):
+        super().__init__(*rest, cpu=THERE, **more)
 
 
 class Unix(Micro):
@@ -104,7 +107,7 @@ class Refused(Micro):
         said = self.world.shearpin("status", "-s", variant.segment, "--json", "peer")
         peer = json.loads(said)["destinations"][0]
         if not peer["rejected"]["breaker"] or peer["connects"]["refused"]:
-            raise RuntimeError(f"{self.name}: not refused by the breaker: {said}")
+            raise RuntimeError(f"not refused by the breaker: {said}")
 
 
 class Watched(Micro):
@@ -151,7 +154,7 @@ class HttpClient(Micro):
 class Real(Row):
     """A real program of which one run is a batch; its server has the other processor."""
 
-    pairs, seconds = 11, 1.5
+    pairs, seconds = 21, 0.7
     pattern = None
 
     def setup(self, world):
@@ -233,7 +236,7 @@ class Pgbench(Real):
         asks = [program("pgbench"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres",
                 "-i", "-q", "postgres"]
         until("postgres", lambda: subprocess.run(asks, env=self.world.env, capture_output=True,
-                                                 check=False).returncode == 0, 30)
+                                                 check=False).returncode == 0, 90)
 
     def argv(self, port):
         return ["pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-S", "-n",
@@ -244,6 +247,7 @@ MODE = "mode enforce 50%"
 ROWS = [
     Micro("tcp", "64-byte ping-pong, one TCP connection, one CPU", 1.010, SIDECARS + LIBRARIES,
           sidecars=2),
+    Apart("tcp-apart", "client and server on a CPU each", None, SIDECARS),
     Micro("tcp-deadline", "the same with a response deadline, blocking socket", 1.025,
           lines=DEADLINE),
     Unix("unix", "the same over a unix socket", 1.020),

@@ -4,7 +4,8 @@
  * socket.
  *
  * It prints its port and lives until its stdin ends. Each thread serves one connection after the
- * other with blocking calls: the least that a server can do. `server park` accepts nothing.
+ * other with blocking calls: the least that a server can do. `server 0` answers nothing, and holds
+ * any number of connections.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -43,6 +45,23 @@ static void *serve_all(void *nothing)
 
         if (fd >= 0)
             serve(fd);
+    }
+    return nothing;
+}
+
+/* Holds what comes until the other side ends it. */
+static void *hold_all(void *nothing)
+{
+    int queue = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+
+    epoll_ctl(queue, EPOLL_CTL_ADD, listener, &event);
+    while (epoll_wait(queue, &event, 1, -1) == 1) {
+        if (event.data.fd != listener) {
+            close(event.data.fd);
+        } else if ((event.data.fd = accept(listener, NULL, NULL)) >= 0) {
+            epoll_ctl(queue, EPOLL_CTL_ADD, event.data.fd, &event);
+        }
     }
     return nothing;
 }
@@ -84,6 +103,8 @@ int main(int argc, char **argv)
     else
         listen_tcp();
     fflush(stdout);
+    if (threads == 0 && pthread_create(&thread, NULL, hold_all, NULL) != 0)
+        return 1;
     for (int i = 0; i < threads; i++)
         if (pthread_create(&thread, NULL, serve_all, NULL) != 0)
             return 1;

@@ -261,7 +261,7 @@ int main(int argc, char **argv)
     for (int i = starts ? 2 : 3; i < argc; i++)
         starts ? (void)putenv(argv[i]) : option(argv[i]);
     if (kind->files) {
-        connection();
+        exchange(connection());
         open_files(kind->name);
     }
     while (fgets(line, sizeof line, stdin)) {

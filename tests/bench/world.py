@@ -3,6 +3,7 @@
 Everything stands in one directory of /dev/shm and ends with it; processes are ended by pid.
 """
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -19,7 +20,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 
 BREAKER = "breaker streak 5  rate 50% of 20 in 10s"
 GUARDED = ["deadline connect 2s", BREAKER, "cap 256"]
-DEADLINE = ["deadline connect 2s  response 2s", BREAKER, "cap 256"]
+DEADLINE = ["deadline connect 2s  response 10s", BREAKER, "cap 256"]   # a busy machine stalls for 2 s
 
 
 class Missing(Exception):
@@ -142,11 +143,23 @@ class World:
         segment = f"bench{self.policies}"
         text = "\n    ".join([f"segment {segment}\n{before}\ndestination {name}", f"match {match}",
                               *lines])
-        return segment, self.write(segment + ".conf", text + "\n")
+        path = self.write(segment + ".conf", text + "\n")
+        self.shearpin("check", "-q", path)
+        return segment, path
 
     def shearpin(self, *argv):
         return subprocess.run([SHEARPIN, *argv], env=self.env, check=True, text=True,
                               capture_output=True).stdout
+
+    def check_guarded(self, segment):
+        """Fails unless what ran in this segment was guarded, and nothing failed or was refused."""
+        said = self.shearpin("status", "-s", segment, "--json", "peer")
+        peer = json.loads(said)["destinations"][0]
+        bad = sum(number for outcomes in (peer["connects"], peer["exchanges"])
+                  for outcome, number in outcomes.items() if outcome not in ("ok", "abandoned"))
+        good = min(peer[what]["ok"] for what in ("connects", "exchanges"))
+        if good == 0 or bad or any(peer["rejected"].values()):
+            raise RuntimeError(f"not as it should be: {said}")
 
     # --- sidecars: each returns the port that leads to the given one ---
 

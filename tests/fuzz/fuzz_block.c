@@ -13,6 +13,9 @@ static const char block_text[] = "segment fuzz\n"
                                  "destination a\n"
                                  "    match *.example.com:443 10.0.0.0/8 unix:/run/*.sock\n"
                                  "    breaker streak 5 rate 50% of 20 in 10s\n"
+                                 "    fallback 10.1.2.3:443 when open\n"
+                                 "    fallback dr.example.net:443\n"
+                                 "    fallback respond answers/503.http when failed\n"
                                  "destination b\n    match [::1]:1-99 *:443\n    cap 5\n"
                                  "destination c\n    match *\n";
 
