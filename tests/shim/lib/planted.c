@@ -1,11 +1,10 @@
 /*
  * planted.c - a library with one mistake, PLANTED=errno|eintr|flag, for the random walk to find:
- * some receives fail with another errno, receives and waits go on after a signal, MSG_PEEK is
+ * some receives fail with another errno, others go on after signals and then give up, MSG_PEEK is
  * forgotten.
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,20 +23,11 @@ ssize_t recv(int fd, void *buffer, size_t length, int flags)
     if (planted("flag"))
         flags &= ~MSG_PEEK;
     ssize_t result = real(fd, buffer, length, flags);
-    if (result < 0 && errno == EINTR && planted("eintr")) /* once */
+    for (int i = 0; i < 3 && result < 0 && errno == EINTR && planted("eintr"); i++)
         result = real(fd, buffer, length, flags);
+    if (result < 0 && errno == EINTR && planted("eintr"))
+        errno = EAGAIN;
     if (result < 0 && errno == EAGAIN && planted("errno"))
         errno = ETIMEDOUT;
-    return result;
-}
-
-int poll(struct pollfd *fds, nfds_t count, int timeout)
-{
-    __typeof__(poll) *real = (__typeof__(poll) *)dlsym(RTLD_NEXT, "poll");
-    int result;
-
-    do
-        result = real(fds, count, timeout);
-    while (result < 0 && errno == EINTR && timeout > 0 && planted("eintr"));
     return result;
 }
