@@ -123,10 +123,12 @@ struct sp_sleeper {
 };
 
 struct sp_here {
-    sp_half *off;    /* 1 while the shim sleeps; points into the segment once there is one */
-    sp_word *fds;    /* fd -> generation << 32 | index + 1, 0: not guarded */
-    uint32_t fd_max; /* 0 until started: then every look-up says no */
-    sp_half fd_high; /* above all fds that ever had an entry */
+    sp_half *off;      /* 1 while the shim sleeps; points into the segment once there is one */
+    sp_word *fds;      /* fd -> generation << 32 | index + 1, 0: not guarded */
+    uint32_t fd_max;   /* 0 until started: then every look-up says no */
+    sp_half fd_high;   /* above all fds that ever had an entry */
+    uint8_t *kinds;    /* fd -> what its socket is, 0: not known; src/shim/kind.h */
+    sp_half kind_high; /* above all fds that were ever known */
     struct sp_conn *conns;
     sp_half conn_high;    /* above all connections in use so far */
     struct sp_kept *kept; /* two a destination, one for either policy area */
@@ -222,6 +224,12 @@ static inline uint32_t sp_conn_index(const struct sp_conn *conn)
     return (uint32_t)(conn - sp_here.conns);
 }
 
+static inline void sp_table_raise(sp_half *high, uint32_t to)
+{
+    uint32_t seen = atomic_load_explicit(high, memory_order_relaxed);
+    while (seen < to && !atomic_compare_exchange_weak(high, &seen, to))
+        ;
+}
 /* A free connection with one reference, held by the caller; NULL when all are taken. */
 struct sp_conn *sp_conn_new(void);
 /* One more reference to the connection as it was in `generation`, so that it stays itself until

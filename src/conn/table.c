@@ -6,13 +6,6 @@
 
 #define TABLE_ENDING UINT32_MAX /* references of a connection whose last holder is ending it */
 
-static void table_raise(sp_half *high, uint32_t to)
-{
-    uint32_t seen = atomic_load_explicit(high, memory_order_relaxed);
-    while (seen < to && !atomic_compare_exchange_weak(high, &seen, to))
-        ;
-}
-
 /* The free connections: a stack in one word, tag << 32 | index + 1. The tag changes with every
  * step, so that a top that went and came back meanwhile is not taken for the one that was seen. */
 static sp_word table_free;
@@ -109,7 +102,7 @@ bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
     if ((uint32_t)fd >= sp_here.fd_max || !sp_conn_hold(conn, generation))
         return false;
     atomic_store(&conn->fd, (uint32_t)fd);
-    table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
+    sp_table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
     uint64_t before = atomic_exchange(&sp_here.fds[fd], table_entry(conn));
     if (before && sp_conn_drop(sp_conn_at(before))) /* two threads named one number at once */
         sp_turn_over(sp_conn_at(before), sp_now());

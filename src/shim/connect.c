@@ -3,6 +3,7 @@
 #include "shim/await.h"
 #include "shim/divert.h"
 #include "shim/io.h"
+#include "shim/kind.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -65,11 +66,20 @@ static int connect_fault(const struct attempt *a)
     return -1;
 }
 
+/* Asked only of what is going to be connected: a refusal needs no system call. */
+static uint64_t connect_identify(const struct attempt *a)
+{
+    if (a->conn->cookie == 0)
+        a->conn->cookie = sp_socket_cookie(a->fd);
+    return a->conn->cookie;
+}
+
 static int connect_run(struct attempt *a, const struct sp_call *call,
                        const struct sp_admission *admission)
 {
     struct sp_conn *conn = a->conn;
     bool blocking = a->blocking;
+    connect_identify(a);
     sp_turn_connect(conn, call, admission);
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
@@ -116,15 +126,9 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
 
 static bool connect_stream(int fd, struct sp_conn *conn)
 {
-    int type = 0;
-    socklen_t length = sizeof type;
-    int flags = REAL(fcntl)(fd, F_GETFL);
-    if (flags < 0 || REAL(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
-        type != SOCK_STREAM)
-        return false;
-    conn->cookie = sp_socket_cookie(fd);
-    sp_conn_mark(conn, SP_CONN_NONBLOCK, flags & O_NONBLOCK);
-    return true;
+    uint8_t kind = sp_kind_ask(fd);
+    sp_conn_mark(conn, SP_CONN_NONBLOCK, kind & SP_KIND_NONBLOCK);
+    return kind & SP_KIND_STREAM;
 }
 
 /* A connection to ask the guards with. False: the call is not ours. */
@@ -202,7 +206,7 @@ static void connect_count(struct attempt *a, const struct sp_call *call,
         return;
     }
     a->began = admission->began;
-    a->cookie = a->conn->cookie;
+    a->cookie = connect_identify(a);
     if (sp_retry_wanted(call->guards))
         sp_retry_call(call);
 }
@@ -229,7 +233,7 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     struct sp_admission admission;
     bool over = false;
     int error = 0;
-    a->cookie = a->conn->cookie;
+    a->cookie = connect_identify(a);
     a->when = when;
     a->delay = 0; /* the fault is the destination's */
     while (!over && sp_divert_next(&to, a->fd, call, when) && connect_again_ready(a, call, room)) {

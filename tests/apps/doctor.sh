@@ -130,6 +130,14 @@ doctor 'it is attached' 0 '.*✓ wrapped and attached +segment doctor, generatio
 doctor 'half of its connections are seen' 0 \
     '.*! connections +the library sees 1 of 2: 50%' "$process"
 is 'the same for machines' "$(json 'j["sockets"]["share_seen"]' "$process")" 0.5
+# shellcheck disable=SC2016
+is 'shearpin-json(7) has the keys that are printed, and no others' "$(json 'sorted(
+    set(k for k in j if k not in ("findings", "remedies", "sockets")) |
+    {"%s[].%s" % (l, k) for l in ("findings", "remedies") for f in j[l] for k in f} |
+    {"sockets." + k for k in j["sockets"]})' "$process")" \
+    "$("$python" -c 'import re, sys
+section = sys.stdin.read().split(".SH DOCTOR")[1].split(".SH ")[0]
+print(sorted(re.findall(r"^\.B (\S+)$", section, re.M)))' <"$root/docs/shearpin-json.7")"
 doctor 'a static child escapes' 0 ".*! child $work/waits +statically linked.*so it is not covered" "$process"
 doctor 'so does one without LD_PRELOAD' 0 ".*! child $work/cleared +started without LD_PRELOAD" "$process"
 if [ "$more" = 1 ]; then
