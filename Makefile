@@ -258,7 +258,7 @@ help:
 	@echo 'make fuzz                run the fuzzers, FUZZ_SECONDS=300 each'
 	@echo 'make bench               time against bare, and against proxies and other libraries (25 minutes)'
 	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'
-	@echo 'make bench-instructions  what a read of an unguarded fd costs'
+	@echo 'make bench-instructions  what calls cost in instructions; a rise of 3 % fails'
 	@echo 'make soak                programs of all kinds under trouble, SOAK_SECONDS=1800'
 	@echo 'make man                 shearpin(1) and what bash completes, in build/'
 	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='

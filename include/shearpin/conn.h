@@ -71,32 +71,31 @@ enum {
  * SP_LIMIT_UNIT; 0: none. */
 struct sp_conn {
     sp_word word;
-    sp_word permit;     /* struct sp_permit, packed; belongs to whoever ends the turn */
-    uint64_t cookie;    /* SO_COOKIE: tells a stranger on our number */
-    sp_half references; /* fds and calls that hold it; 0: free */
+    sp_word permit; /* struct sp_permit, packed; belongs to whoever ends the turn */
+    sp_word told;   /* the word of the kept guards whose limits these are; 0: ask at length */
     sp_half flags;
-    sp_half fd;     /* one of its fds */
-    uint32_t dest;  /* index of the destination's state */
-    uint32_t lease; /* place in the cap, SP_NO_LEASE */
-    uint32_t limit; /* of this turn */
-    uint32_t hold;  /* injected: the answer is not to be seen earlier */
+    uint32_t dest;      /* index of the destination's state */
+    sp_half references; /* fds and calls that hold it; 0: free */
     uint32_t generation;
-    uint32_t idle;  /* `deadline idle` */
-    uint32_t least; /* the shortest limit that a blocking receive must notice */
+    sp_half fd;     /* one of its fds; while it is free, the next free one, index + 1 */
+    uint32_t lease; /* place in the cap, SP_NO_LEASE */
+    sp_half limit;  /* of this turn */
+    sp_half hold;   /* injected: the answer is not to be seen earlier */
+    sp_half idle;   /* `deadline idle` */
+    sp_half least;  /* the shortest limit that a blocking receive must notice */
 
     sp_word blocked;     /* when bytes last went that may still be queued; 0: none may */
     uint64_t began;      /* the connect, for `deadline total` */
-    uint32_t send;       /* `deadline send` */
+    uint64_t cookie;     /* SO_COOKIE: tells a stranger on our number */
+    sp_half send;        /* `deadline send` */
     sp_half alarm;       /* SO_RCVTIMEO as we have set it */
     sp_half own_receive; /* the program's own SO_RCVTIMEO, ms */
     sp_half queued;      /* of them at the first look, + 1; 0: not looked yet */
-    uint32_t response;   /* of this exchange: more of a request begins it anew */
-    uint32_t total;      /* what was left of `deadline total` as the exchange began, 0: no limit */
-    sp_half below;       /* while it is free: the next free one, index + 1 */
+    sp_half response;    /* of this exchange: more of a request begins it anew */
+    sp_half total;       /* what was left of `deadline total` as the exchange began, 0: no limit */
     uint32_t claim;      /* the place that the turn holds if its permit says so; claim.c */
     uint32_t drawn;      /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
     struct sp_aim aim;   /* at the endpoint, with `scope endpoint` */
-    uint32_t spare[1];
 };
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
@@ -107,6 +106,8 @@ _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connecti
 struct sp_kept {
     _Alignas(SP_CACHELINE) sp_word word; /* the policy's, plus 1; 0: none, above 1 << 63: filling */
     sp_word retired;                     /* when it was seen to be out of force; 0: not yet */
+    uint32_t response;                   /* its deadline, in SP_LIMIT_UNIT */
+    bool plain;                          /* a healthy exchange may go the short way: quick.h */
     struct sp_guards guards;
 };
 
@@ -122,10 +123,12 @@ struct sp_sleeper {
 };
 
 struct sp_here {
-    sp_half *off;    /* 1 while the shim sleeps; points into the segment once there is one */
-    sp_word *fds;    /* fd -> generation << 32 | index + 1, 0: not guarded */
-    uint32_t fd_max; /* 0 until started: then every look-up says no */
-    sp_half fd_high; /* above all fds that ever had an entry */
+    sp_half *off;      /* 1 while the shim sleeps; points into the segment once there is one */
+    sp_word *fds;      /* fd -> generation << 32 | index + 1, 0: not guarded */
+    uint32_t fd_max;   /* 0 until started: then every look-up says no */
+    sp_half fd_high;   /* above all fds that ever had an entry */
+    uint8_t *kinds;    /* fd -> what its socket is, 0: not known; src/shim/kind.h */
+    sp_half kind_high; /* above all fds that were ever known */
     struct sp_conn *conns;
     sp_half conn_high;    /* above all connections in use so far */
     struct sp_kept *kept; /* two a destination, one for either policy area */
@@ -172,14 +175,16 @@ static inline struct sp_kept *sp_kept_at(uint32_t dest, uint64_t word)
 {
     return &sp_here.kept[dest * 2 + (uint32_t)(word & 1)];
 }
-static inline const struct sp_guards *sp_kept_find(uint32_t dest)
+static inline struct sp_kept *sp_kept_now(uint32_t dest)
 {
     uint64_t word = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
     struct sp_kept *kept = sp_kept_at(dest, word);
     uint64_t seen = atomic_load_explicit(&kept->word, memory_order_acquire);
-    return seen == word + 1 && seen != 0 ? &kept->guards : NULL;
+    return seen == word + 1 && seen != 0 ? kept : NULL;
 }
 bool sp_kept_ask(uint32_t dest, struct sp_guards *room, const struct sp_guards **guards);
+/* Do these guards, and what this process adds to them, leave a healthy exchange alone? */
+bool sp_quick_plain(const struct sp_guards *guards);
 
 /* A question to the guards about a destination. False: the destination is off, disabled or no
  * longer in the policy: straight to libc; what was admitted earlier can still be settled when
@@ -219,6 +224,12 @@ static inline uint32_t sp_conn_index(const struct sp_conn *conn)
     return (uint32_t)(conn - sp_here.conns);
 }
 
+static inline void sp_table_raise(sp_half *high, uint32_t to)
+{
+    uint32_t seen = atomic_load_explicit(high, memory_order_relaxed);
+    while (seen < to && !atomic_compare_exchange_weak(high, &seen, to))
+        ;
+}
 /* A free connection with one reference, held by the caller; NULL when all are taken. */
 struct sp_conn *sp_conn_new(void);
 /* One more reference to the connection as it was in `generation`, so that it stays itself until

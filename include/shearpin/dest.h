@@ -44,15 +44,15 @@ enum sp_retry_end {
 
 /* Counters of one eighth of the processes (slot mod 8), so that neighbours share no line. */
 struct sp_shard {
+    sp_word sent; /* bytes; the first line is what every exchange writes */
+    sp_word received;
+    sp_word last_success;                /* monotonic ns */
     sp_word connects[SP_OUTCOME_COUNT];  /* attempts on the wire, by outcome */
-    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome */
+    sp_word exchanges[SP_OUTCOME_COUNT]; /* by outcome; OK: only those that answer_time has not */
     sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
     sp_word detected[3];                 /* the same, only observed */
     sp_word expired[SP_DEADLINE_COUNT];
     sp_word injected[8]; /* by fault number */
-    sp_word sent;        /* bytes */
-    sp_word received;
-    sp_word last_success; /* monotonic ns */
     sp_word retried[SP_RETRIED_COUNT];
     sp_word detours;                       /* connects that went to another address of the name */
     sp_word stale;                         /* look-ups that the last good addresses answered */
@@ -228,6 +228,9 @@ static inline void sp_count(sp_word *word, uint64_t more)
 {
     atomic_fetch_add_explicit(word, more, memory_order_relaxed);
 }
+
+/* Good exchanges, which are counted by their duration alone: the sum of answer_time. */
+uint64_t sp_count_timed(const struct sp_shard *shard);
 
 struct sp_figures { /* a destination's shards added up */
     uint64_t connects[SP_OUTCOME_COUNT];

@@ -334,10 +334,13 @@ void sp_census_close(struct sp_census *census);
 typedef enum sp_life sp_alive_fn(void *context, uint32_t slot, uint32_t *now_ms);
 
 /* Takes one of the first `limit` of `words`. Returns its index or SP_NO_LEASE. With `alive` NULL
- * nobody's death is looked for. `now_ms` is
- * sp_now() / SP_MS cut to 32 bits. */
+ * nobody's death is looked for; else, where none is free, all places of the dead are given back.
+ * `now_ms` is sp_now() / SP_MS cut to 32 bits. */
 uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limit, uint64_t lease,
                        uint32_t now_ms, sp_alive_fn *alive, void *context);
+/* Gives back the places of owners that are no more. */
+void sp_lease_reap(struct sp_segment *segment, sp_word *words, uint32_t limit, uint32_t now_ms,
+                   sp_alive_fn *alive, void *context);
 /* Gives back exactly `lease` at `index`; someone else's lease is left alone. */
 void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease);
 /* Places held now by living owners of the current epochs. */

@@ -35,18 +35,29 @@ static char *answer_bytes(int fd, size_t *size)
     return NULL;
 }
 
+/* As for included files: what is given to programs is written by nobody else. */
+static const char *answer_stranger(int fd)
+{
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "it is no regular file";
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return "it belongs to another user, not to us or root";
+    return st.st_mode & S_IWOTH ? "everybody may write to it (chmod o-w)" : NULL;
+}
+
 char *answer_read(const struct sp_policy *policy, const struct sp_fallback *line, size_t *size,
                   struct sp_error *error)
 {
     char path[PATH_MAX];
-    struct stat st;
     answer_path(policy, line, path, sizeof path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    char *bytes = regular ? answer_bytes(fd, size) : NULL;
+    const char *why = answer_stranger(fd);
+    char *bytes = why ? NULL : answer_bytes(fd, size);
     if (!bytes)
-        sp_error_set(error, fd < 0 || regular ? errno : EINVAL, "%.300s cannot be read: %s", path,
-                     fd < 0 || regular ? strerror(errno) : "it is no regular file");
+        sp_error_set(error, EINVAL, "%.300s cannot be read: %s", path, why ? why : strerror(errno));
     if (fd >= 0)
         close(fd);
     return bytes;

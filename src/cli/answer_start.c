@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "cli/answer.h"
 #include "cli/look.h"
+#include "state/process.h"
 
 #define START_READY 3               /* its end of the pipe */
 #define START_STAY  (2 * SP_SECOND) /* the program that is run next has joined by then */
@@ -87,13 +88,32 @@ static int start_fork(const struct sp_segment *segment)
     return child > 0 && status == 0 ? 0 : -1;
 }
 
+/* Somebody is at it: another `run` has started one in the same moment. */
+static bool start_taken(const struct sp_segment *segment)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_REPLY, .l_len = 1};
+    int fd = sp_process_reopen(segment);
+    bool taken = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return taken;
+}
+
 int answer_start(struct sp_segment *segment, struct sp_error *error)
 {
     if (!start_wanted(segment))
         return 0;
     atomic_store(&segment->head->reply_until, sp_now() + START_STAY);
-    if (sp_reply_lives(segment) || (start_fork(segment) == 0 && sp_reply_lives(segment)))
+    if (sp_reply_lives(segment))
         return 0;
+    if (!start_taken(segment))
+        start_fork(segment);
+    for (uint64_t end = sp_now() + START_STAY; sp_now() < end && start_taken(segment);) {
+        if (sp_reply_lives(segment))
+            return 0;
+        look_sleep(5 * SP_MS);
+    }
     return sp_error_set(error, errno,
                         "nobody gives the answers of `fallback respond`: the process"
                         " for that did not start");

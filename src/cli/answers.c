@@ -36,13 +36,13 @@ static bool answers_used(const struct answers *a)
 static bool answers_leave(struct answers *a)
 {
     struct flock unlock = {
-        .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_REPLY, .l_len = 1};
+        .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_REPLY, .l_len = 2};
     answers_unload(a);
     fcntl(a->lock, F_OFD_SETLK, &unlock);
     if (!answers_used(a) || sp_process_lock(a->lock, SP_LOCK_REPLY, 1, false) != 0)
         return true;
     answers_load(a);
-    return false;
+    return sp_process_lock(a->lock, SP_LOCK_READY, 1, false) != 0;
 }
 
 /* --- one round --- */
@@ -147,9 +147,11 @@ int answers_main(struct cli *cli)
     a->lock = sp_process_reopen(&a->segment);
     if (a->places && a->lock >= 0 && sp_process_lock(a->lock, SP_LOCK_REPLY, 1, false) == 0) {
         answers_begin(a);
+        bool ready = sp_process_lock(a->lock, SP_LOCK_READY, 1, false) == 0;
         if (cli->count > 1)
             close(ANSWERS_READY);
-        answers_serve(a, command);
+        if (ready)
+            answers_serve(a, command);
     }
     return CLI_OK;
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/fallback.h"
 #include "cli/json.h"
 #include "cli/rules.h"
 #include "cli/say.h"
@@ -33,6 +34,8 @@ static bool check_one(const struct cli *cli, const char *path, struct json *json
     rules_read(&rules, path, stdout, cli->quiet ? RULES_ERRORS : RULES_ALL);
     if (!cli->quiet)
         rules_names(&rules, stdout, NULL, NULL);
+    if (!cli->quiet && rules.policy)
+        fallback_notes(rules.policy);
     rules_summary(&rules, summary, sizeof summary);
     if (*summary && !cli->quiet)
         printf("%s\n", summary);

@@ -22,11 +22,17 @@ static uint64_t dynamic_offset(const struct elf_file *f, uint64_t address)
     return UINT64_MAX;
 }
 
+#define DYNAMIC_TEXT 4096 /* C++ has long names, but not so long */
+#define DYNAMIC_MOST 4096 /* versions of a library, libraries with versions */
+
 /* A text that ends inside of the file, else "". */
 static const char *dynamic_text(const struct elf_file *f, uint64_t table, uint64_t offset)
 {
     uint64_t at = table + offset;
-    if (at < table || at >= f->size || !memchr(f->at + at, 0, f->size - at))
+    if (at < table || at >= f->size)
+        return "";
+    uint64_t room = f->size - at < DYNAMIC_TEXT ? f->size - at : DYNAMIC_TEXT;
+    if (!memchr(f->at + at, 0, room))
         return "";
     return (const char *)f->at + at;
 }
@@ -90,9 +96,10 @@ static void dynamic_versions(const struct elf_file *f, const struct dynamic *d,
                              const struct elf_reader *reader, void *context)
 {
     uint64_t need = d->versions;
-    for (uint64_t i = 0; i < d->version_count && need < f->size; i++) {
+    for (uint64_t i = 0; i < d->version_count && i < DYNAMIC_MOST && need < f->size; i++) {
         uint64_t aux = need + ELF_FIELD(f, Verneed, need, vn_aux);
-        for (uint64_t k = 0, n = ELF_FIELD(f, Verneed, need, vn_cnt); k < n && aux < f->size; k++) {
+        for (uint64_t k = 0, n = ELF_FIELD(f, Verneed, need, vn_cnt);
+             k < n && k < DYNAMIC_MOST && aux < f->size; k++) {
             reader->version(context,
                             dynamic_text(f, d->strings, ELF_FIELD(f, Vernaux, aux, vna_name)));
             uint64_t step = ELF_FIELD(f, Vernaux, aux, vna_next);

@@ -47,15 +47,16 @@ static void events_begin(const struct cli *cli, struct follow *f)
         f->sequence = last - EVENTS_LAST + 1;
 }
 
-static int events_recorded(const struct cli *cli, struct follow *f)
+static int events_recorded(const struct cli *cli, const struct follow *from)
 {
     struct record record;
+    struct follow f = *from;
     if (record_open(&record, cli->record, cli->max ? cli->max : EVENTS_MAX) != 0)
         return CLI_SYSTEM;
-    f->sequence = record_next(&record, f->segment);
-    f->tell = events_record;
-    f->context = &record;
-    follow_events(f);
+    f.sequence = record_next(&record, f.segment);
+    f.tell = events_record;
+    f.context = &record;
+    follow_events(&f);
     record_close(&record);
     return record.failed ? CLI_SYSTEM : CLI_OK;
 }

@@ -92,6 +92,11 @@ static void examine_hints(struct examine *e, const char *what)
     if (e->imports.dlmopen)
         report_add(e->report, REPORT_NOTE, "dlmopen", what,
                    "imports dlmopen: libraries that it loads so are not interposed");
+    if (library_newer(e->imports.version, library_glibc())) {
+        report_add(e->report, REPORT_BAD, "glibc", what, "it needs glibc %s, here is %s",
+                   e->imports.version, library_glibc());
+        report_cure(e->report, "build it here", "or run it where it was built for");
+    }
     library_shim_needs(needs, sizeof needs);
     if (library_newer(needs, library_glibc())) {
         report_add(e->report, REPORT_BAD, "glibc", what,

@@ -54,6 +54,22 @@ static bool process_registered(struct process_place *place, pid_t pid)
     return found;
 }
 
+/* In the directory that it uses, and as its user: root does not attach what another user wrote. */
+static bool process_find(struct process_place *place, pid_t pid)
+{
+    char directory[PATH_MAX];
+    uid_t uid = proc_uid(pid);
+    bool lower = geteuid() == 0 && uid != 0;
+    if (proc_environment(pid, "SHEARPIN_DIR", directory, sizeof directory))
+        setenv("SHEARPIN_DIR", directory, 1);
+    if (lower && (setegid(proc_gid(pid)) != 0 || seteuid(uid) != 0))
+        return false;
+    bool found = process_registered(place, pid);
+    if (lower && (seteuid(0) != 0 || setegid(0) != 0))
+        abort();
+    return found;
+}
+
 /* --- its connections --- */
 
 /* Would the library have known a connection to this address? Names are not asked: what only a name
@@ -207,7 +223,7 @@ static void process_wrapped(struct examine *e, pid_t pid)
         report_cure(e->report, "ask as its user or as root", "sudo shearpin doctor PID");
     } else if (maps == 0) {
         process_bare(e, pid);
-    } else if (process_registered(&place, pid)) {
+    } else if (process_find(&place, pid)) {
         process_awake(e, &place, pid);
         sp_segment_detach(&place.segment);
     } else {

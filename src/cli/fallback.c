@@ -161,3 +161,19 @@ void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void 
                                           .text = text});
     }
 }
+
+void fallback_notes(const struct sp_policy *policy)
+{
+    static const char *const whys[SP_FALLBACK_COUNT] = {
+        [SP_FALLBACK_NAME] = "looked up by `run` and `reload`",
+        [SP_FALLBACK_RESPOND] = "answered by a process that `run` and `reload` start"};
+    const struct sp_fallback *line;
+    char target[FALLBACK_TEXT], place[FALLBACK_TEXT];
+    for (size_t i = 0; (line = sp_policy_fallback(policy, i)) != NULL; i++) {
+        if (line->kind >= SP_FALLBACK_COUNT || !whys[line->kind])
+            continue;
+        setting_place(policy, line->file, line->line, place, sizeof place);
+        printf("%s: note: %s is %s: under a bare LD_PRELOAD there is none until then\n", place,
+               fallback_target(policy, line, target, sizeof target), whys[line->kind]);
+    }
+}

@@ -24,6 +24,9 @@ void fallback_join(const struct sp_policy *policy, const struct sp_row *row, cha
  * fallback unix:/run/x.sock"; "" if not. */
 void fallback_why(const struct look *look, const struct look_dest *d, char *out, size_t size);
 void fallback_depth(const struct look *look, const struct look_dest *d);
+/* How many connections went to the nth line of a destination; false: it has no such line. */
+bool fallback_total(const struct look *look, const struct look_dest *d, size_t nth, char *to,
+                    size_t size, uint64_t *total);
 struct json;
 void fallback_json(struct json *json, const struct look *look, const struct look_dest *d);
 
@@ -33,5 +36,7 @@ void fallback_json(struct json *json, const struct look *look, const struct look
 void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet);
 /* Findings about names that cannot be looked up. */
 void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void *context);
+/* Prints what is no mistake, and yet does not work under a bare LD_PRELOAD. */
+void fallback_notes(const struct sp_policy *policy);
 
 #endif

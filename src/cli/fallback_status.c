@@ -112,6 +112,18 @@ void fallback_depth(const struct look *look, const struct look_dest *d)
 
 /* --- for machines --- */
 
+bool fallback_total(const struct look *look, const struct look_dest *d, size_t nth, char *to,
+                    size_t size, uint64_t *total)
+{
+    const struct sp_row *row = fallback_row(look, d);
+    const struct sp_fallback *line = row ? fallback_at(look->policy, row, nth) : NULL;
+    const struct sp_spill *spill = line ? fallback_spill(look, d, line) : NULL;
+    if (line)
+        fallback_target(look->policy, line, to, size);
+    *total = spill ? atomic_load(&spill->total) : 0;
+    return line != NULL;
+}
+
 static void fallback_json_counts(struct json *json, const char *key,
                                  const uint64_t counts[SP_OUTCOMES_WIRE])
 {

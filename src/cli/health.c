@@ -1,6 +1,7 @@
 /* health.c - verdicts for probes: is what the programs depend on healthy, and are they guarded? */
 #include <stdio.h>
 
+#include "cli/fallback.h"
 #include "cli/json.h"
 #include "cli/objective.h"
 #include "cli/say.h"
@@ -55,7 +56,7 @@ static void health_dest(const struct look *look, const struct look_dest *d,
                         struct health_view *view)
 {
     struct objective o;
-    char reason[200], words[64];
+    char reason[400], words[64];
     *view = (struct health_view){.health = HEALTH_GOOD};
     if (look->disabled || d->disabled)
         health_worse(view, HEALTH_DEGRADED,
@@ -67,6 +68,9 @@ static void health_dest(const struct look *look, const struct look_dest *d,
                  OBJECTIVE_VALUE(&o.condition, &o.measured));
         health_worse(view, HEALTH_DEGRADED, reason);
     }
+    fallback_why(look, d, reason, sizeof reason); /* answers from elsewhere are no good sign */
+    if (*reason)
+        health_worse(view, HEALTH_DEGRADED, reason);
     if (d->capped && d->cap_held >= d->cap_limit && d->waiting > 0) {
         snprintf(reason, sizeof reason, "all %u places are taken, %u wait", d->cap_limit,
                  d->waiting);

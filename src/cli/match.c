@@ -61,6 +61,23 @@ static void match_json_setting(struct json *json, const struct setting_view *vie
     json_close(json, '}');
 }
 
+static void match_json_fallbacks(struct json *json, const struct setting_view *view)
+{
+    const struct sp_fallback *line;
+    char text[320];
+    json_open(json, "fallbacks", '[');
+    for (size_t nth = 0; (line = fallback_at(view->policy, view->row, nth)) != NULL; nth++) {
+        json_open(json, NULL, '{');
+        json_word(json, "to", fallback_target(view->policy, line, text, sizeof text));
+        sp_when_format(line->when, text, sizeof text);
+        json_word(json, "when", text);
+        json_word(json, "file", sp_policy_file(view->policy, line->file));
+        json_count(json, "line", line->line);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 static void match_json(const char *address, const struct setting_view *view,
                        const struct sp_match *rule)
 {
@@ -76,6 +93,7 @@ static void match_json(const char *address, const struct setting_view *view,
         for (size_t key = 0; key < sp_key_total; key++)
             match_json_setting(&json, view, key);
         json_close(&json, ']');
+        match_json_fallbacks(&json, view);
     } else {
         json_null(&json, "destination");
     }

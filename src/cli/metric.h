@@ -65,7 +65,8 @@ metric_fn metric_build_info, metric_processes, metric_processes_lost, metric_unr
     metric_events, metric_journal_entries, metric_journal_capacity;
 /* metric_calls.c */
 metric_fn metric_connects, metric_exchanges, metric_rejections, metric_detected, metric_expired,
-    metric_late, metric_side_exchanges, metric_retries, metric_detours, metric_stale, metric_sent,
+    metric_late, metric_side_exchanges, metric_retries, metric_detours, metric_stale,
+    metric_fallbacks, metric_fallback_connects, metric_fallback_exchanges, metric_sent,
     metric_received, metric_injections, metric_connect_time, metric_answer_time, metric_wait_time,
     metric_side_time;
 /* metric_state.c */

@@ -1,4 +1,5 @@
 /* metric_calls.c - what was counted of a destination's calls, and how long they took. */
+#include "cli/fallback.h"
 #include "cli/metric.h"
 #include "shearpin/fault.h"
 
@@ -11,7 +12,7 @@ static const unsigned calls_phases[] = {SP_DEADLINE_CONNECT, SP_DEADLINE_RESPONS
 _Static_assert(COUNT_OF(calls_phases) == SP_DEADLINE_COUNT, "every phase");
 
 /* The outcomes of `usual` always, any other once it has happened: the sum is every call. */
-static void calls_outcomes(const struct metric_out *out, const uint64_t *counts,
+static void calls_outcomes(const struct metric_out *out, const uint64_t *counts, unsigned total,
                            const unsigned *usual, size_t n)
 {
     uint32_t shown = 0;
@@ -19,7 +20,7 @@ static void calls_outcomes(const struct metric_out *out, const uint64_t *counts,
         metric_count(out, sp_outcome_word(usual[i]), counts[usual[i]]);
         shown |= 1u << usual[i];
     }
-    for (unsigned i = 0; i < SP_OUTCOME_COUNT; i++) {
+    for (unsigned i = 0; i < total; i++) {
         if (!(shown >> i & 1) && counts[i] > 0)
             metric_count(out, sp_outcome_word(i), counts[i]);
     }
@@ -30,7 +31,8 @@ void metric_connects(const struct metric_out *out)
     static const unsigned usual[] = {
         SP_OUTCOME_OK,     SP_OUTCOME_REFUSED, SP_OUTCOME_CONNECT_TIMEOUT, SP_OUTCOME_UNREACHABLE,
         SP_OUTCOME_LOOKUP, SP_OUTCOME_RESET,   SP_OUTCOME_ABANDONED};
-    calls_outcomes(out, out->d->life.connects, usual, COUNT_OF(usual));
+    calls_outcomes(out, out->d->life.connects, COUNT_OF(out->d->life.connects), usual,
+                   COUNT_OF(usual));
 }
 
 void metric_exchanges(const struct metric_out *out)
@@ -38,7 +40,8 @@ void metric_exchanges(const struct metric_out *out)
     static const unsigned usual[] = {SP_OUTCOME_OK,        SP_OUTCOME_RESPONSE_TIMEOUT,
                                      SP_OUTCOME_RESET,     SP_OUTCOME_EOF,
                                      SP_OUTCOME_ABANDONED, SP_OUTCOME_UNREACHABLE};
-    calls_outcomes(out, out->d->life.exchanges, usual, COUNT_OF(usual));
+    calls_outcomes(out, out->d->life.exchanges, COUNT_OF(out->d->life.exchanges), usual,
+                   COUNT_OF(usual));
 }
 
 static void calls_refused(const struct metric_out *out, const uint64_t *counts)
@@ -87,6 +90,41 @@ void metric_retries(const struct metric_out *out)
     static const char *const words[SP_RETRIED_COUNT] = {"ok", "failed", "over_budget"};
     for (int i = 0; i < SP_RETRIED_COUNT; i++)
         metric_count(out, words[i], out->d->life.retried[i]);
+}
+
+/* --- fallbacks: a destination without one has no sample --- */
+
+void metric_fallbacks(const struct metric_out *out)
+{
+    char to[320];
+    uint64_t total, rest = out->d->life.diverted;
+    for (size_t i = 0; fallback_total(out->look, out->d, i, to, sizeof to, &total); i++) {
+        metric_count(out, to, total);
+        rest = rest > total ? rest - total : 0;
+    }
+    if (rest > 0)
+        metric_count(out, "(no longer in the policy)", rest);
+}
+
+static bool calls_fall_back(const struct metric_out *out)
+{
+    char to[320];
+    uint64_t total;
+    return out->d->life.diverted > 0 || fallback_total(out->look, out->d, 0, to, sizeof to, &total);
+}
+
+void metric_fallback_connects(const struct metric_out *out)
+{
+    static const unsigned usual[] = {SP_OUTCOME_OK, SP_OUTCOME_REFUSED, SP_OUTCOME_CONNECT_TIMEOUT};
+    if (calls_fall_back(out))
+        calls_outcomes(out, out->d->life.fallback[1], SP_OUTCOMES_WIRE, usual, COUNT_OF(usual));
+}
+
+void metric_fallback_exchanges(const struct metric_out *out)
+{
+    static const unsigned usual[] = {SP_OUTCOME_OK, SP_OUTCOME_RESPONSE_TIMEOUT, SP_OUTCOME_RESET};
+    if (calls_fall_back(out))
+        calls_outcomes(out, out->d->life.fallback[0], SP_OUTCOMES_WIRE, usual, COUNT_OF(usual));
 }
 
 void metric_detours(const struct metric_out *out)

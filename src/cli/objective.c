@@ -89,7 +89,7 @@ void objective_why(const struct sp_condition *condition, const struct sp_measure
         double allowed = tail ? tail / 1000.0 : (double)condition->limit / SP_SHARE_ALL;
         sp_text_put(&text, "%llu of %s %s, %.0f may", (unsigned long long)m->wrong,
                     SAY_COUNT(m->calls, "call"), objective_verb(condition->measure),
-                    floor(allowed * (double)m->calls + 1e-9));
+                    (double)(uint64_t)(allowed * (double)m->calls + 1e-9));
     }
 }
 

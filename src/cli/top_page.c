@@ -70,7 +70,7 @@ static void page_name(const struct top *top, const struct look_dest *d)
 
 static void page_row(const struct top *top, const struct look_dest *d)
 {
-    char why[600], cap[24] = "-";
+    char why[600], cap[24] = "-", refused[24] = "0";
     bool wide = screen_columns() >= BAR_FROM;
     page_name(top, d);
     page_spark(top, d);
@@ -83,8 +83,9 @@ static void page_row(const struct top *top, const struct look_dest *d)
     if (d->capped)
         snprintf(cap, sizeof cap, "%u/%u", d->cap_held, d->cap_limit);
     screen_put(INK_PLAIN, "%8s", cap);
-    screen_put(d->refused_per_min > 0 ? INK_RED : INK_PLAIN, "%6.0f%s", d->refused_per_min,
-               d->refused_per_min > 0 ? "/min" : "    ");
+    if (d->refused_per_min > 0)
+        snprintf(refused, sizeof refused, "%.0f/min", d->refused_per_min);
+    screen_put(d->refused_per_min > 0 ? INK_RED : INK_PLAIN, "%10s", refused);
     status_why(&top->look, d, why, sizeof why);
     screen_put(INK_PLAIN, "  %s", why);
     screen_end_line();

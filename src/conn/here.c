@@ -11,15 +11,35 @@
 #include "base/text.h"
 #include "conn/names.h"
 
+#define HERE_PAGE \
+    ((size_t)65536) /* no kernel has larger ones, and it is whole ones that fork wipes */
+
 static sp_half asleep = 1;
 
 struct sp_here sp_here = {.off = &asleep, .deadline = SP_NEVER};
 
-static void *here_reserve(size_t size)
+/* One mapping for all tables, of which little is ever touched: no huge pages, which are cleared
+ * whole. */
+static char *here_reserve(size_t size)
 {
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                     -1, 0);
-    return at == MAP_FAILED ? NULL : at;
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, size, MADV_NOHUGEPAGE);
+    return at;
+}
+
+static size_t here_pages(size_t size)
+{
+    return (size + HERE_PAGE - 1) / HERE_PAGE * HERE_PAGE;
+}
+
+static void *here_cut(char **at, size_t size)
+{
+    char *from = *at;
+    *at += here_pages(size);
+    return from;
 }
 
 /* Where the command finds our connections, if the kernel lets it look. */
@@ -32,13 +52,17 @@ static void here_publish(void)
 
 int sp_here_start(uint32_t fd_max)
 {
-    sp_here.alive = here_reserve(4096);
-    sp_here.fds = here_reserve((size_t)fd_max * sizeof *sp_here.fds);
-    sp_here.conns = here_reserve(SP_CONNS_MAX * sizeof *sp_here.conns);
-    sp_here.kept = here_reserve((size_t)sp_here.segment.dest_max * 2 * sizeof *sp_here.kept);
-    if (!sp_here.alive || !sp_here.fds || !sp_here.conns || !sp_here.kept ||
-        sp_names_start() != 0 || madvise(sp_here.alive, 4096, MADV_WIPEONFORK) != 0)
+    size_t fds = fd_max * sizeof *sp_here.fds, conns = SP_CONNS_MAX * sizeof *sp_here.conns,
+           kept = (size_t)sp_here.segment.dest_max * 2 * sizeof *sp_here.kept;
+    char *at = here_reserve(HERE_PAGE + here_pages(fds) + here_pages(conns) + here_pages(kept) +
+                            here_pages(fd_max));
+    if (!at || sp_names_start() != 0 || madvise(at, HERE_PAGE, MADV_WIPEONFORK) != 0)
         return -1;
+    sp_here.alive = here_cut(&at, HERE_PAGE);
+    sp_here.fds = here_cut(&at, fds);
+    sp_here.kept = here_cut(&at, kept);
+    sp_here.conns = here_cut(&at, conns);
+    sp_here.kinds = here_cut(&at, fd_max);
     *sp_here.alive = 1;
     sp_here.pid = (uint32_t)getpid();
     sp_here.fd_max = fd_max;
@@ -91,7 +115,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                   struct sp_guards *room)
 {
     struct sp_dest *d = sp_segment_dest(&sp_here.segment, dest);
-    const struct sp_guards *guards = d ? sp_kept_find(dest) : NULL;
+    const struct sp_kept *kept = d ? sp_kept_now(dest) : NULL;
+    const struct sp_guards *guards = kept ? &kept->guards : NULL;
     bool found = guards || sp_kept_ask(dest, room, &guards);
     *call = (struct sp_call){.segment = &sp_here.segment,
                              .dest = d,
@@ -102,7 +127,8 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
                              .alive = here_alive,
                              .wake = sp_here.wake};
-    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX)
+    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
+        !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
         call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
     if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
         return false;

@@ -5,6 +5,7 @@
 #include "shearpin/conn.h"
 
 #include "base/clock.h"
+#include "conn/turn.h"
 
 #define KEPT_GRACE SP_SECOND
 
@@ -42,6 +43,8 @@ static const struct sp_guards *kept_fill(struct sp_kept *kept, uint32_t dest, ui
         !atomic_compare_exchange_strong(&kept->word, &seen, filling))
         return NULL;
     bool good = kept_read(dest, &kept->guards) && sp_segment_steady(&sp_here.segment, word);
+    kept->plain = good && sp_quick_plain(&kept->guards);
+    kept->response = turn_units(kept->guards.deadline[SP_DEADLINE_RESPONSE]);
     atomic_store(&kept->retired, 0);
     atomic_store(&kept->word, good ? word + 1 : 0);
     return good ? &kept->guards : NULL;

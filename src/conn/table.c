@@ -6,13 +6,6 @@
 
 #define TABLE_ENDING UINT32_MAX /* references of a connection whose last holder is ending it */
 
-static void table_raise(sp_half *high, uint32_t to)
-{
-    uint32_t seen = atomic_load_explicit(high, memory_order_relaxed);
-    while (seen < to && !atomic_compare_exchange_weak(high, &seen, to))
-        ;
-}
-
 /* The free connections: a stack in one word, tag << 32 | index + 1. The tag changes with every
  * step, so that a top that went and came back meanwhile is not taken for the one that was seen. */
 static sp_word table_free;
@@ -25,7 +18,7 @@ static struct sp_conn *table_pop(void)
         if ((uint32_t)seen == 0)
             return NULL;
         conn = sp_conn_at(seen);
-        next = ((seen >> 32) + 1) << 32 | atomic_load_explicit(&conn->below, memory_order_relaxed);
+        next = ((seen >> 32) + 1) << 32 | atomic_load_explicit(&conn->fd, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
     return conn;
 }
@@ -34,7 +27,7 @@ static void table_push(struct sp_conn *conn)
 {
     uint64_t seen = atomic_load(&table_free), next;
     do {
-        atomic_store_explicit(&conn->below, (uint32_t)seen, memory_order_relaxed);
+        atomic_store_explicit(&conn->fd, (uint32_t)seen, memory_order_relaxed);
         next = ((seen >> 32) + 1) << 32 | (sp_conn_index(conn) + 1);
     } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
 }
@@ -64,8 +57,12 @@ struct sp_conn *sp_conn_new(void)
     conn->cookie = 0;
     conn->aim = (struct sp_aim){SP_NO_ENDPOINT, 0};
     conn->lease = SP_NO_LEASE;
-    conn->limit = conn->hold = conn->idle = conn->least = conn->send = 0;
-    conn->response = conn->total = conn->drawn = 0;
+    sp_half *limits[] = {&conn->limit, &conn->hold,     &conn->idle, &conn->least,
+                         &conn->send,  &conn->response, &conn->total};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        atomic_store_explicit(limits[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
+    conn->drawn = 0;
     conn->began = 0;
     atomic_store(&conn->blocked, 0);
     atomic_store(&conn->queued, 0);
@@ -105,7 +102,7 @@ bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
     if ((uint32_t)fd >= sp_here.fd_max || !sp_conn_hold(conn, generation))
         return false;
     atomic_store(&conn->fd, (uint32_t)fd);
-    table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
+    sp_table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
     uint64_t before = atomic_exchange(&sp_here.fds[fd], table_entry(conn));
     if (before && sp_conn_drop(sp_conn_at(before))) /* two threads named one number at once */
         sp_turn_over(sp_conn_at(before), sp_now());

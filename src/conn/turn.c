@@ -1,44 +1,11 @@
 /* turn.c - request and answer on a connection, told by directions alone. Whoever changes the word
  * from what it saw owns what follows; everything else of the turn is read before that. */
-#include "shearpin/conn.h"
+#include "conn/turn.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
-
-static uint64_t turn_pack(struct sp_permit permit)
-{
-    uint64_t word;
-    _Static_assert(sizeof permit == sizeof word, "a permit is one word");
-    memcpy(&word, &permit, sizeof word);
-    return word;
-}
-
-static struct sp_permit turn_permit(const struct sp_conn *conn)
-{
-    struct sp_permit permit;
-    uint64_t word = atomic_load_explicit(&conn->permit, memory_order_relaxed);
-    memcpy(&permit, &word, sizeof permit);
-    return permit;
-}
-
-static uint32_t turn_units(uint64_t limit)
-{
-    uint64_t units = (limit + SP_LIMIT_UNIT - 1) / SP_LIMIT_UNIT;
-    return units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
-}
-
-static bool turn_swap(struct sp_conn *conn, uint64_t word, uint64_t to)
-{
-    return atomic_compare_exchange_strong(&conn->word, &word, to);
-}
-
-static uint64_t turn_lasted(uint64_t word, uint64_t now)
-{
-    uint64_t since = word & ~UINT64_C(7);
-    return now > since ? now - since : 0;
-}
 
 /* A turn never lasts beyond the end of the whole program. */
 static uint64_t turn_within(uint64_t limit, uint64_t now)
@@ -57,7 +24,7 @@ static bool turn_stand(struct sp_conn *conn, uint64_t word, uint64_t to, uint64_
     limit = turn_within(limit, since);
     if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
         return false; /* another's turn, and so another's limit */
-    conn->limit = turn_units(limit);
+    turn_set(&conn->limit, turn_units(limit));
     if (!turn_swap(conn, word, to))
         return false;
     if (limit)
@@ -72,13 +39,13 @@ static uint32_t turn_least(uint32_t a, uint32_t b)
 
 static void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
 {
-    conn->idle = turn_units(guards->deadline[SP_DEADLINE_IDLE]);
-    conn->send = turn_units(guards->deadline[SP_DEADLINE_SEND]);
+    turn_set(&conn->idle, turn_units(guards->deadline[SP_DEADLINE_IDLE]));
+    turn_set(&conn->send, turn_units(guards->deadline[SP_DEADLINE_SEND]));
     uint32_t least = turn_least(turn_units(guards->deadline[SP_DEADLINE_RESPONSE]),
                                 turn_units(guards->deadline[SP_DEADLINE_TOTAL]));
     least = turn_least(least, conn->idle);
     /* An alarm that was set under deadlines that are no more stays, and must be known as ours. */
-    conn->least = least || !conn->least ? least : UINT32_MAX;
+    turn_set(&conn->least, least || !conn->least ? least : UINT32_MAX);
 }
 
 /* What is left of `total` when that ends before `limit` does. Both are kept for sp_turn_more. */
@@ -89,8 +56,8 @@ static uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards,
     uint64_t left = total > spent ? total - spent : 1;
     bool binds = total && (limit == 0 || left < limit);
     sp_conn_mark(conn, SP_CONN_TOTAL, binds);
-    conn->response = turn_units(limit);
-    conn->total = total ? turn_units(left) : 0;
+    turn_set(&conn->response, turn_units(limit));
+    turn_set(&conn->total, total ? turn_units(left) : 0);
     return binds ? left : limit;
 }
 
@@ -103,7 +70,7 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
     conn->dest = call->index;
     conn->lease = admission->places[SP_CAP_CONNECTIONS];
     sp_claim_keep(conn, &permit, SP_CAP_CONNECTING, admission);
-    atomic_store(&conn->permit, turn_pack(permit));
+    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
     sp_conn_mark(conn, SP_CONN_CAPPED,
                  call->guards->cap[SP_CAP_INFLIGHT] != 0 &&
@@ -134,8 +101,9 @@ bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outc
                       ? sp_turn_word(SP_TURN_EXCHANGE, now)
                       : 0;
     if (to) {
-        conn->limit = conn->response = turn_units(mine.guards->deadline[SP_DEADLINE_RESPONSE]);
-        conn->total = 0;
+        turn_set(&conn->response, turn_units(mine.guards->deadline[SP_DEADLINE_RESPONSE]));
+        turn_set(&conn->limit, conn->response);
+        turn_set(&conn->total, 0);
     }
     if (!turn_swap(conn, word, to))
         return false;
@@ -165,10 +133,6 @@ void sp_conn_adopt(struct sp_conn *conn)
 
 /* --- exchanges --- */
 
-/* The last fd was closed while an exchange was being admitted: who admits it ends the connection.
- */
-#define TURN_ORPHAN sp_turn_cut(EBADF)
-
 /* What an exchange is told when it begins: its permit, its place, its limit, its injected delay. */
 static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
                        const struct sp_admission *admission, bool fresh)
@@ -176,11 +140,12 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
     struct sp_fault_act act = {0, 0};
     struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
     sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
-    atomic_store(&conn->permit, turn_pack(permit));
+    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     if (sp_here.fault_count && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_here_faults(call, SP_FAULT_ON_REQUEST, &act);
-    conn->hold = turn_units(act.delay);
+    turn_set(&conn->hold, turn_units(act.delay));
     turn_limits(conn, call->guards);
+    turn_quick_learn(conn, call);
     uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],
                                 fresh ? conn->began : admission->began, call->now);
     if (turn_stand(conn, sp_turn_word(SP_TURN_STARTING, call->now),
@@ -266,8 +231,8 @@ void sp_turn_unsend(struct sp_conn *conn, uint64_t began)
         sp_order_undo(&call, &permit);
 }
 
-static void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
-                        uint64_t word, enum sp_outcome outcome, uint64_t now)
+void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
+                 uint64_t word, enum sp_outcome outcome, uint64_t now)
 {
     struct sp_guards room;
     struct sp_call call;
@@ -314,7 +279,7 @@ void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now)
 static void turn_limit(struct sp_conn *conn, uint64_t word, uint32_t limit)
 {
     if (atomic_load(&conn->word) == word)
-        conn->limit = limit;
+        turn_set(&conn->limit, limit);
 }
 
 void sp_turn_more(struct sp_conn *conn, uint64_t word, uint64_t now)

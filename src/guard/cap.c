@@ -131,6 +131,19 @@ static bool cap_reaps(const struct sp_call *call, struct sp_queue *queue)
            atomic_compare_exchange_strong(&queue->reaped, &last, ms);
 }
 
+/* While others give their places back a place is always found, and the dead would never be missed:
+ * so they are looked for first. */
+static void cap_reap(const struct sp_call *call, bool connecting)
+{
+    for (int cap = 0; cap < SP_CAP_COUNT && call->alive; cap++) {
+        uint32_t limit;
+        sp_word *words = cap_words(call, (enum sp_cap)cap, &limit);
+        if (words && cap_wants(call, (enum sp_cap)cap, connecting))
+            sp_lease_reap(call->segment, words, limit, (uint32_t)(call->now / SP_MS), call->alive,
+                          call->alive_context);
+    }
+}
+
 /* There is no place now: is there time to wait for one? Who has just joined looks once more before
  * it sleeps, for nobody rang while nobody waited. */
 static enum sp_verdict cap_sleep(const struct sp_call *call, struct sp_queue *queue,
@@ -163,7 +176,9 @@ enum sp_verdict sp_cap_admit(const struct sp_call *call, bool connecting, struct
         wait->heard = atomic_load(&queue->bell);
     bool turn = stands ? sp_queue_turn(call, queue, wait) : sp_queue_empty(call, queue);
     admission->lease = cap_lease(call);
-    if (turn && cap_take_all(call, connecting, !waits || cap_reaps(call, queue), admission))
+    if (turn && stands && cap_reaps(call, queue))
+        cap_reap(call, connecting);
+    if (turn && cap_take_all(call, connecting, !waits, admission))
         return SP_PASS;
     if (turn && stands)
         sp_queue_missed(queue, wait);

@@ -256,7 +256,8 @@ static void order_count(const struct sp_call *call, const struct sp_permit *perm
     struct sp_shard *shard = order_shard(call);
     if (call->guards->moment)
         sp_history_keep(call->segment, call->dest, call->guards, call->now);
-    sp_count(connecting ? &shard->connects[outcome] : &shard->exchanges[outcome], 1);
+    if (connecting || outcome != SP_OUTCOME_OK) /* an answer is counted by its duration alone */
+        sp_count(connecting ? &shard->connects[outcome] : &shard->exchanges[outcome], 1);
     if (outcome == SP_OUTCOME_OK)
         sp_count(connecting ? &shard->connect_time[sp_bin_of(duration)]
                             : &shard->answer_time[sp_bin_of(duration)],

@@ -10,8 +10,6 @@
 
 #include "base/clock.h"
 
-#define ALARM_LATE (16 * SP_MS) /* what the promise of 20 ms leaves to the alarm */
-
 static void alarm_kernel(int fd, uint64_t ns)
 {
     struct timeval time = {(time_t)(ns / SP_SECOND), (suseconds_t)(ns % SP_SECOND / 1000)};
@@ -75,7 +73,7 @@ static uint64_t alarm_want(const struct sp_io *io, uint64_t set)
 {
     uint64_t limit = alarm_limit(io->conn, io->started), due = sp_due_of(io->conn, io->word);
     uint64_t timer = set ? set : limit - limit / 8;
-    if (due != SP_NEVER && io->started + timer + timer / 8 > due + ALARM_LATE)
+    if (due != SP_NEVER && io->started + timer + timer / 8 > due + SP_ALARM_LATE)
         limit = due > io->started ? due - io->started : 0;
     return limit - limit / 8;
 }

@@ -45,6 +45,17 @@ static int connect_rest(const struct attempt *a, uint64_t until)
     }
 }
 
+/* O_NONBLOCK may have been set behind our back: then the program waits, not we. */
+static bool connect_waits(const struct attempt *a)
+{
+    int error = errno, flags = REAL(fcntl)(a->fd, F_GETFL);
+    bool waits = flags < 0 || !(flags & O_NONBLOCK);
+    if (!waits)
+        sp_conn_mark(a->conn, SP_CONN_NONBLOCK, true);
+    errno = error;
+    return waits;
+}
+
 /* `own` is when the program's own SO_SNDTIMEO ends it, with its own errno. */
 static int connect_until(const struct attempt *a, uint64_t own)
 {
@@ -58,7 +69,7 @@ static int connect_until(const struct attempt *a, uint64_t own)
             return 0;
         bool restarts = errno == EINTR && sp_socket_restarts();
         if (!restarts && (errno == EINPROGRESS || errno == EALREADY))
-            return connect_rest(a, until);
+            return connect_waits(a) ? connect_rest(a, until) : -1;
         bool full = a->local && errno == EAGAIN && sp_now() < until;
         if (!(restarts || full) || !connect_stands(a))
             return -1;

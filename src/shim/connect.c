@@ -3,6 +3,7 @@
 #include "shim/await.h"
 #include "shim/divert.h"
 #include "shim/io.h"
+#include "shim/kind.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -65,11 +66,20 @@ static int connect_fault(const struct attempt *a)
     return -1;
 }
 
+/* Asked only of what is going to be connected: a refusal needs no system call. */
+static uint64_t connect_identify(const struct attempt *a)
+{
+    if (a->conn->cookie == 0)
+        a->conn->cookie = sp_socket_cookie(a->fd);
+    return a->conn->cookie;
+}
+
 static int connect_run(struct attempt *a, const struct sp_call *call,
                        const struct sp_admission *admission)
 {
     struct sp_conn *conn = a->conn;
     bool blocking = a->blocking;
+    connect_identify(a);
     sp_turn_connect(conn, call, admission);
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
@@ -116,15 +126,9 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
 
 static bool connect_stream(int fd, struct sp_conn *conn)
 {
-    int type = 0;
-    socklen_t length = sizeof type;
-    int flags = REAL(fcntl)(fd, F_GETFL);
-    if (flags < 0 || REAL(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
-        type != SOCK_STREAM)
-        return false;
-    conn->cookie = sp_socket_cookie(fd);
-    sp_conn_mark(conn, SP_CONN_NONBLOCK, flags & O_NONBLOCK);
-    return true;
+    uint8_t kind = sp_kind_ask(fd);
+    sp_conn_mark(conn, SP_CONN_NONBLOCK, kind & SP_KIND_NONBLOCK);
+    return kind & SP_KIND_STREAM;
 }
 
 /* A connection to ask the guards with. False: the call is not ours. */
@@ -145,6 +149,15 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn->drawn = a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
+    return true;
+}
+
+/* The same for a try at the program's own address, or at another of its name. */
+static bool connect_begin(struct attempt *a, uint32_t dest, struct sp_call *call,
+                          struct sp_guards *room)
+{
+    if (!connect_prepare(a, dest, call, room))
+        return false;
     if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
         a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
     return true;
@@ -165,7 +178,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
         a->conn = NULL;
         if (!sp_await(&sleep, wait))
             break;
-        verdict = connect_prepare(a, call->index, call, room)
+        verdict = connect_begin(a, call->index, call, room)
                       ? sp_order_admit(call, true, wait, admission)
                       : SP_PASS;
     }
@@ -193,7 +206,7 @@ static void connect_count(struct attempt *a, const struct sp_call *call,
         return;
     }
     a->began = admission->began;
-    a->cookie = a->conn->cookie;
+    a->cookie = connect_identify(a);
     if (sp_retry_wanted(call->guards))
         sp_retry_call(call);
 }
@@ -219,8 +232,10 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     struct sp_divert to = {0};
     struct sp_admission admission;
     bool over = false;
-    a->cookie = a->conn->cookie;
+    int error = 0;
+    a->cookie = connect_identify(a);
     a->when = when;
+    a->delay = 0; /* the fault is the destination's */
     while (!over && sp_divert_next(&to, a->fd, call, when) && connect_again_ready(a, call, room)) {
         a->address = (const struct sockaddr *)(const void *)&to.to;
         a->length = to.length;
@@ -230,12 +245,14 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
         admission.began = a->began ? a->began : admission.began;
         sp_fallback_taken(call, &to.line);
         *result = connect_run(a, call, &admission);
+        error = errno;
         a->conn = NULL; /* it is the fd's, or over */
         over = !a->blocking || sp_socket_outcome(a->failed, true) == SP_OUTCOME_COUNT;
         a->failed = 0; /* no retry is for this */
     }
     a->address = own.address;
     a->length = own.length;
+    errno = a->aside ? error : errno;
     return a->aside > 0;
 }
 
@@ -246,7 +263,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_admission admission;
     struct sp_fault_act act = {0, 0};
     int result;
-    *passed = !connect_prepare(a, dest, &call, &room);
+    *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
         return 0;
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */

@@ -119,7 +119,7 @@ static void cut_due(struct sp_conn *conn, uint64_t word)
         return;
     }
     if (cut_disabled(conn)) {
-        conn->limit = 0;
+        atomic_store_explicit(&conn->limit, 0, memory_order_relaxed);
         sp_turn_pushed(conn, false);
         return;
     }

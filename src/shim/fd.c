@@ -1,5 +1,6 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
 #include "shim/io.h"
+#include "shim/kind.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,6 +13,7 @@ void sp_fd_clear(int fd)
 {
     uint64_t entry = sp_conn_entry(fd);
     int error = errno;
+    sp_kind_forget(fd);
     if (entry && !sp_process_foreign())
         sp_cut_forget(fd, entry);
     errno = error;
@@ -52,6 +54,7 @@ void sp_fd_left(struct sp_conn *conn)
 SP_EXPORT int close(int fd)
 {
     uint64_t entry = sp_conn_entry(fd);
+    sp_kind_forget(fd);
     if (SP_LIKELY(entry == 0) || sp_process_foreign())
         return REAL(close)(fd);
     struct sp_conn *conn = sp_fd_leave(fd, entry);
@@ -71,6 +74,13 @@ static void fd_forget_range(unsigned first, unsigned last, void (*what)(int, uin
     }
 }
 
+static void fd_forget_kinds(unsigned first, unsigned last)
+{
+    uint32_t high = atomic_load_explicit(&sp_here.kind_high, memory_order_relaxed);
+    for (unsigned fd = first; fd <= last && fd < high; fd++)
+        sp_kind_forget((int)fd);
+}
+
 static bool fd_range_guarded(unsigned first)
 {
     return first < atomic_load_explicit(&sp_here.fd_high, memory_order_relaxed) &&
@@ -79,6 +89,8 @@ static bool fd_range_guarded(unsigned first)
 
 SP_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
+    if (!(flags & CLOSE_RANGE_CLOEXEC))
+        fd_forget_kinds(first, last);
     if ((flags & CLOSE_RANGE_CLOEXEC) || !fd_range_guarded(first))
         return REAL(close_range)(first, last, flags);
     fd_forget_range(first, last, fd_hear);
@@ -91,6 +103,7 @@ SP_EXPORT int close_range(unsigned first, unsigned last, int flags)
 SP_EXPORT void closefrom(int low)
 {
     bool guarded = fd_range_guarded(low < 0 ? 0 : (unsigned)low);
+    fd_forget_kinds(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     if (guarded)
         fd_forget_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, fd_hear);
     REAL(closefrom)(low);
@@ -117,6 +130,8 @@ SP_EXPORT int shutdown(int fd, int how)
 /* `copy` names what `entry` named; a connection that is over meanwhile is left unguarded. */
 static int fd_copied(uint64_t entry, int copy)
 {
+    if (copy >= 0)
+        sp_kind_forget(copy);
     if (copy < 0 || SP_LIKELY(entry == 0 && sp_conn_entry(copy) == 0) || sp_process_foreign())
         return copy;
     if (entry && sp_conn_entry(copy) == entry)
@@ -130,18 +145,21 @@ static int fd_copied(uint64_t entry, int copy)
 SP_EXPORT int dup(int fd)
 {
     uint64_t entry = sp_conn_entry(fd);
+    sp_kind_forget(fd); /* from here on two numbers change one mode */
     return fd_copied(entry, REAL(dup)(fd));
 }
 
 SP_EXPORT int dup2(int fd, int to)
 {
     uint64_t entry = sp_conn_entry(fd);
+    sp_kind_forget(fd);
     return fd_copied(entry, REAL(dup2)(fd, to));
 }
 
 SP_EXPORT int dup3(int fd, int to, int flags)
 {
     uint64_t entry = sp_conn_entry(fd);
+    sp_kind_forget(fd);
     return fd_copied(entry, REAL(dup3)(fd, to, flags));
 }
 
@@ -160,6 +178,10 @@ static void fd_mode(int fd, uint64_t entry, bool nonblocking)
 static int fd_control(int fd, int command, void *argument, int result)
 {
     uint64_t entry = sp_conn_entry(fd);
+    if (command == F_SETFL && result == 0)
+        sp_kind_mode(fd, (uintptr_t)argument & O_NONBLOCK);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        sp_kind_forget(fd);
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
         return fd_copied(entry, result);
     if (command == F_SETFL && result == 0 && SP_UNLIKELY(entry != 0))

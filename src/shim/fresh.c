@@ -9,7 +9,6 @@
         return sp_fd_fresh(REAL(name) arguments); \
     }
 
-FRESH(socket, (int domain, int type, int protocol), (domain, type, protocol))
 FRESH(creat, (const char *path, mode_t mode), (path, mode))
 FRESH(creat64, (const char *path, mode_t mode), (path, mode))
 FRESH(__open_2, (const char *path, int flags), (path, flags))

@@ -1,6 +1,6 @@
 /* io.c - sending and receiving: the directions tell where an exchange begins and ends. */
-#include "shim/io.h"
 #include "shim/await.h"
+#include "shim/quick.h"
 
 #include <errno.h>
 
@@ -170,6 +170,13 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
     return result < 0 ? io_cut_meanwhile(io) : result;
 }
 
+ssize_t sp_io_sent_as(int fd, uint64_t entry, uint64_t word, ssize_t result)
+{
+    struct sp_io io = {
+        .conn = sp_conn_at(entry), .entry = entry, .word = word, .began = word, .fd = fd};
+    return sp_io_sent(&io, result, (size_t)result);
+}
+
 size_t sp_io_messages(const struct mmsghdr *messages, int count)
 {
     size_t total = 0;
@@ -264,4 +271,22 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
     }
     errno = error;
     return result;
+}
+
+bool sp_io_received_as(const struct sp_quick *q, int fd, int flags, ssize_t *result)
+{
+    bool waits = !(sp_conn_flags(q->conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT);
+    struct sp_io io = {.conn = q->conn,
+                       .entry = q->entry,
+                       .word = q->word,
+                       .started = q->started,
+                       .tried = q->started,
+                       .fd = fd,
+                       .blocking = waits};
+    if (sp_io_again(&io, *result)) {
+        errno = q->error;
+        return false;
+    }
+    *result = sp_io_received(&io, *result, flags, 1, (size_t)*result);
+    return true;
 }

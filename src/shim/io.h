@@ -22,6 +22,8 @@ struct sp_io {
 bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags);
 /* After it; `bytes` moved if the result is good. Returns what the program is told. */
 ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes);
+/* The same for a send that quick.h had begun as `word`. */
+ssize_t sp_io_sent_as(int fd, uint64_t entry, uint64_t word, ssize_t result);
 
 bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags);
 /* True: the result was only our alarm, the call is to be made again. */
@@ -32,6 +34,8 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
 size_t sp_io_messages(const struct mmsghdr *messages, int count);
 
 /* --- the kernel's timer as an alarm (alarm.c) --- */
+
+#define SP_ALARM_LATE (16 * SP_MS) /* what the promise of 20 ms leaves to the alarm */
 
 /* Before a blocking receive: the alarm stands at 7/8 of the shortest limit of the connection. */
 void sp_alarm_set(struct sp_io *io);
@@ -81,6 +85,8 @@ void sp_io_heard(struct sp_io *io);
 
 /* --- what TLS libraries say (tls.c) --- */
 
+/* Raised while this thread is inside of any of their calls. */
+extern _Thread_local int sp_tls_inside;
 /* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
 bool sp_tls_keeps(const struct sp_io *io);
 /* This send began an exchange; inside of a handshake it may be its last flight. */
@@ -95,66 +101,5 @@ static inline bool sp_io_on(int fd, uint64_t entry)
         sp_alarm_lift(fd, sp_conn_at(entry));
     return false;
 }
-
-/* A wrapper is two functions: what every other fd pays for is a look at the table and a jump. */
-#define SP_WRAPPER(type, name, parameters, arguments, fd, body)         \
-    static __attribute__((noinline))                                    \
-    type guarded_##name parameters{body} SP_EXPORT type name parameters \
-    {                                                                   \
-        __typeof__(name) *real = sp_real.name;                          \
-        if (SP_LIKELY(sp_conn_entry(fd) == 0 && real))                  \
-            return real arguments;                                      \
-        return guarded_##name arguments;                                \
-    }
-
-/* `bytes` may use `result`. */
-#define SP_SENDING(fd, flags, bytes, call)      \
-    uint64_t entry = sp_conn_entry(fd);         \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
-        return call;                            \
-    struct sp_io io;                            \
-    int error = errno;                          \
-    if (!sp_io_send(&io, fd, entry, flags))     \
-        return -1;                              \
-    errno = error;                              \
-    __typeof__(call) result = call;             \
-    return (__typeof__(call))sp_io_sent(&io, result, (size_t)(bytes))
-
-/* The same for calls that a blocking send with a deadline can be made of. */
-#define SP_PUSHING(fd, length, flags, push, call)     \
-    uint64_t entry = sp_conn_entry(fd);               \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on())       \
-        return call;                                  \
-    struct sp_io io;                                  \
-    int error = errno;                                \
-    if (!sp_io_send(&io, fd, entry, flags))           \
-        return -1;                                    \
-    errno = error;                                    \
-    bool pushed = sp_push_wanted(&io, length, flags); \
-    ssize_t result = pushed ? push : call;            \
-    if (SP_UNLIKELY(pushed) && sp_push_odd(result))   \
-        result = call;                                \
-    if (result >= 0)                                  \
-        errno = error;                                \
-    return sp_io_sent(&io, result, (size_t)result)
-
-#define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \
-    struct sp_io io;                                                                       \
-    io.blocking = false;                                                                   \
-    uint64_t entry = sp_conn_entry(fd);                                                    \
-    if (SP_LIKELY(entry == 0) || !sp_io_on(fd, entry))                                     \
-        return call;                                                                       \
-    int error = errno;                                                                     \
-    if (!sp_io_receive(&io, fd, entry, flags))                                             \
-        return -1;                                                                         \
-    __typeof__(call) result;                                                               \
-    do {                                                                                   \
-        errno = error;                                                                     \
-        result = call;                                                                     \
-    } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result));                         \
-    errno = result < 0 ? errno : error;                                                    \
-    /* `asked` may follow the program's pointers, which are good only if the call was. */  \
-    return (__typeof__(call))sp_io_received(&io, result, flags, result == 0 ? (asked) : 1, \
-                                            (size_t)(bytes))
 
 #endif

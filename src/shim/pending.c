@@ -264,6 +264,18 @@ static bool pending_admit(struct sp_conn *conn, const struct sp_call *call, int 
     return verdict == SP_PASS;
 }
 
+/* With `scope endpoint`: to another address of the name, if this one is out by now. */
+static void pending_detour(struct sp_conn *conn, struct sp_call *call, int fd)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    struct sockaddr_storage room;
+    if (p->aside || call->guards->breaker.scope == SP_SCOPE_DESTINATION)
+        return;
+    const struct sockaddr *to = sp_detour(fd, conn, call, &p->to.any, &p->length, &room);
+    if (to != &p->to.any)
+        memcpy(&p->to, to, p->length);
+}
+
 static void pending_dial(struct sp_conn *conn, const struct sp_call *call, int fd)
 {
     struct sp_pending *p = sp_pending_of(conn);
@@ -297,6 +309,7 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     }
     if (sp_here_awake() && sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room)) {
         sp_conn_side(conn, &call, &room);
+        pending_detour(conn, &call, fd);
         pending_dial(conn, &call, fd);
     } else {
         pending_pass(conn, fd);

@@ -1,6 +1,6 @@
 /* send.c - every call that sends: the first byte sent while nothing is outstanding begins an
  * exchange. */
-#include "shim/io.h"
+#include "shim/wrapper.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,33 +12,43 @@
         .msg_iov = (struct iovec *)(uintptr_t)(parts), .msg_iovlen = (size_t)(count) \
     }
 
-SP_WRAPPER(ssize_t, send, (int fd, const void *buffer, size_t length, int flags),
-           (fd, buffer, length, flags), fd,
-           SP_PUSHING(fd, length, flags, sp_push(&io, buffer, length, flags),
-                      REAL(send)(fd, buffer, length, flags));)
+SP_WRAPPER_HOT(ssize_t, send, (int fd, const void *buffer, size_t length, int flags),
+               (fd, buffer, length, flags), fd,
+               SP_QUICK_SENDING(fd, length, guarded_send(fd, buffer, length, flags),
+                                REAL(send)(fd, buffer, length, flags));
+               , SP_PUSHING(fd, length, flags, sp_push(&io, buffer, length, flags),
+                            REAL(send)(fd, buffer, length, flags));)
 
-SP_WRAPPER(ssize_t, sendto,
-           (int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
-            socklen_t to_length),
-           (fd, buffer, length, flags, to, to_length), fd,
-           SP_PUSHING(fd, length, flags,
-                      to ? REAL(sendto)(fd, buffer, length, flags, to, to_length)
-                         : sp_push(&io, buffer, length, flags),
-                      REAL(sendto)(fd, buffer, length, flags, to, to_length));)
+SP_WRAPPER_HOT(ssize_t, sendto,
+               (int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
+                socklen_t to_length),
+               (fd, buffer, length, flags, to, to_length), fd,
+               SP_QUICK_SENDING(fd, length,
+                                guarded_sendto(fd, buffer, length, flags, to, to_length),
+                                REAL(sendto)(fd, buffer, length, flags, to, to_length));
+               , SP_PUSHING(fd, length, flags,
+                            to ? REAL(sendto)(fd, buffer, length, flags, to, to_length)
+                               : sp_push(&io, buffer, length, flags),
+                            REAL(sendto)(fd, buffer, length, flags, to, to_length));)
 
-SP_WRAPPER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
-           (fd, message, flags), fd,
-           SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
-                      REAL(sendmsg)(fd, message, flags));)
+SP_WRAPPER_HOT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+               (fd, message, flags), fd,
+               SP_QUICK_SENDING(fd, 0, guarded_sendmsg(fd, message, flags),
+                                REAL(sendmsg)(fd, message, flags));
+               , SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
+                            REAL(sendmsg)(fd, message, flags));)
 
 SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),
            (fd, messages, count, flags), fd,
            SP_SENDING(fd, flags, sp_io_messages(messages, result),
                       REAL(sendmmsg)(fd, messages, count, flags));)
 
-SP_WRAPPER(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length), fd,
-           SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0),
-                      REAL(write)(fd, buffer, length));)
+SP_WRAPPER_HOT(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length),
+               fd,
+               SP_QUICK_SENDING(fd, length, guarded_write(fd, buffer, length),
+                                REAL(write)(fd, buffer, length));
+               , SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0),
+                            REAL(write)(fd, buffer, length));)
 
 /* Alone among the sends, writev() of no bytes never reaches the socket. */
 static bool send_nothing(const struct iovec *parts, int count)
@@ -51,11 +61,13 @@ static bool send_nothing(const struct iovec *parts, int count)
     return whole == 0;
 }
 
-SP_WRAPPER(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
-           SP_PUSHING(fd, 0, 0,
-                      send_nothing(parts, count) ? REAL(writev)(fd, parts, count)
-                                                 : sp_push_message(&io, PARTS(parts, count), 0),
-                      REAL(writev)(fd, parts, count));)
+SP_WRAPPER_HOT(
+    ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
+    SP_QUICK_SENDING(fd, 0, guarded_writev(fd, parts, count), REAL(writev)(fd, parts, count));
+    , SP_PUSHING(fd, 0, 0,
+                 send_nothing(parts, count) ? REAL(writev)(fd, parts, count)
+                                            : sp_push_message(&io, PARTS(parts, count), 0),
+                 REAL(writev)(fd, parts, count));)
 
 SP_WRAPPER(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t length),
            (fd, from, offset, length), fd,

@@ -36,6 +36,8 @@ bool sp_socket_connected(int fd);
 /* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the
  * program's is followed that the kernel has not tried yet. */
 bool sp_socket_readable(const void *at, size_t size);
+/* What lies below the main thread's stack; NULL: not known. */
+extern const void *sp_socket_bottom;
 /* Sleeps until the time has come. False: a signal came whose handler wants EINTR. */
 bool sp_socket_sleep(uint64_t until);
 /* After EINTR: would libc's plain call have gone on by itself? */
@@ -61,7 +63,8 @@ void sp_await_wake(sp_half *bell, uint32_t bits);
 static inline int sp_fd_fresh(int fd)
 {
     extern void sp_fd_clear(int);
-    if (fd >= 0 && SP_UNLIKELY(sp_conn_entry(fd) != 0))
+    if (fd >= 0 && SP_UNLIKELY(sp_conn_entry(fd) != 0 ||
+                               ((uint32_t)fd < sp_here.fd_max && sp_here.kinds[fd] != 0)))
         sp_fd_clear(fd);
     return fd;
 }

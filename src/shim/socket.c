@@ -2,11 +2,16 @@
 #include "shim/shim.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+
+#define SOCKET_STACK ((uintptr_t)64 << 20) /* more than any stack, less than what lies between */
+
+const void *sp_socket_bottom;
 
 enum sp_outcome sp_socket_outcome(int error, bool connecting)
 {
@@ -55,9 +60,24 @@ static bool socket_reads(uintptr_t at)
            errno != EFAULT;
 }
 
+/* On this thread's own stack, between here and its bottom, there is memory. The main thread's is
+ * below what the kernel has put there at the start; glibc keeps the head of any other at its
+ * bottom. Far away it may be another's. */
+static bool socket_stacked(uintptr_t first, uintptr_t last)
+{
+    const uintptr_t near = 1u << 16, here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t bottom = (uintptr_t)pthread_self();
+    if (bottom < here || bottom - here > SOCKET_STACK)
+        bottom = (uintptr_t)sp_socket_bottom;
+    return first >= here && last >= first && last < bottom && bottom - here <= SOCKET_STACK &&
+           last - here < near;
+}
+
 bool sp_socket_readable(const void *at, size_t size)
 {
     uintptr_t first = (uintptr_t)at, last = first + size - 1;
+    if (socket_stacked(first, last))
+        return true;
     int error = errno;
     bool readable = first >= 4096 && last >= first && socket_reads(first) &&
                     (first / 4096 == last / 4096 || socket_reads(last));

@@ -156,6 +156,7 @@ __attribute__((constructor)) static void start(void)
 {
     int saved = errno;
     struct sp_error error;
+    sp_socket_bottom = environ;
     sp_real_start();
     sp_stub_syscall = (void *)sp_real.syscall;
     const char *name = start_env("SHEARPIN_SEGMENT"), *path = start_env("SHEARPIN_POLICY");

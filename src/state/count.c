@@ -15,6 +15,14 @@ static void count_side(const struct sp_side *shard, struct sp_figures_side *out)
     SUM(answer_time, SP_BINS);
 }
 
+uint64_t sp_count_timed(const struct sp_shard *shard)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < SP_BINS; i++)
+        sum += atomic_load_explicit(&shard->answer_time[i], memory_order_relaxed);
+    return sum;
+}
+
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
 {
     memset(out, 0, sizeof *out);
@@ -35,6 +43,7 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(retried, SP_RETRIED_COUNT);
         SUM(connect_time, SP_BINS);
         SUM(answer_time, SP_BINS);
+        out->exchanges[SP_OUTCOME_OK] += sp_count_timed(shard);
         out->detours += atomic_load_explicit(&shard->detours, memory_order_relaxed);
         out->stale += atomic_load_explicit(&shard->stale, memory_order_relaxed);
         out->sent += atomic_load_explicit(&shard->sent, memory_order_relaxed);
@@ -48,20 +57,30 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     }
 }
 
+/* Powers of ten, and the factors that divide by 5^k: the product's upper half. Exact below 2^40,
+ * which is above all bins. */
+static const uint64_t count_ten[] = {
+    1,        10,        100,        1000,           10000,           100000,          1000000,
+    10000000, 100000000, 1000000000, SP_SECOND * 10, SP_SECOND * 100, SP_SECOND * 1000};
+#define FIFTH(power) (UINT64_MAX / (power) + 1)
+static const uint64_t count_five[] = {
+    0,           FIFTH(5),     FIFTH(25),    FIFTH(125),    FIFTH(625),
+    FIFTH(3125), FIFTH(15625), FIFTH(78125), FIFTH(390625), FIFTH(1953125)};
+
+/* Part of every healthy exchange: no division. */
 uint32_t sp_bin_of(uint64_t duration)
 {
-    uint64_t base = 1000; /* of the decade, ns */
-    uint32_t decade = 0;
-    if (duration < base)
+    if (duration < 1000)
         return 0;
-    while (duration >= base * 10) {
-        base *= 10;
-        if (++decade == 9)
-            return SP_BINS - 1;
-    }
-    uint32_t m = (uint32_t)(duration / (base / 100)); /* 100..999 */
+    if (duration >= 1000 * SP_SECOND)
+        return SP_BINS - 1;
+    uint32_t bits = 64 - (uint32_t)__builtin_clzll(duration);
+    uint32_t digits = bits * 1233 >> 12; /* log10(2) is 1233 / 4096 */
+    digits -= duration < count_ten[digits];
+    uint32_t power = digits - 2;
+    uint32_t m = (uint32_t)((unsigned __int128)(duration >> power) * count_five[power] >> 64);
     uint32_t step = m < 250 ? (m - 100) / 10 : m < 500 ? 15 + (m - 250) / 25 : 25 + (m - 500) / 50;
-    return 1 + decade * SP_BINS_DECADE + step;
+    return 1 + (digits - 3) * SP_BINS_DECADE + step; /* m is 100..999 */
 }
 
 uint64_t sp_bin_low(uint32_t bin)

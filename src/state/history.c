@@ -37,6 +37,7 @@ static void history_add_shard(struct sp_moment *moment, const struct sp_shard *s
         history_add(&moment->connects[i], history_load(&shard->connects[i]));
         history_add(&moment->exchanges[i], history_load(&shard->exchanges[i]));
     }
+    history_add(&moment->exchanges[SP_OUTCOME_OK], (uint32_t)sp_count_timed(shard));
     for (unsigned i = 0; i < 3; i++)
         history_add(&moment->refused, history_load(&shard->rejected[i]));
     for (unsigned i = 0; i < SP_BINS; i++)

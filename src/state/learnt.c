@@ -83,6 +83,8 @@ size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *add
     size_t count = 0, home = learnt_home(address);
     for (size_t i = 0; i < LEARNT_WAYS; i++) {
         const struct sp_learnt *e = &segment->learnt[(home + i) % SP_LEARNT];
+        if (__atomic_load_n(&e->pid, __ATOMIC_RELAXED) != segment->self.pid) /* most are others' */
+            continue;
         if (!learnt_copy(e, &copy) || !learnt_is(segment, &copy, address))
             continue;
         size_t at = count < max ? count++ : max;

@@ -62,11 +62,23 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
     if (!alive)
         return SP_NO_LEASE;
     struct lease_census census = {.alive = alive, .context = context, .now_ms = now_ms};
+    uint32_t taken = SP_NO_LEASE;
     for (uint32_t i = 0; i < limit; i++) {
-        if (lease_reclaim(segment, &words[i], lease, &census))
-            return i;
+        if (lease_reclaim(segment, &words[i], taken == SP_NO_LEASE ? lease : 0, &census) &&
+            taken == SP_NO_LEASE)
+            taken = i;
     }
-    return SP_NO_LEASE;
+    return taken;
+}
+
+void sp_lease_reap(struct sp_segment *segment, sp_word *words, uint32_t limit, uint32_t now_ms,
+                   sp_alive_fn *alive, void *context)
+{
+    struct lease_census census = {.alive = alive, .context = context, .now_ms = now_ms};
+    for (uint32_t i = 0; i < limit; i++) {
+        if (atomic_load_explicit(&words[i], memory_order_relaxed) != 0)
+            lease_reclaim(segment, &words[i], 0, &census);
+    }
 }
 
 void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease)

@@ -5,7 +5,8 @@
 #define SP_LOCK_LIFE  0x40000000L /* + slot: held by a live process as long as its image lives */
 #define SP_LOCK_APPLY 0x50000000L /* held while a policy is put in force */
 
-#define SP_LOCK_REPLY 0x58000000L /* held by the process that gives canned answers */
+#define SP_LOCK_REPLY 0x58000000L /* of the process that gives canned answers */
+#define SP_LOCK_READY 0x58000001L /* and once it listens */
 
 #include "shearpin/segment.h"
 

@@ -10,7 +10,7 @@
 bool sp_reply_lives(const struct sp_segment *segment)
 {
     struct flock lock = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_REPLY, .l_len = 1};
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_READY, .l_len = 1};
     int fd = sp_process_reopen(segment);
     bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     if (fd >= 0)

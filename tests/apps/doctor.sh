@@ -46,6 +46,8 @@ doctor 'Go' 1 '.*✗ Go program: makes its own system calls' ./go
 doctor 'musl' 1 '.*✗ linked with musl: libshearpin.so needs glibc' ./musl
 doctor 'another machine' 1 '.*✗ for another machine than libshearpin.so' ./other
 doctor 'setuid' 1 '.*✗ setuid: ld.so drops LD_PRELOAD there' ./raised
+sed 's/GLIBC_2\.34/GLIBC_2.99/g' client >newer && chmod +x newer
+doctor 'a newer glibc' 1 '.*✗ it needs glibc 2\.99, here is 2\.' ./newer
 doctor 'nobody there' 3 '.*there is no program, process or unit' no-such-program
 doctor 'no such process' 3 '.*there is no program, process or unit' 999999
 is 'setuid root: fine for root alone' "$(json "$kinds, j['wrappable']" /usr/bin/su)" "(['setuid'], True)"
@@ -128,6 +130,14 @@ doctor 'it is attached' 0 '.*✓ wrapped and attached +segment doctor, generatio
 doctor 'half of its connections are seen' 0 \
     '.*! connections +the library sees 1 of 2: 50%' "$process"
 is 'the same for machines' "$(json 'j["sockets"]["share_seen"]' "$process")" 0.5
+# shellcheck disable=SC2016
+is 'shearpin-json(7) has the keys that are printed, and no others' "$(json 'sorted(
+    set(k for k in j if k not in ("findings", "remedies", "sockets")) |
+    {"%s[].%s" % (l, k) for l in ("findings", "remedies") for f in j[l] for k in f} |
+    {"sockets." + k for k in j["sockets"]})' "$process")" \
+    "$("$python" -c 'import re, sys
+section = sys.stdin.read().split(".SH DOCTOR")[1].split(".SH ")[0]
+print(sorted(re.findall(r"^\.B (\S+)$", section, re.M)))' <"$root/docs/shearpin-json.7")"
 doctor 'a static child escapes' 0 ".*! child $work/waits +statically linked.*so it is not covered" "$process"
 doctor 'so does one without LD_PRELOAD' 0 ".*! child $work/cleared +started without LD_PRELOAD" "$process"
 if [ "$more" = 1 ]; then
@@ -150,6 +160,16 @@ process_end
 process "$python" half.py
 doctor 'a bare process' 0 '.*! not wrapped +it does not map libshearpin.so' "$process"
 process_end
+
+if [ "$(id -u)" = 0 ]; then # root asks about a service of another user
+    install -d -m 700 -o daemon daemon
+    chmod 755 . && cp half.py daemon.py && chmod 644 daemon.py doctor.conf
+    cp "$shearpin" "$build/libshearpin.so" . # where daemon can reach them
+    process setpriv --reuid daemon --regid daemon --clear-groups env SHEARPIN_DIR="$work/daemon" \
+        ./shearpin run -p doctor.conf -- "$python" daemon.py
+    doctor 'another user'"'"'s process' 0 ".*✓ wrapped and attached +segment doctor.*the library sees 1 of 2: 50%" "$process"
+    process_end
+fi
 
 # a destination that is off, an address that no rule takes: neither is missed
 policy apart 'destination elsewhere

@@ -118,6 +118,8 @@ is "all of it is counted apart" \
     "('127.0.0.1:$other', 6, 5)" # java's socket is an IPv6 one: it tried [::1] first
 like "the table says where they went" "$("$shearpin" status -s address)" \
     "on fallback 127.0.0.1:$other"
+like "the metrics too" "$("$shearpin" metrics -s address)" \
+    "shearpin_fallbacks_total\{segment=\"address\",destination=\"d\",to=\"127.0.0.1:$other\"\} 5"
 is "an event for the first of them" \
     "$("$shearpin" events -s address | grep -c "d  fallback 127.0.0.1:$other ")" 1
 become up
@@ -126,7 +128,7 @@ become up
 
 policy back "destination d
     match     127.0.0.1:$port
-    breaker   streak 1  open 100ms..100ms  close 1
+    breaker   streak 1  open 2s..2s  close 1
     fallback  127.0.0.1:$other  when open"
 become down
 is "refused" "$(curl_get back)" 'exit 7'
@@ -157,6 +159,10 @@ done
 is "each of them a failure, and then a call elsewhere" \
     "$(field failed d 'd["connects"]["refused"], d["streak"], d["fallback"]["exchanges"]["ok"]')" \
     '(5, 5, 5)'
+is "what is answered elsewhere is not healthy" "$("$shearpin" health --strict -s failed d |
+    sed -n 's/ *last on.*//; 2p')" "  d              degraded"
+like "match names them" "$("$shearpin" match --json -p "$work/failed.conf" "127.0.0.1:$port" |
+    "$python" -c 'import json, sys; print(json.load(sys.stdin)["fallbacks"])')" "'to': '127.0.0.1:$other', 'when': 'failed'"
 become up
 is "while it works, it is asked" "$(client failed http.client)" '200 - hello'
 
@@ -171,6 +177,8 @@ become down
 like "a name that nobody knows is said" "$(curl_get named 2>&1)" 'nowhere.invalid:80 cannot be looked up'
 is "the next line is taken" "$(curl_get named 2>/dev/null)" '200 - from the fallback'
 like "how old the look-up is" "$("$shearpin" status -s named d)" "localhost:$other: [0-9]+ connections?, .*looked up [0-9]+s ago"
+like "check says what needs run" "$("$shearpin" check "$work/named.conf")" \
+    "named.conf:6: note: localhost:$other is looked up by .run. and .reload."
 like "check says it too" "$("$shearpin" check "$work/named.conf")" 'nowhere.invalid:80 cannot be looked up from here'
 
 # --- what is only observed is not rewritten ---
@@ -298,6 +306,19 @@ until_true none answer
 none answer && echo "ok - it goes when nobody is left"
 is "and leaves no sockets" "$(find "$SHEARPIN_DIR" -name "*.answer.answers")" ""
 
+policy crowd "destination d
+    match     127.0.0.1:$port
+    breaker   streak 100
+    fallback  respond 503.http"
+crowd=()
+for n in {1..12}; do
+    guarded crowd curl -s --noproxy '*' "$url" >"$work/crowd-$n" 2>&1 &
+    crowd+=($!)
+done
+wait "${crowd[@]}"
+is "twelve that start at once are all answered" "$(cat "$work"/crowd-* | sort | uniq -c | sed 's/^ *//')" \
+    '12 sorry'
+
 printf -- '-ERR degraded, breaker %%{state}\r\n' >"$work/redis.answer"
 policy silent "destination d
     match     unix:$work/primary.sock
@@ -321,3 +342,5 @@ policy missing "destination d
     fallback  respond nothere.http"
 like "a missing one too" "$("$shearpin" check "$work/missing.conf")" \
     "missing.conf:4:23: error: .*nothere.http cannot be read: No such file"
+chmod o+w "$work/503.http"
+like "and one that anybody may change" "$("$shearpin" check "$work/answer.conf")" 'everybody may write to it'

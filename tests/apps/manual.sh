@@ -66,6 +66,8 @@ policy json "destination payments
     cap 4
     retry 1 backoff 1ms..2ms
     slo errors < 50% for 1m
+    fallback 127.0.0.1:6 when open
+    fallback localhost:7 when open
 destination rated
     match 127.0.0.1:2
     breaker rate 50% of 2 in 10s open 1m

@@ -57,6 +57,20 @@ is 'buckets never fall, and the last is the count' "$(awk '
     /_count/  { if ($2 != whole) print "differs: " $0 }' page)" ''
 is 'no address, no pid' "$(grep -cE '127\.0\.0|pid=' page)" 0
 
+# --- what goes elsewhere is counted apart ---
+become up
+policy apart "destination primary
+    match 127.0.0.1:1
+    breaker streak 1 open 1m
+    fallback 127.0.0.1:$port when open"
+for _ in 1 2 3; do guarded apart curl -s -o page --noproxy '*' http://127.0.0.1:1/; done
+primary='segment="apart",destination="primary"'
+is 'connections on a fallback' "$(value fallbacks_total "$primary,to=\"127.0.0.1:$port\"")" 2
+is 'answered there' "$(value fallback_exchanges_total "$primary,result=\"ok\"")" 2
+is 'and in no other figure' "$(value exchanges_total "$primary,result=\"ok\"")" 0
+is 'without one there is no sample' "$("$shearpin" metrics | grep -c "fallback.*$payments")" 0
+"$shearpin" rm apart >/dev/null
+
 # --- several segments ---
 policy other "destination elsewhere
     match 127.0.0.2:1"

@@ -82,11 +82,11 @@ done
 like 'nothing seen, nothing drafted' "$("$shearpin" run -s none --observe -- true
     "$shearpin" suggest -s none 2>&1)" 'segment none has seen no connect yet'
 
-like 'who only looks up has connected to nothing' \
-    "$("$shearpin" run -s names --observe -- "$python" -c '
+"$shearpin" run -s names --observe -- "$python" -c '
 import socket
 socket.getaddrinfo("localhost", None)'
-    "$shearpin" suggest -s names 2>&1)" 'segment names has seen no connect yet'
+is 'who only looks up has no endpoint' \
+    "$("$shearpin" status -s names --json | jq -c '[.destinations[].name]')" '["everything"]'
 
 # More endpoints than places: the rest is counted together.
 # shellcheck disable=SC2016

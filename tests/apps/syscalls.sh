@@ -54,6 +54,11 @@ for how in recv read loop poll; do
     same "$how" 500 "$build/tests/exchanges" "$how" "$port" NN
 done
 
+# The first three are told by the kernel, and the breaker opens.
+closed=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+is "a refusal by an open breaker makes no system call" \
+    "$(grows guarded 200 "$build/tests/exchanges" connect "$closed" NN)" $'close 200\nsocket 200'
+
 # redis-benchmark prints its progress by a timer, so its loop turns now and then without a reason.
 server=$(command -v redis-server || command -v redis-check-rdb)
 socket=$work/redis.sock

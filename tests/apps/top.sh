@@ -36,7 +36,7 @@ until_true shows 'payments.*closed'
 
 page=$(shown)
 like 'the first line: segment, processes, calls, errors' "$page" '^shearpin  top  [0-9]+ process(es)?  0 calls  - errors'
-like 'a row: state, sparkline, calls, cap' "$page" 'payments      >● closed  ▁{12}     0/s    0/64     0'
+like 'a row: state, sparkline, calls, cap' "$page" 'payments      >● closed  ▁{12}     0/s    0/64         0'
 like 'a long name is cut at its column' "$page" 'with-a-name-th ● closed'
 like 'the keys are on the last line' "$page" 'q quit  s sort: policy  space pause  t trip  r reset$'
 like 'the clock is in the corner' "$page" ' [0-9]{2}:[0-9]{2}:[0-9]{2}

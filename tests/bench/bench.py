@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -193,6 +194,7 @@ def main():
                 "report": lambda: page.write(ordered(load()))}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # the world still ends
     sys.exit(1 if commands[sys.argv[1]]() else 0)
 
 

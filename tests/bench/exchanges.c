@@ -1,8 +1,11 @@
 /*
  * exchanges - asks an echo on 127.0.0.1 a number of times over one connection, as clients do it:
  *   exchanges recv|read|loop|poll PORT COUNT
+ * or connects to it and closes, well or refused, that often:
+ *   exchanges connect PORT COUNT
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -29,6 +32,20 @@ static int hear(int fd, const char *how, char *byte)
     return recv(fd, byte, 1, 0) == 1;
 }
 
+static int connects(const struct sockaddr_in *to, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        if (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != ECONNREFUSED) {
+            perror("connect");
+            return 1;
+        }
+        close(fd);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -38,6 +55,8 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     to.sin_port = htons((uint16_t)atoi(argv[2]));
+    if (!strcmp(argv[1], "connect"))
+        return connects(&to, atoi(argv[3]));
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         return 1;
     queue = epoll_create1(0);

@@ -20,7 +20,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 
 BREAKER = "breaker streak 5  rate 50% of 20 in 10s"
 GUARDED = ["deadline connect 2s", BREAKER, "cap 256"]
-DEADLINE = ["deadline connect 2s  response 2s", BREAKER, "cap 256"]
+DEADLINE = ["deadline connect 2s  response 10s", BREAKER, "cap 256"]   # a busy machine stalls for 2 s
 
 
 class Missing(Exception):

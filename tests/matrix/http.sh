@@ -143,6 +143,12 @@ s_client_row() {
 }
 row 'openssl s_client' openssl openssl s_client_row seen 'TLS, a refusal'
 
+load_row() {
+    "${G[@]}" wrk -t 2 -c 20 -d 1s "$small" | grep -cE 'requests in|Requests/sec' && "${G[@]}" ab -q -n 500 -c 10 -k "$small" |
+        grep -E '^(Complete|Failed|Keep-Alive) requests'
+}
+row 'wrk, ab' wrk 'wrk ab' load_row seen 'load from 20 connections, and 500 requests from 10'
+
 # proxy PORT...: through it, small and large, several at once
 through() {
     until_true listening "$1"

@@ -128,6 +128,46 @@ START_TEST(a_blocking_request_waits)
 }
 END_TEST
 
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+/* request_interrupted ADDRESS: as `request`, under a handler that asks for no restart. */
+VICTIM(request_interrupted)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGUSR1, &action, NULL);
+    return victim_request(argc, argv);
+}
+
+START_TEST(a_signal_ends_the_wait_of_a_request_and_nothing_is_taken)
+{
+    struct server *server = capped(ECHO, "inflight 1 wait 1h\n limit 1000/h burst 3");
+    struct victim *first = connected(server);
+    struct victim *second = victim_start("request_interrupted", server->text, NULL);
+
+    ck_assert_str_eq(victim_hear(second), "ok");
+    ck_assert_str_eq(does(first), "ok");
+    uint64_t bucket = atomic_load(&world_dest("d")->bucket);
+    victim_tell(second);
+    AWAIT(waiting() == 1);
+    kill(second->pid, SIGUSR1);
+    ck_assert_str_eq(victim_hear(second), "EINTR");
+    ck_assert_uint_eq(waiting(), 0);
+    ck_assert_uint_eq(held(SP_CAP_INFLIGHT), 1);
+    ck_assert_uint_eq(atomic_load(&world_dest("d")->bucket), bucket);
+    ck_assert_str_eq(does(first), "ok");
+    ck_assert_uint_eq(held(SP_CAP_INFLIGHT), 0);
+    ck_assert_uint_eq(world_figures("d").exchanges[SP_OUTCOME_OK], 1);
+    ck_assert_int_eq(world_breaker("d").state, SP_STATE_CLOSED);
+    victim_end(first);
+    kill(second->pid, SIGKILL); /* it would wait for an answer to nothing */
+    victim_end(second);
+}
+END_TEST
+
 /* send_early ADDRESS: a program that sends as soon as poll() says so, without SO_ERROR. */
 VICTIM(send_early)
 {
@@ -220,5 +260,6 @@ END_TEST
 
 SCENARIO(inflight, beyond_it_a_request_is_cut, whatever_ends_it_gives_the_place_back,
          a_deadline_gives_the_place_back, a_blocking_request_waits,
+         a_signal_ends_the_wait_of_a_request_and_nothing_is_taken,
          a_request_on_a_pending_connect_needs_its_place_too, handshakes_are_counted_while_they_last,
          a_connection_that_stands_is_no_handshake, a_greeting_belongs_to_the_handshake)

@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#define CROWD 16
+#define CROWD 64
 
 static struct server *opened(void)
 {
@@ -23,7 +23,7 @@ static void open_time_over(void)
     AWAIT(world_breaker("d").until == 0);
 }
 
-START_TEST(one_of_sixteen)
+START_TEST(one_of_sixty_four)
 {
     struct server *server = opened();
     struct victim *crowd[CROWD], *probe = NULL;
@@ -82,6 +82,35 @@ START_TEST(dead_probe_is_given_up)
 }
 END_TEST
 
+/* One a half-open turn, too: the crowd that comes while a probe hangs stays out until `giveup`, and
+ * then one more gets through. */
+START_TEST(a_hanging_probe_is_replaced)
+{
+    struct server *server = server_start(AF_INET, CLOSED);
+
+    world_policy("destination d\n match %s\n breaker streak 1  open 300ms..300ms  close 1"
+                 "  giveup 1s\n",
+                 server->text);
+    ck_assert_str_eq(victim_says("dial", server->text, NULL), "ECONNREFUSED");
+    server_become(server, ECHO);
+    open_time_over();
+    uint64_t start = sp_now();
+    struct victim *hanging = victim_start("hold", server->text, NULL);
+    ck_assert_str_eq(victim_hear(hanging), "ok");
+    do
+        ck_assert_uint_le(server_accepted(server), 1);
+    while (sp_now() < start + 900 * SP_MS &&
+           !strcmp(victim_says("ask", server->text, NULL), "connect ECONNREFUSED"));
+    AWAIT(!strcmp(victim_says("ask", server->text, NULL), "ok"));
+    ck_assert_uint_ge(sp_now() - start, SP_SECOND - 2 * SP_MS);
+    ck_assert_uint_eq(server_accepted(server), 2);
+    ck_assert_int_eq(world_breaker("d").state, SP_STATE_CLOSED);
+    victim_tell(hanging);
+    victim_hear(hanging);
+    victim_end(hanging);
+}
+END_TEST
+
 /* A probe that fails opens again. */
 START_TEST(failing_probe_opens)
 {
@@ -97,4 +126,5 @@ START_TEST(failing_probe_opens)
 }
 END_TEST
 
-SCENARIO(probe, one_of_sixteen, no_verdict_gives_back, dead_probe_is_given_up, failing_probe_opens)
+SCENARIO(probe, one_of_sixty_four, a_hanging_probe_is_replaced, no_verdict_gives_back,
+         dead_probe_is_given_up, failing_probe_opens)

@@ -17,6 +17,30 @@ START_TEST(every_bin_begins_where_the_one_before_it_ends)
 }
 END_TEST
 
+/* As one would write it down, with divisions. */
+static uint32_t bin_by_edges(uint64_t duration)
+{
+    uint32_t low = 0, high = SP_BINS - 1;
+    while (low < high) {
+        uint32_t middle = (low + high + 1) / 2;
+        if (sp_bin_low(middle) <= duration)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+START_TEST(a_bin_is_found_without_a_division_for_every_duration)
+{
+    uint64_t random = 1;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t duration = sp_random_next(&random) >> (sp_random_next(&random) & 63);
+        ck_assert_uint_eq(sp_bin_of(duration), bin_by_edges(duration));
+    }
+}
+END_TEST
+
 START_TEST(no_bin_is_wider_than_a_tenth)
 {
     for (uint32_t bin = 1; bin + 1 < SP_BINS; bin++) {
@@ -170,6 +194,7 @@ Suite *suite_count(void)
     TCase *tests = tcase_create("count");
     tcase_add_test(tests, every_bin_begins_where_the_one_before_it_ends);
     tcase_add_test(tests, no_bin_is_wider_than_a_tenth);
+    tcase_add_test(tests, a_bin_is_found_without_a_division_for_every_duration);
     tcase_add_test(tests, one_two_and_a_half_and_five_of_every_decade_are_edges);
     tcase_add_test(tests, the_first_and_the_last_bin_take_all_the_rest);
     tcase_add_test(tests, quantiles_lie_inside_the_bin_of_their_rank);

@@ -107,6 +107,34 @@ START_TEST(the_place_of_a_dead_process_is_granted_after_the_grace)
 }
 END_TEST
 
+START_TEST(all_places_of_the_dead_come_back_at_once)
+{
+    take_all(0, 3);
+    take(1, 4, MS0);
+    living[0] = false;
+    ck_assert_uint_eq(take(1, 4, MS0), SP_NO_LEASE);
+    ck_assert_uint_lt(take(1, 4, MS0 + SP_LEASE_GRACE_MS), 4);
+    asked = 0;
+    ck_assert_uint_lt(take(1, 4, MS0 + SP_LEASE_GRACE_MS), 4);
+    ck_assert_uint_lt(take(1, 4, MS0 + SP_LEASE_GRACE_MS), 4);
+    ck_assert_uint_eq(asked, 0);
+}
+END_TEST
+
+START_TEST(the_dead_are_found_where_places_are_free_too)
+{
+    take_all(0, 2);
+    living[0] = false;
+    for (uint32_t ms = 0; ms <= SP_LEASE_GRACE_MS; ms += SP_LEASE_GRACE_MS)
+        sp_lease_reap(&fx.segment, words, 4, MS0 + ms, lives, NULL);
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(atomic_load(&words[i]), 0);
+    take_all(1, 2);
+    sp_lease_reap(&fx.segment, words, 4, MS0 + 1000, lives, NULL);
+    ck_assert_uint_eq(sp_lease_held(&fx.segment, words, count), 2);
+}
+END_TEST
+
 START_TEST(a_slot_taken_over_frees_the_leases_of_its_former_owner)
 {
     take_all(0, 4);
@@ -312,6 +340,8 @@ Suite *suite_lease(void)
     tcase_add_test(tests, nothing_is_taken_of_nothing);
     tcase_add_test(tests, who_lives_is_asked_only_when_all_is_full_and_once_a_process);
     tcase_add_test(tests, the_place_of_a_dead_process_is_granted_after_the_grace);
+    tcase_add_test(tests, all_places_of_the_dead_come_back_at_once);
+    tcase_add_test(tests, the_dead_are_found_where_places_are_free_too);
     tcase_add_test(tests, a_slot_taken_over_frees_the_leases_of_its_former_owner);
     tcase_add_test(tests, the_grace_holds_for_one_whose_clock_was_read_earlier);
     tcase_add_test(tests, the_grace_begins_when_the_death_is_seen);

@@ -117,7 +117,7 @@ START_TEST(a_connect_that_succeeds_is_no_verdict)
     ck_assert_int_eq(state(), SP_STATE_HALF_OPEN);
     ck_assert_uint_eq(atomic_load(&shard()->connects[SP_OUTCOME_OK]), 1);
     ck_assert(sp_order_settle(&fx.call, &admission.permit, false, SP_OUTCOME_OK, SP_MS));
-    ck_assert_uint_eq(atomic_load(&shard()->exchanges[SP_OUTCOME_OK]), 1);
+    ck_assert_uint_eq(atomic_load(&shard()->answer_time[sp_bin_of(SP_MS)]), 1);
     struct sp_breaker b = sp_breaker_unpack(atomic_load(&fx.call.dest->cell.word));
     ck_assert_uint_eq(b.streak, 1);
 }

@@ -139,6 +139,31 @@ START_TEST(who_does_not_wait_is_refused_while_others_do)
 }
 END_TEST
 
+static enum sp_life all_but_the_first(void *context, uint32_t slot, uint32_t *now_ms)
+{
+    (void)context;
+    (void)now_ms;
+    return slot == 100 ? SP_LIFE_GONE : SP_LIFE_ALIVE;
+}
+
+/* Places come back all the time, so nobody finds the cap full: the dead are missed all the same. */
+START_TEST(a_line_that_moves_looks_for_the_dead_too)
+{
+    with_callers(3, SP_SECOND);
+    for (unsigned i = 0; i < CALLERS; i++)
+        callers[i].call.alive = all_but_the_first;
+    for (unsigned i = 0; i < 3; i++)
+        passes(i); /* the first of them is dead from here on */
+    for (unsigned i = 3; i < 7; i++)
+        ck_assert_int_eq(asks(i), SP_WAIT);
+    fixture_forward(SP_QUEUE_SLICE);
+    leaves(1);
+    passes(3);
+    passes(4);
+    ck_assert_int_eq(asks(5), SP_WAIT);
+}
+END_TEST
+
 START_TEST(a_wait_ends_with_its_time)
 {
     with_callers(1, 50 * SP_MS);
@@ -367,6 +392,7 @@ Suite *suite_queue(void)
     tcase_add_test(tests, the_second_goes_before_the_first_once);
     tcase_add_test(tests, a_look_that_found_no_place_passed_nobody);
     tcase_add_test(tests, who_does_not_wait_is_refused_while_others_do);
+    tcase_add_test(tests, a_line_that_moves_looks_for_the_dead_too);
     tcase_add_test(tests, a_wait_ends_with_its_time);
     tcase_add_test(tests, a_wait_ends_with_the_time_of_the_whole_call);
     tcase_add_test(tests, who_has_waited_says_since_when);

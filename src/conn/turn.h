@@ -1,0 +1,64 @@
+/* turn.h - what the files that change a connection's word share. */
+#ifndef SHEARPIN_CONN_TURN_H
+#define SHEARPIN_CONN_TURN_H
+
+#include "shearpin/conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+static inline uint64_t turn_pack(struct sp_permit permit)
+{
+    uint64_t word;
+    _Static_assert(sizeof permit == sizeof word, "a permit is one word");
+    memcpy(&word, &permit, sizeof word);
+    return word;
+}
+
+static inline struct sp_permit turn_permit(const struct sp_conn *conn)
+{
+    struct sp_permit permit;
+    uint64_t word = atomic_load_explicit(&conn->permit, memory_order_relaxed);
+    memcpy(&permit, &word, sizeof permit);
+    return permit;
+}
+
+static inline uint32_t turn_units(uint64_t limit)
+{
+    uint64_t units = (limit + SP_LIMIT_UNIT - 1) / SP_LIMIT_UNIT;
+    return units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
+}
+
+static inline bool turn_swap(struct sp_conn *conn, uint64_t word, uint64_t to)
+{
+    return atomic_compare_exchange_strong(&conn->word, &word, to);
+}
+
+static inline uint64_t turn_lasted(uint64_t word, uint64_t now)
+{
+    uint64_t since = word & ~UINT64_C(7);
+    return now > since ? now - since : 0;
+}
+
+/* The last fd was closed while an exchange was being admitted: who admits it ends the connection.
+ */
+#define TURN_ORPHAN sp_turn_cut(EBADF)
+
+/* Others may be asking when the turn is due. */
+static inline void turn_set(sp_half *limit, uint32_t to)
+{
+    atomic_store_explicit(limit, to, memory_order_relaxed);
+}
+
+/* Tells the guards how the turn that stood as `word` came out. */
+void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
+                 uint64_t word, enum sp_outcome outcome, uint64_t now);
+
+/* --- the healthy exchange (quick.h) --- */
+
+/* An exchange begins the long way: may the next go the short one? */
+void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call);
+/* It was closed meanwhile, or became another's: back to idle. Returns 0. */
+uint64_t turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now);
+
+#endif

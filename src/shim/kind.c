@@ -1,0 +1,30 @@
+#include "shim/kind.h"
+
+#include <errno.h>
+
+uint8_t sp_kind_ask(int fd)
+{
+    uint8_t kind = sp_kind_of(fd);
+    int type = 0, error = errno;
+    socklen_t length = sizeof type;
+    if (kind)
+        return kind;
+    int flags = REAL(fcntl)(fd, F_GETFL);
+    if (flags >= 0 && REAL(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0)
+        kind = SP_KIND_KNOWN;
+    if (kind && type == SOCK_STREAM)
+        kind |= SP_KIND_STREAM;
+    if (kind && (flags & O_NONBLOCK))
+        kind |= SP_KIND_NONBLOCK;
+    errno = error;
+    return kind;
+}
+
+SP_EXPORT int socket(int domain, int type, int protocol)
+{
+    int fd = sp_fd_fresh(REAL(socket)(domain, type, protocol));
+    if (fd >= 0 && sp_here_awake())
+        sp_kind_set(fd, SP_KIND_KNOWN | ((type & 0xf) == SOCK_STREAM ? SP_KIND_STREAM : 0) |
+                            (type & SOCK_NONBLOCK ? SP_KIND_NONBLOCK : 0));
+    return fd;
+}

@@ -1,0 +1,102 @@
+/* wrapper.h - what the wrappers of transfers are made of. */
+#ifndef SHEARPIN_SHIM_WRAPPER_H
+#define SHEARPIN_SHIM_WRAPPER_H
+
+#include "shim/quick.h"
+
+/* A wrapper is two functions: what every other fd pays for is a look at the table and a jump. */
+#define SP_OUTER(type, name, parameters, arguments, fd, next) \
+    SP_EXPORT type name parameters                            \
+    {                                                         \
+        __typeof__(name) *real = sp_real.name;                \
+        if (SP_LIKELY(sp_conn_entry(fd) == 0 && real))        \
+            return real arguments;                            \
+        return next##_##name arguments;                       \
+    }
+#define SP_WRAPPER(type, name, parameters, arguments, fd, body) \
+    static __attribute__((noinline))                            \
+    type guarded_##name parameters{body} SP_OUTER(type, name, parameters, arguments, fd, guarded)
+
+/* Or three, for the calls that nearly everybody makes: between the two stands the healthy exchange,
+ * which needs less room than what may become of it. */
+#define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body) \
+    static __attribute__((noinline)) type guarded_##name parameters        \
+    {                                                                      \
+        body                                                               \
+    }                                                                      \
+    static __attribute__((noinline))                                       \
+    type quick_##name parameters{first} SP_OUTER(type, name, parameters, arguments, fd, quick)
+
+/* `guarded` is the same call on the long way. */
+#define SP_QUICK_SENDING(fd, length, guarded, call)   \
+    uint64_t mine = sp_conn_entry(fd);                \
+    uint64_t began = sp_quick_send(fd, mine, length); \
+    if (SP_UNLIKELY(began == 0))                      \
+        return guarded;                               \
+    ssize_t sent = call;                              \
+    if (SP_LIKELY(sp_quick_sent(mine, sent)))         \
+        return sent;                                  \
+    return sp_io_sent_as(fd, mine, began, sent)
+
+#define SP_QUICK_RECEIVING(fd, flags, length, guarded, call)                  \
+    struct sp_quick q;                                                        \
+    if (SP_UNLIKELY(!sp_quick_receive(&q, sp_conn_entry(fd), flags, length))) \
+        return guarded;                                                       \
+    ssize_t got = call;                                                       \
+    if (SP_LIKELY(sp_quick_received(&q, got)))                                \
+        return got;                                                           \
+    if (!sp_io_received_as(&q, fd, flags, &got))                              \
+        return guarded;                                                       \
+    return got
+
+/* `bytes` may use `result`. */
+#define SP_SENDING(fd, flags, bytes, call)      \
+    uint64_t entry = sp_conn_entry(fd);         \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
+        return call;                            \
+    struct sp_io io;                            \
+    int error = errno;                          \
+    if (!sp_io_send(&io, fd, entry, flags))     \
+        return -1;                              \
+    errno = error;                              \
+    __typeof__(call) result = call;             \
+    return (__typeof__(call))sp_io_sent(&io, result, (size_t)(bytes))
+
+/* The same for calls that a blocking send with a deadline can be made of. */
+#define SP_PUSHING(fd, length, flags, push, call)     \
+    uint64_t entry = sp_conn_entry(fd);               \
+    if (SP_LIKELY(entry == 0) || !sp_shim_on())       \
+        return call;                                  \
+    struct sp_io io;                                  \
+    int error = errno;                                \
+    if (!sp_io_send(&io, fd, entry, flags))           \
+        return -1;                                    \
+    errno = error;                                    \
+    bool pushed = sp_push_wanted(&io, length, flags); \
+    ssize_t result = pushed ? push : call;            \
+    if (SP_UNLIKELY(pushed) && sp_push_odd(result))   \
+        result = call;                                \
+    if (result >= 0)                                  \
+        errno = error;                                \
+    return sp_io_sent(&io, result, (size_t)result)
+
+#define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \
+    struct sp_io io;                                                                       \
+    io.blocking = false;                                                                   \
+    uint64_t entry = sp_conn_entry(fd);                                                    \
+    if (SP_LIKELY(entry == 0) || !sp_io_on(fd, entry))                                     \
+        return call;                                                                       \
+    int error = errno;                                                                     \
+    if (!sp_io_receive(&io, fd, entry, flags))                                             \
+        return -1;                                                                         \
+    __typeof__(call) result;                                                               \
+    do {                                                                                   \
+        errno = error;                                                                     \
+        result = call;                                                                     \
+    } while (SP_UNLIKELY(result < 0) && sp_io_again(&io, result));                         \
+    errno = result < 0 ? errno : error;                                                    \
+    /* `asked` may follow the program's pointers, which are good only if the call was. */  \
+    return (__typeof__(call))sp_io_received(&io, result, flags, result == 0 ? (asked) : 1, \
+                                            (size_t)(bytes))
+
+#endif
