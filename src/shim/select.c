@@ -60,7 +60,7 @@ static bool sets_has(const struct sets *s, unsigned long (*sets)[SETS_FDS / SETS
     return has;
 }
 
-/* Takes connects that rest out of what is asked or, when some have `failed`, of what was got.
+/* Takes connects that rest out of what is asked or, when some are ready, out of what was got.
  * Returns how many bits went. */
 static int sets_hide(struct sets *s, enum sp_watch seen)
 {
