@@ -1,6 +1,7 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
 #include "shim/io.h"
 #include "shim/kind.h"
+#include "shim/redial.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,8 +40,11 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
     int error = errno;
     if (atomic_load(&sp_conn_at(entry)->references) == 1)
         fd_hear(fd, entry);
+    struct sp_conn *conn = sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
+    if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED))
+        sp_pending_unpinned(conn);
     errno = error;
-    return sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
+    return conn;
 }
 
 void sp_fd_left(struct sp_conn *conn)
