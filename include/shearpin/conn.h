@@ -51,18 +51,19 @@ static inline int sp_turn_error(uint64_t word)
 }
 
 enum {
-    SP_CONN_NONBLOCK = 1,   /* as last seen; never changed by us */
-    SP_CONN_UNIX = 2,       /* a unix socket: cut by shutdown() */
-    SP_CONN_INHERITED = 4,  /* from the parent, and not used here yet: never scanned, never cut */
-    SP_CONN_FRESH = 8,      /* the permit of the connect still waits for the first answer */
-    SP_CONN_ONEWAY = 16,    /* `exchange none`: nothing is ever outstanding */
-    SP_CONN_REPORTED = 32,  /* the program was told of the cut: a further connect() is a new one */
-    SP_CONN_TOTAL = 64,     /* the limit of this turn is what is left of `deadline total` */
-    SP_CONN_STDIO = 128,    /* has a FILE: nobody of us stands between it and the kernel */
-    SP_CONN_LOWAT = 256,    /* SO_RCVLOWAT is above 1: a timer would give less than that */
-    SP_CONN_CAPPED = 512,   /* `cap inflight`: no byte may go before its exchange has a place */
-    SP_CONN_RETRY = 1024,   /* a pending connect that may be tried again: sp_due_watch() */
-    SP_CONN_FALLBACK = 4096 /* it goes to a fallback: only the deadlines are its destination's */
+    SP_CONN_NONBLOCK = 1,    /* as last seen; never changed by us */
+    SP_CONN_UNIX = 2,        /* a unix socket: cut by shutdown() */
+    SP_CONN_INHERITED = 4,   /* from the parent, and not used here yet: never scanned, never cut */
+    SP_CONN_FRESH = 8,       /* the permit of the connect still waits for the first answer */
+    SP_CONN_ONEWAY = 16,     /* `exchange none`: nothing is ever outstanding */
+    SP_CONN_REPORTED = 32,   /* the program was told of the cut: a further connect() is a new one */
+    SP_CONN_TOTAL = 64,      /* the limit of this turn is what is left of `deadline total` */
+    SP_CONN_STDIO = 128,     /* has a FILE: nobody of us stands between it and the kernel */
+    SP_CONN_LOWAT = 256,     /* SO_RCVLOWAT is above 1: a timer would give less than that */
+    SP_CONN_CAPPED = 512,    /* `cap inflight`: no byte may go before its exchange has a place */
+    SP_CONN_RETRY = 1024,    /* a pending connect that may be tried again: sp_due_watch() */
+    SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
+    SP_CONN_PINNED = 8192    /* a duplicate may stand: a close() waits for it (pending.c) */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
@@ -313,14 +314,14 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now);
 /* --- a connect between two tries: src/conn/rest.c --- */
 
 /* The connect that stands as `word` came out as a failure; what it was admitted with is settled and
- * given back. It rests for `ns`, or with `error` it is over and every call is told so. False:
- * another was faster, and owns it. */
-bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t ns);
+ * given back. True makes the caller the one who says what follows, as sp_rest_end() does; or, with
+ * `error`, it is over and every call is told so. False: another was faster, and owns it. */
+bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome);
 bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error);
 /* The rest is over: true makes the caller the one who tries again. It says how that went by
- * sp_turn_connect(), or by one of these: it rests again for `ns`; it has failed. */
+ * sp_turn_connect(), or by one of these: it rests for `ns`; it has failed. */
 bool sp_rest_end(struct sp_conn *conn, uint64_t word);
-void sp_rest_again(struct sp_conn *conn, uint64_t ns);
+void sp_rest_for(struct sp_conn *conn, uint64_t ns);
 void sp_rest_over(struct sp_conn *conn, int error);
 
 /* --- the place that a turn holds: src/conn/claim.c --- */

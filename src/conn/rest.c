@@ -39,28 +39,11 @@ static bool rest_leave(struct sp_conn *conn, uint64_t word, uint64_t to, enum sp
     return true;
 }
 
-static uint64_t rest_limit(struct sp_conn *conn, uint64_t ns)
+/* Until the socket is made anew nobody may dial it: STARTING is nobody else's. A call that comes
+ * meanwhile lets it be, and whoever closes the last fd does too. */
+bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome)
 {
-    conn->limit = (uint32_t)(ns / SP_LIMIT_UNIT + 1);
-    return conn->limit * SP_LIMIT_UNIT;
-}
-
-/* Whoever lets it rest waits already: for its sake no other thread need wake more often. */
-static void rest_arm(uint64_t due)
-{
-    sp_due_arm(due, SP_DUE_WATCH);
-}
-
-bool sp_rest_begin(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t ns)
-{
-    uint64_t now = sp_now(), limit;
-    if (atomic_load(&conn->word) != word)
-        return false;
-    limit = rest_limit(conn, ns);
-    if (!rest_leave(conn, word, sp_turn_word(SP_TURN_RESTING, now), outcome))
-        return false;
-    rest_arm(now + limit);
-    return true;
+    return rest_leave(conn, word, sp_turn_word(SP_TURN_STARTING, sp_now()), outcome);
 }
 
 bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error)
@@ -71,7 +54,6 @@ bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, 
     return true;
 }
 
-/* STARTING: a call that comes meanwhile lets it be, and whoever closes the last fd does too. */
 bool sp_rest_end(struct sp_conn *conn, uint64_t word)
 {
     return sp_turn_of(word) == SP_TURN_RESTING &&
@@ -79,11 +61,13 @@ bool sp_rest_end(struct sp_conn *conn, uint64_t word)
                                           sp_turn_word(SP_TURN_STARTING, sp_now()));
 }
 
-void sp_rest_again(struct sp_conn *conn, uint64_t ns)
+/* Whoever lets it rest waits already: for its sake no other thread need wake more often. */
+void sp_rest_for(struct sp_conn *conn, uint64_t ns)
 {
-    uint64_t now = sp_now(), limit = rest_limit(conn, ns);
+    uint64_t now = sp_now();
+    conn->limit = (uint32_t)(ns / SP_LIMIT_UNIT + 1);
     atomic_store(&conn->word, sp_turn_word(SP_TURN_RESTING, now));
-    rest_arm(now + limit);
+    sp_due_arm(now + conn->limit * SP_LIMIT_UNIT, SP_DUE_WATCH);
 }
 
 void sp_rest_over(struct sp_conn *conn, int error)

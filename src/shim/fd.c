@@ -1,6 +1,7 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
 #include "shim/io.h"
 #include "shim/kind.h"
+#include "shim/redial.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,8 +40,11 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
     int error = errno;
     if (atomic_load(&sp_conn_at(entry)->references) == 1)
         fd_hear(fd, entry);
+    struct sp_conn *conn = sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
+    if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED))
+        sp_pending_unpinned(conn);
     errno = error;
-    return sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
+    return conn;
 }
 
 void sp_fd_left(struct sp_conn *conn)
@@ -215,7 +219,10 @@ SP_EXPORT int ioctl(int fd, unsigned long request, ...)
     va_end(args);
     int result = REAL(ioctl)(fd, request, argument);
     uint64_t entry = sp_conn_entry(fd);
-    if (SP_UNLIKELY(entry != 0) && request == FIONBIO && result == 0)
+    if (SP_LIKELY(request != FIONBIO || result != 0))
+        return result;
+    sp_kind_mode(fd, *(const int *)argument != 0);
+    if (SP_UNLIKELY(entry != 0))
         fd_mode(fd, entry, *(const int *)argument != 0);
     return result;
 }

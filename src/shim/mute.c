@@ -168,6 +168,8 @@ bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *l
         return true; /* another thread is about it; what is still to be seen is seen again */
     bool muted = mute_set(p, epoll, line, seen);
     atomic_store(&p->busy, 0);
+    if (muted && !sp_pending_rests(conn)) /* another thread has dialled again meanwhile */
+        sp_mute_end(conn);
     return muted;
 }
 

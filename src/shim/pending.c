@@ -7,6 +7,7 @@
 #include "shim/redial.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -69,14 +70,34 @@ void sp_pending_learnt(struct sp_conn *conn, int error)
 
 /* --- a try has failed --- */
 
-static int pending_pin(const struct sp_conn *conn, int fd)
+static int pending_pin(struct sp_conn *conn, int fd)
 {
-    int pinned = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
+    struct sp_pending *p = sp_pending_of(conn);
+    sp_conn_mark(conn, SP_CONN_PINNED, true);
+    atomic_fetch_add(&p->pins, 1);
+    uint64_t entry = sp_conn_entry(fd); /* gone: somebody closes it, and has looked at the pins */
+    bool stands = entry && sp_conn_at(entry) == conn;
+    int pinned = stands ? REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3) : -1;
     if (pinned >= 0 && sp_socket_is(pinned, conn))
         return pinned;
     if (pinned >= 0)
         REAL(close)(pinned);
+    atomic_fetch_sub(&p->pins, 1);
     return -1;
+}
+
+static void pending_unpin(struct sp_conn *conn, int fd)
+{
+    REAL(close)(fd);
+    atomic_fetch_sub(&sp_pending_of(conn)->pins, 1);
+}
+
+/* Not for ever: it may be a signal handler that has interrupted who holds the duplicate. */
+void sp_pending_unpinned(const struct sp_conn *conn)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    for (int i = 0; i < 10000 && atomic_load(&p->pins) != 0; i++)
+        sched_yield();
 }
 
 /* From here on it goes to a fallback, the one behind those that it went to; false: there is none.
@@ -112,33 +133,38 @@ static bool pending_next(struct sp_conn *conn, int fd, int error, uint64_t *at)
            pending_divert(conn, fd, SP_WHEN_FAILED);
 }
 
+/* The socket is made anew before it rests: from then on any thread may dial it. */
+static bool pending_clear(struct sp_conn *conn, int fd, int error, uint64_t at)
+{
+    bool cleared = sp_dial_clear(&sp_pending_of(conn)->dial, fd);
+    uint64_t now = sp_now();
+    if (cleared)
+        sp_rest_for(conn, at > now ? at - now : 0);
+    else
+        sp_rest_over(conn, error);
+    return cleared;
+}
+
 static bool pending_rest(struct sp_conn *conn, uint64_t word, int fd, int error)
 {
-    struct sp_pending *p = sp_pending_of(conn);
     enum sp_outcome outcome = sp_socket_outcome(error, true);
-    uint64_t at, now = sp_now();
+    uint64_t at;
     if (!pending_next(conn, fd, error, &at)) {
         sp_rest_fail(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
                      error);
         return false;
     }
-    if (!sp_rest_begin(conn, word, outcome, at > now ? at - now : 0))
-        return false;
-    if (sp_dial_clear(&p->dial, fd))
-        return true;
-    if (sp_rest_end(conn, atomic_load(&conn->word)))
-        sp_rest_over(conn, error);
-    return false;
+    return sp_rest_begin(conn, word, outcome) && pending_clear(conn, fd, error, at);
 }
 
-/* An event from before another thread dialled again says nothing any more. */
-static bool pending_quiet(int fd)
+/* What was seen may be from before another thread dialled again: then it says nothing any more. */
+static bool pending_stale(int fd, bool hung)
 {
     struct pollfd one = {.fd = fd, .events = POLLOUT};
-    return REAL(poll)(&one, 1, 0) == 0;
+    return REAL(poll)(&one, 1, 0) == 0 || (hung && !(one.revents & (POLLERR | POLLHUP)));
 }
 
-static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd)
+static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hung)
 {
     int error = 0, pinned;
     socklen_t length = sizeof error;
@@ -148,17 +174,17 @@ static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd)
     if (sp_turn_of(word) != SP_TURN_CONNECTING || (pinned = pending_pin(conn, fd)) < 0)
         return false;
     if (REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
-        hidden = error ? pending_rest(conn, word, pinned, error) : pending_quiet(pinned);
-    REAL(close)(pinned);
+        hidden = error ? pending_rest(conn, word, pinned, error) : pending_stale(pinned, hung);
+    pending_unpin(conn, pinned);
     return hidden;
 }
 
-bool sp_pending_failed(struct sp_conn *conn, int fd)
+bool sp_pending_failed(struct sp_conn *conn, int fd, bool hung)
 {
     int error = errno;
     if (!sp_conn_hold(conn, conn->generation))
         return false;
-    bool rests = pending_failed(conn, atomic_load(&conn->word), fd);
+    bool rests = pending_failed(conn, atomic_load(&conn->word), fd, hung);
     sp_fd_left(conn);
     errno = error;
     return rests;
@@ -166,16 +192,15 @@ bool sp_pending_failed(struct sp_conn *conn, int fd)
 
 static bool pending_refused(struct sp_conn *conn, int fd, int error)
 {
-    struct sp_pending *p = sp_pending_of(conn);
-    uint64_t at, now = sp_now(), word = atomic_load(&conn->word);
+    uint64_t at, word = atomic_load(&conn->word);
     int pinned = pending_pin(conn, fd);
     bool rests = pinned >= 0 && sp_turn_of(word) == SP_TURN_CONNECTING &&
-                 sp_dial_next(&p->dial, error, &at) == SP_NEXT_AGAIN &&
-                 sp_rest_begin(conn, word, sp_socket_outcome(error, true), at > now ? at - now : 0);
-    if (rests && !sp_dial_clear(&p->dial, pinned))
-        sp_pending_end(conn);
+                 sp_dial_next(&sp_pending_of(conn)->dial, error, &at) == SP_NEXT_AGAIN &&
+                 sp_rest_begin(conn, word, sp_socket_outcome(error, true));
+    if (rests) /* or it is over, which the program then hears */
+        pending_clear(conn, pinned, error, at);
     if (pinned >= 0)
-        REAL(close)(pinned);
+        pending_unpin(conn, pinned);
     return rests;
 }
 
@@ -193,16 +218,15 @@ bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error)
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd)
 {
     struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);
-    struct sp_pending *p = sp_pending_of(conn);
-    uint64_t at, now = sp_now();
+    bool aside = sp_conn_flags(conn) & SP_CONN_FALLBACK;
+    uint64_t at;
     if (sp_turn_of(word) != SP_TURN_CONNECTING || !(sp_conn_flags(conn) & SP_CONN_RETRY) ||
         !pending_next(conn, fd, ETIMEDOUT, &at) ||
-        !sp_rest_begin(conn, word, SP_OUTCOME_CONNECT_TIMEOUT, at > now ? at - now : 0))
+        !sp_rest_begin(conn, word, SP_OUTCOME_CONNECT_TIMEOUT))
         return false;
-    if (dest && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
+    if (dest && !aside)
         sp_count(&sp_segment_shard(&sp_here.segment, dest)->expired[SP_DEADLINE_CONNECT], 1);
-    if (!sp_dial_clear(&p->dial, fd))
-        sp_pending_end(conn);
+    pending_clear(conn, fd, ETIMEDOUT, at);
     return true;
 }
 
@@ -240,7 +264,7 @@ static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call, int
     sp_order_settle(call, &admission->permit, true, sp_socket_outcome(act.error, true), 0);
     sp_cap_release(call, admission);
     if (pending_next(conn, fd, act.error, &at))
-        sp_rest_again(conn, at > call->now ? at - call->now : 0);
+        sp_rest_for(conn, at > call->now ? at - call->now : 0);
     else
         pending_over(conn, act.error);
     return true;
@@ -314,7 +338,7 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     } else {
         pending_pass(conn, fd);
     }
-    REAL(close)(fd);
+    pending_unpin(conn, fd);
 }
 
 void sp_pending_end(struct sp_conn *conn)

@@ -48,7 +48,8 @@ struct sp_pending {
     enum sp_when when;
     /* The registration with an epoll that must not see the rest; mute.c. */
     sp_half busy;
-    int epoll; /* -1: none */
+    sp_half pins; /* duplicates that stand */
+    int epoll;    /* -1: none */
     int fd;
     uint32_t events;
     uint64_t data;
@@ -59,14 +60,18 @@ struct sp_pending *sp_pending_of(const struct sp_conn *conn);
 void sp_pending_begin(struct attempt *a, const struct sp_call *call);
 /* It stands, or the program heard of its failure before we did. */
 void sp_pending_learnt(struct sp_conn *conn, int error);
-/* The kernel says that it failed, or it came up against its deadline. True: it rests, and the
- * program must not see it. False: nothing has changed, or it failed for good. */
-bool sp_pending_failed(struct sp_conn *conn, int fd);
+/* It was seen to be ready, or to have `hung` up: the kernel says that it failed, or it came up
+ * against its deadline. True: it rests, and the program must not see it. False: nothing has
+ * changed, or it failed for good. */
+bool sp_pending_failed(struct sp_conn *conn, int fd, bool hung);
 /* The same of a connect that failed at once. False: the program is told so at once. */
 bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error);
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd);
 /* Its rest is over: it is tried again. */
 void sp_pending_due(struct sp_conn *conn, uint64_t word);
+/* Before the program closes its fd: a duplicate of ours would keep the file's registrations alive,
+ * and show what they say under a number that is another's by then. */
+void sp_pending_unpinned(const struct sp_conn *conn);
 /* Somebody sees it where we cannot hide it: the error that stands ends it. */
 void sp_pending_end(struct sp_conn *conn);
 
@@ -84,8 +89,10 @@ static inline bool sp_pending_rests(const struct sp_conn *conn)
 
 /* --- what waits see of them: watch.c --- */
 
-/* Is the fd of a connect that rests, or has just begun to? Then the wait must not show it. */
-bool sp_watch_hides(int fd, bool failed);
+/* What was seen of an fd: nothing yet, that it is ready, an error or a hang-up. Does it belong to a
+ * connect that rests, or begins to? Then the wait must not show it. */
+enum sp_watch { SP_WATCH_ASKED, SP_WATCH_READY, SP_WATCH_HUNG };
+bool sp_watch_hides(int fd, enum sp_watch seen);
 /* The events of an epoll_wait without those that must not be seen; returns how many are left. */
 int sp_watch_epoll(int epoll, struct epoll_event *events, int count);
 

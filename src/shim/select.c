@@ -62,11 +62,11 @@ static bool sets_has(const struct sets *s, unsigned long (*sets)[SETS_FDS / SETS
 
 /* Takes connects that rest out of what is asked or, when some have `failed`, of what was got.
  * Returns how many bits went. */
-static int sets_hide(struct sets *s, bool failed)
+static int sets_hide(struct sets *s, enum sp_watch seen)
 {
     int gone = 0;
     for (size_t fd = 0; fd < s->words * SETS_WORD; fd++) {
-        if (!sets_has(s, s->got, fd) || !sp_watch_hides((int)fd, failed))
+        if (!sets_has(s, s->got, fd) || !sp_watch_hides((int)fd, seen))
             continue;
         for (int i = 0; i < 3; i++) {
             unsigned long *word = &s->got[i][fd / SETS_WORD], bit = 1ul << fd % SETS_WORD;
@@ -84,11 +84,11 @@ static int sets_wait(struct sets *s, int count, struct wait *w, const sigset_t *
         sp_waiting_slice(w);
         fd_set *sets[3] = {sets_copy(s, 0), sets_copy(s, 1), sets_copy(s, 2)};
         if (sp_waiting_watches())
-            sets_hide(s, false);
+            sets_hide(s, SP_WATCH_ASKED);
         int result = REAL(pselect)(count, sets[0], sets[1], sets[2], sp_waiting_timespec(w, &room),
                                    mask || !w->masked ? mask : &w->mask);
         if (result > 0 && sp_waiting_watches()) {
-            result -= sets_hide(s, true);
+            result -= sets_hide(s, SP_WATCH_READY);
             w->hidden = result == 0;
         }
         bool over = result != 0 || (w->last && !w->hidden);

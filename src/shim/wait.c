@@ -138,7 +138,7 @@ static void poll_hide(struct pollfd *copy, const struct pollfd *fds, nfds_t coun
     for (nfds_t i = 0; i < count; i++) {
         copy[i] = fds[i];
         copy[i].revents = 0;
-        if (sp_watch_hides(fds[i].fd, false))
+        if (sp_watch_hides(fds[i].fd, SP_WATCH_ASKED))
             copy[i].fd = -1;
     }
 }
@@ -149,7 +149,7 @@ static int poll_show(const struct pollfd *copy, struct pollfd *fds, nfds_t count
     int shown = 0;
     for (nfds_t i = 0; i < count; i++) {
         short seen = copy[i].fd < 0 ? 0 : copy[i].revents;
-        if ((seen & (POLLERR | POLLHUP)) && sp_watch_hides(copy[i].fd, true))
+        if ((seen & (POLLERR | POLLHUP)) && sp_watch_hides(copy[i].fd, SP_WATCH_HUNG))
             seen = 0;
         fds[i].revents = seen;
         shown += seen != 0;

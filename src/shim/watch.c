@@ -5,10 +5,11 @@
 
 #define WATCH_LINES 16 /* that fail at once; further ones simply fail */
 
-bool sp_watch_hides(int fd, bool failed)
+bool sp_watch_hides(int fd, enum sp_watch seen)
 {
     struct sp_conn *conn = sp_pending_at(fd);
-    return conn && (sp_pending_rests(conn) || (failed && sp_pending_failed(conn, fd)));
+    return conn && (sp_pending_rests(conn) ||
+                    (seen != SP_WATCH_ASKED && sp_pending_failed(conn, fd, seen == SP_WATCH_HUNG)));
 }
 
 static uint32_t watch_bits(const struct epoll_event *events, int count, uint64_t data)
@@ -33,7 +34,7 @@ static bool watch_held(struct sp_conn *conn, int epoll, const struct sp_mute_lin
     bool rests = sp_pending_rests(conn);
     if (line->shared || (line->events & EPOLLEXCLUSIVE))
         return rests && !watch_shown(conn);
-    if (!rests && !sp_pending_failed(conn, line->fd))
+    if (!rests && !sp_pending_failed(conn, line->fd, true))
         return false;
     return sp_mute_begin(conn, epoll, line, seen) || !watch_shown(conn);
 }

@@ -72,8 +72,7 @@ sed 's/250ms/300ms/' good.conf >next.conf
 
 # --- help ---
 expect 'the page' 0 'Start here:  shearpin run --observe -- COMMAND' pin
-for command in wrap unwrap doctor run check show match reload suggest status events wait whatif segments rm trip hold \
-    reset enable disable metrics serve watch version help; do
+for command in $(pin help bash | sed -n "s/^    local commands='\(.*\)'/\1/p"); do
     expect "help $command" 0 "^usage: shearpin $command" pin help "$command"
     expect "$command -h is the same" 0 "^usage: shearpin $command" pin "$command" -h
 done

@@ -116,6 +116,14 @@ is 'nothing comes from elsewhere' "$(get "$home" | grep -oE '(src|href)="[^"]*"'
 until_true answers 'shearpin_breaker_state{state="open"}' 1
 is 'Prometheus knows that it is open' "$(asked 'shearpin_breaker_state{state="open"}')" 1
 
+# what stands in a segment is never markup
+"$shearpin" hold payments closed --reason '</script><script>document.title="owned"</script><b id=owned>' >/dev/null
+told() { get "${home}status.json" | grep -q owned; }
+until_true told
+page=$(dom "$home")
+like 'a hostile reason is on the page' "$page" '&lt;/script&gt;'
+is 'as text' "$(grep -cE '<title>owned|<b id="owned"' <<<"$page")" 0
+
 # --- the end ---
 "$shearpin" rm served --force >/dev/null
 until_true ready 503

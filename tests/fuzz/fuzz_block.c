@@ -13,7 +13,7 @@ static const char block_text[] = "segment fuzz\n"
                                  "destination a\n"
                                  "    match *.example.com:443 10.0.0.0/8 unix:/run/*.sock\n"
                                  "    breaker streak 5 rate 50% of 20 in 10s\n"
-                                 "    fallback 10.1.2.3:443 when open\n"
+                                 "    fallback 192.168.1.2:443 when open\n"
                                  "    fallback dr.example.net:443\n"
                                  "    fallback respond answers/503.http when failed\n"
                                  "destination b\n    match [::1]:1-99 *:443\n    cap 5\n"
@@ -39,6 +39,9 @@ static void block_use(const struct sp_policy *policy)
             total += sp_key_format(&sp_keys[key], &row->guards, value, sizeof value);
     for (size_t i = 0; i < policy->match_count; i++)
         total += strlen(sp_policy_string(policy, sp_policy_match_at(policy, i)->source));
+    for (size_t i = 0; i < policy->fallback_count; i++)
+        total += strlen(sp_policy_string(policy, sp_policy_fallback(policy, i)->text)) +
+                 strlen(sp_policy_fallback(policy, i)->address.path);
     for (size_t i = 0; i < policy->file_count; i++)
         total += strlen(sp_policy_file(policy, i));
     total += strlen(policy->segment) + strlen(sp_policy_string(policy, policy->path));
@@ -60,7 +63,7 @@ static void block_try(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static _Alignas(8) unsigned char room[SP_POLICY_ROOM], sound[4096];
+    static _Alignas(8) unsigned char room[SP_POLICY_ROOM], sound[8192];
     static uint32_t sound_size;
     size_t at;
 

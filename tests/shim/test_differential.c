@@ -10,15 +10,20 @@
 
 #include <sys/stat.h>
 
-static void walk(const char *seed, bool bare)
+struct way { /* how a walk is made */
+    const char *victim, *wide;
+};
+
+static void walk(const struct way *way, const char *seed, bool bare)
 {
     char directory[100];
 
     snprintf(directory, sizeof directory, "%s", world_file("sockets"));
     mkdir(directory, 0700);
+    const char *file = world_file(bare ? "bare" : "shim");
     struct victim *victim =
-        bare ? victim_start_bare("walk", seed, "120", directory, world_file("bare"), NULL)
-             : victim_start("walk", seed, "120", directory, world_file("shim"), NULL);
+        bare ? victim_start_bare(way->victim, seed, "120", directory, file, way->wide, NULL)
+             : victim_start(way->victim, seed, "120", directory, file, way->wide, NULL);
     const char *heard = victim_hear(victim);
     bool walked = strcmp(heard, "walked") == 0;
     int status = victim_end(victim);
@@ -44,42 +49,64 @@ static bool same(char *one, char *other, int size)
 }
 
 /* Signals come by the clock, so a busy machine may part two walks: a difference must come back. */
-static void compare(uint64_t number)
+static bool alike(const struct way *way, uint64_t number, char *one, char *other, int size)
 {
-    char seed[24], one[400], other[400];
+    char seed[24];
     int tries = 0;
 
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)number);
     do {
-        walk(seed, true);
-        walk(seed, false);
-        if (same(one, other, sizeof one))
-            return;
+        walk(way, seed, true);
+        walk(way, seed, false);
+        if (same(one, other, size))
+            return true;
     } while (++tries < 3);
-    ck_abort_msg("seed %s\n  bare: %s  shim: %s", seed, one, other);
+    return false;
 }
 
-/* Walks that differed once:
+static void compare(const struct way *way, uint64_t seed)
+{
+    char one[400], other[400];
+
+    ck_assert_msg(alike(way, seed, one, other, sizeof one), "%s%s seed %llu\n  bare: %s  shim: %s",
+                  way->victim, way->wide ? " wide" : "", (unsigned long long)seed, one, other);
+}
+
+static const struct way narrow = {"walk", NULL}, wide = {"walk", "wide"},
+                        threads = {"walk_threads", NULL};
+
+/* Walks that differed once, narrow ones:
  *     5251441  recv(MSG_WAITALL) at the end of file, after O_NONBLOCK by a raw system call
  *     8000449  recv() that a signal restarts, after O_NONBLOCK was taken off in that way
  *     7000506  fgets() that a signal restarts */
 static const uint64_t mended[] = {5251441, 8000449, 7000506};
 
-static void walks(const char *words)
+static uint64_t first_seed(void)
 {
-    const char *seconds = getenv("DIFFERENTIAL_SECONDS"), *from = getenv("DIFFERENTIAL_SEED");
+    const char *from = getenv("DIFFERENTIAL_SEED");
+
+    return strtoull(from ? from : "5385615", NULL, 10); /* the same in every run */
+}
+
+static void policy(const char *text)
+{
+    world_policy("destination d\n match 127.0.0.1 unix:%s/*\n cap 1000\n %s\n",
+                 world_file("sockets"), text);
+}
+
+static void walks(const char *text)
+{
+    const char *seconds = getenv("DIFFERENTIAL_SECONDS");
     uint64_t end = sp_now() + strtoull(seconds ? seconds : "16", NULL, 10) * SP_SECOND / 2;
-    uint64_t seed = strtoull(from ? from : "5385615", NULL, 10); /* the same in every run */
+    uint64_t seed = first_seed();
     int count = 0;
 
-    world_policy("destination d\n match 127.0.0.1 unix:%s/*\n cap 1000\n %s\n",
-                 world_file("sockets"), words);
+    policy(text);
     fprintf(stderr, "# walks from DIFFERENTIAL_SEED=%llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < sizeof mended / sizeof *mended; i++)
-        compare(mended[i]);
-    do
-        compare(seed++);
-    while (++count && sp_now() < end);
+        compare(&narrow, mended[i]);
+    for (; count < 3 || sp_now() < end; count++)
+        compare(count % 4 == 2 ? &threads : &wide, seed + (unsigned)count);
     fprintf(stderr, "# %d walks\n", count);
 }
 
@@ -96,4 +123,36 @@ START_TEST(alike_with_answers_due)
 }
 END_TEST
 
-SCENARIO(differential, alike_under_alarms, alike_with_answers_due)
+/* What the walks are for: a mistake of the kind that interposers make is found by a few of them. */
+static void finds(const char *mistake)
+{
+    char one[400], other[400];
+    uint64_t seed = first_seed();
+    int walked = 0;
+
+    policy("deadline response 30s");
+    world_env("PRELOAD_AFTER", world_tool("tests/libplanted.so"));
+    world_env("PLANTED", mistake);
+    while (walked < 60 && alike(&narrow, seed + (unsigned)walked, one, other, sizeof one))
+        walked++;
+    ck_assert_msg(walked < 60, "%s was not found", mistake);
+}
+
+START_TEST(finds_a_wrong_errno)
+{
+    finds("errno");
+}
+END_TEST
+START_TEST(finds_a_lost_eintr)
+{
+    finds("eintr");
+}
+END_TEST
+START_TEST(finds_a_dropped_flag)
+{
+    finds("flag");
+}
+END_TEST
+
+SCENARIO(differential, alike_under_alarms, alike_with_answers_due, finds_a_wrong_errno,
+         finds_a_lost_eintr, finds_a_dropped_flag)

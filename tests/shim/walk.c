@@ -9,9 +9,9 @@
 
 /* --- chance, and the trace --- */
 
-static uint64_t state;
-static int trace = -1;
-static volatile sig_atomic_t pipes;
+static __thread uint64_t state;
+static __thread int trace = -1;
+static __thread volatile sig_atomic_t pipes;
 
 uint32_t pick(uint32_t below)
 {
@@ -207,17 +207,25 @@ static void count_pipe(int number)
 
 #define SLOTS 4
 
-static const struct walk_call *const groups[] = {walk_sends, walk_receives, walk_waits, walk_fds,
-                                                 walk_peers};
+static const struct walk_call *const groups[] = {walk_sends, walk_receives, walk_waits,
+                                                 walk_fds,   walk_peers,    walk_others};
+
+/* A walk by one thread knows all groups, or all but the last as the first walks did; one by many
+ * those whose results do not depend on which numbers are free. */
+enum width { NARROW, WIDE, THREADS };
+static enum width width;
 
 static const struct walk_call *any_call(void)
 {
-    const struct walk_call *group = groups[pick(sizeof groups / sizeof *groups)];
-    uint32_t count = 0;
+    static const uint32_t counts[] = {5, 6, 4};
+    uint32_t chosen = pick(counts[width]), count = 0;
+    const struct walk_call *group = groups[width == THREADS && chosen == 3 ? 4 : chosen];
 
     while (group[count].name)
         count++;
-    return &group[pick(count)];
+    const struct walk_call *call = &group[pick(count)];
+    /* What opens sockets and waits for signals is for one thread alone. */
+    return width == THREADS && strcmp(call->name, "big") == 0 ? group : call;
 }
 
 /* errno stands at 42 before: a call that succeeds must leave it alone. */
@@ -232,15 +240,59 @@ static void step(int number, struct slot *slot)
         odd.peer = -1;
         on = &odd;
     }
-    note("%d %s kind %d fd %d", number, call->name, on->kind, on->fd);
+    note("%d %s kind %d fd %d", number, call->name, on->kind, width == THREADS ? -1 : on->fd);
     pipes = 0;
-    if (call->blocks)
+    if (call->blocks && width != THREADS)
         kick_begin((enum kick)pick(KICKS_AT_RANDOM), slot);
     errno = 42;
     long result = call->run(on);
     int error = errno;
     kick_end();
     note(" = %ld %s%s\n", result, error == 42 ? "" : word_of(error), pipes ? " SIGPIPE" : "");
+}
+
+/* Whoever accepts gets what was connected last. */
+static void open_alone(struct slot *slot, int number)
+{
+    static pthread_mutex_t alone = PTHREAD_MUTEX_INITIALIZER;
+    int kind = chance(60) ? TCP : (int)pick(width == THREADS ? UNIX_DGRAM : KINDS);
+    int flags = width == THREADS || chance(25) ? SOCK_NONBLOCK : 0;
+
+    if (slot->fd >= 0)
+        close(slot->fd);
+    note("%d open %d %d", number, kind, flags);
+    pthread_mutex_lock(&alone);
+    note(" = %d", walk_open(slot, kind, flags));
+    note(" %d fd %d\n", errno, width == THREADS ? -1 : slot->fd);
+    pthread_mutex_unlock(&alone);
+}
+
+static void walk(int steps)
+{
+    struct slot slots[SLOTS];
+
+    for (int i = 0; i < SLOTS; i++)
+        slots[i] = (struct slot){.fd = -1, .peer = -1};
+    for (int i = 0; i < steps; i++) {
+        struct slot *slot = &slots[pick(SLOTS)];
+
+        if (slot->fd < 0 || slot->peer < 0 || chance(6))
+            open_alone(slot, i);
+        step(i, slot);
+    }
+}
+
+static void trace_to(const char *file)
+{
+    trace = out_of_the_way(open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+}
+
+static void begin(char **argv)
+{
+    state = strtoull(argv[1], NULL, 10);
+    snprintf(directory, sizeof directory, "%s", argv[3]);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = count_pipe, .sa_flags = SA_RESTART}, NULL);
+    listen_all();
 }
 
 static void *sleep_on(void *nothing)
@@ -254,32 +306,71 @@ static void *sleep_on(void *nothing)
     return NULL;
 }
 
-/* walk SEED STEPS DIRECTORY FILE */
+/* walk SEED STEPS DIRECTORY FILE [wide] */
 VICTIM(walk)
 {
-    struct slot slots[SLOTS];
-
-    state = strtoull(argv[1], NULL, 10);
-    snprintf(directory, sizeof directory, "%s", argv[3]);
-    trace = out_of_the_way(open(argv[4], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = count_pipe, .sa_flags = SA_RESTART}, NULL);
-    listen_all();
+    unlink(argv[4]);
+    begin(argv);
+    trace_to(argv[4]);
+    width = argv[5] ? WIDE : NARROW;
     if (state % 3 == 0) /* with a second thread, waits are sliced */
         pthread_create(&(pthread_t){0}, NULL, sleep_on, NULL);
-    for (int i = 0; i < SLOTS; i++)
-        slots[i] = (struct slot){.fd = -1, .peer = -1};
-    for (int i = 0, steps = atoi(argv[2]); i < steps; i++) {
-        struct slot *slot = &slots[pick(SLOTS)];
-        if (slot->fd < 0 || slot->peer < 0 || chance(6)) {
-            if (slot->fd >= 0)
-                close(slot->fd);
-            int kind = chance(60) ? TCP : (int)pick(KINDS), flags = chance(25) ? SOCK_NONBLOCK : 0;
-            note("%d open %d %d", i, kind, flags);
-            note(" = %d", walk_open(slot, kind, flags));
-            note(" %d fd %d\n", errno, slot->fd);
-        }
-        step(i, slot);
+    walk(atoi(argv[2]));
+    say("walked");
+    return 0;
+}
+
+#define WALKERS 4
+struct walker {
+    uint64_t seed;
+    int steps;
+    char file[120];
+};
+
+static void *walk_one(void *argument)
+{
+    struct walker *walker = argument;
+
+    state = walker->seed;
+    trace_to(walker->file);
+    walk(walker->steps);
+    close(trace);
+    return NULL;
+}
+
+static void append(int to, const char *file)
+{
+    char block[4096];
+    int from = open(file, O_RDONLY | O_CLOEXEC);
+
+    for (ssize_t got; (got = read(from, block, sizeof block)) > 0;)
+        if (write(to, block, (size_t)got) != got)
+            _exit(126);
+    close(from);
+    unlink(file);
+}
+
+/* walk_threads SEED STEPS DIRECTORY FILE: each thread for itself, none of them ever sleeping for
+ * long; their traces are put one after the other. */
+VICTIM(walk_threads)
+{
+    pthread_t threads[WALKERS];
+    struct walker walkers[WALKERS];
+
+    unlink(argv[4]);
+    begin(argv);
+    width = THREADS;
+    for (int i = 0; i < WALKERS; i++) {
+        walkers[i] = (struct walker){.seed = state * 31 + (uint64_t)i, .steps = atoi(argv[2])};
+        snprintf(walkers[i].file, sizeof walkers[i].file, "%s.%d", argv[4], i);
+        unlink(walkers[i].file);
+        pthread_create(&threads[i], NULL, walk_one, &walkers[i]);
     }
+    for (int i = 0; i < WALKERS; i++)
+        pthread_join(threads[i], NULL);
+    trace_to(argv[4]);
+    for (int i = 0; i < WALKERS; i++)
+        append(trace, walkers[i].file);
     say("walked");
     return 0;
 }

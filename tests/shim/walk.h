@@ -21,7 +21,24 @@ struct walk_call {
     long (*run)(struct slot *slot);
     bool blocks; /* may wait for the peer: a signal ends it, or makes the peer do something */
 };
-extern const struct walk_call walk_sends[], walk_receives[], walk_waits[], walk_fds[], walk_peers[];
+extern const struct walk_call walk_sends[], walk_receives[], walk_waits[], walk_peers[], walk_fds[],
+    walk_others[];
+
+/* --- what calls are written with (walk_calls.c) --- */
+
+#define CALL(name) static long name(struct slot *s __attribute__((unused)))
+#define WILD       ((void *)(uintptr_t)0x700000000000)
+#define END               \
+    {                     \
+        NULL, NULL, false \
+    }
+int any_of(const int *from, uint32_t count);
+#define ANY(...) \
+    any_of((const int[]){__VA_ARGS__}, (uint32_t)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)))
+extern const char words[];
+size_t some(void); /* how much of them */
+
+/* --- chance, and the trace (walk.c) --- */
 
 uint32_t pick(uint32_t below);
 bool chance(uint32_t percent);

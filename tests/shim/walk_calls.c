@@ -13,23 +13,14 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#define CALL(name) static long name(struct slot *s __attribute__((unused)))
-#define WILD       ((void *)(uintptr_t)0x700000000000)
-#define END               \
-    {                     \
-        NULL, NULL, false \
-    }
+const char words[] = "the quick brown fox jumps over the lazy dog, and back again";
 
-static int any_of(const int *from, uint32_t count)
+int any_of(const int *from, uint32_t count)
 {
     return from[pick(count)];
 }
-#define ANY(...) \
-    any_of((const int[]){__VA_ARGS__}, (uint32_t)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)))
 
-static const char words[] = "the quick brown fox jumps over the lazy dog, and back again";
-
-static size_t some(void)
+size_t some(void)
 {
     return chance(15) ? 0 : 1 + pick(40);
 }
