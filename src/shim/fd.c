@@ -219,7 +219,10 @@ SP_EXPORT int ioctl(int fd, unsigned long request, ...)
     va_end(args);
     int result = REAL(ioctl)(fd, request, argument);
     uint64_t entry = sp_conn_entry(fd);
-    if (SP_UNLIKELY(entry != 0) && request == FIONBIO && result == 0)
+    if (SP_LIKELY(request != FIONBIO || result != 0))
+        return result;
+    sp_kind_mode(fd, *(const int *)argument != 0);
+    if (SP_UNLIKELY(entry != 0))
         fd_mode(fd, entry, *(const int *)argument != 0);
     return result;
 }

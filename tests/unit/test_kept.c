@@ -125,6 +125,18 @@ END_TEST
 
 #define RELOADS 1000
 static _Atomic unsigned done, torn;
+static const struct sp_policy *policies[3];
+static pthread_barrier_t *ready;
+
+static int reloads(void *context)
+{
+    (void)context;
+    pthread_barrier_wait(ready);
+    for (unsigned i = 0; i < RELOADS; i++)
+        if (sp_segment_apply(&fx.segment, policies[i % 3], NULL) != 0)
+            return 1;
+    return 0;
+}
 
 static void *asks(void *context)
 {
@@ -143,7 +155,6 @@ static void *asks(void *context)
 START_TEST(a_thousand_reloads_tear_nothing_and_take_no_more_memory)
 {
     pthread_t threads[3];
-    const struct sp_policy *policies[3];
     char text[200];
     for (unsigned i = 0; i < 3; i++) {
         snprintf(text, sizeof text,
@@ -153,11 +164,13 @@ START_TEST(a_thousand_reloads_tear_nothing_and_take_no_more_memory)
         policies[i] = fixture_policy(text);
     }
     ck_assert_int_eq(sp_segment_apply(&fx.segment, policies[2], NULL), 0);
+    ready = fixture_barrier(2);
+    pid_t writer = fixture_fork(reloads, NULL);
     start();
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, asks, NULL), 0);
-    for (unsigned i = 0; i < RELOADS; i++)
-        ck_assert_int_eq(sp_segment_apply(&fx.segment, policies[i % 3], NULL), 0);
+    pthread_barrier_wait(ready);
+    ck_assert_int_eq(fixture_end(writer), 0);
     atomic_store(&done, 1);
     for (size_t i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
