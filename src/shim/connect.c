@@ -207,7 +207,8 @@ static void connect_count(struct attempt *a, const struct sp_call *call,
     }
     a->began = admission->began;
     a->cookie = connect_identify(a);
-    if (sp_retry_wanted(call->guards))
+    a->again = sp_retry_wanted(call->guards);
+    if (a->again)
         sp_retry_call(call);
 }
 
@@ -412,7 +413,7 @@ SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
         a.local = to.family == SP_FAMILY_UNIX;
         if (dest >= 0)
             result = connect_guarded(&a, (uint32_t)dest, &passed);
-        if (!passed && result != 0 && a.failed && a.blocking)
+        if (!passed && result != 0 && a.failed && a.blocking && a.again)
             result = connect_retry(&a, (uint32_t)dest, &passed);
         if (!passed && result != 0 && a.failed)
             result = connect_failed(&a, (uint32_t)dest);

@@ -25,6 +25,7 @@ struct attempt {
     /* over all tries of the call: */
     uint32_t aside; /* fallbacks that it went to; 0: none */
     enum sp_when when;
+    bool again;     /* the policy has retries */
     uint64_t began; /* the first that was made; 0: none was */
     uint64_t cookie;
     uint64_t own;   /* the program's own SO_SNDTIMEO ends the later ones */
