@@ -17,8 +17,8 @@ static int ask(unsigned short port)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     int up = connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
-    int answered = up && send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 &&
-                   recv(fd, answer, sizeof answer, 0) > 0;
+    int answered =
+        up && send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 && recv(fd, answer, sizeof answer, 0) > 0;
     close(fd);
     return up + answered;
 }
