@@ -73,7 +73,7 @@ enum {
 struct sp_conn {
     sp_word word;
     sp_word permit; /* struct sp_permit, packed; belongs to whoever ends the turn */
-    sp_word told;   /* the word of the kept guards whose limits these are; 0: ask at length */
+    sp_word told;   /* sp_kept_told() of the guards whose limits these are; 0: ask at length */
     sp_half flags;
     uint32_t dest;      /* index of the destination's state */
     sp_half references; /* fds and calls that hold it; 0: free */
@@ -109,6 +109,9 @@ struct sp_kept {
     sp_word retired;                     /* when it was seen to be out of force; 0: not yet */
     uint32_t response;                   /* its deadline, in SP_LIMIT_UNIT */
     bool plain;                          /* a healthy exchange may go the short way: quick.h */
+    bool tells;                          /* and then sp_quick_tells() */
+    struct sp_dest *dest;
+    _Atomic(struct sp_shard *) shard; /* this process's, since a connection was told */
     struct sp_guards guards;
 };
 
@@ -175,6 +178,15 @@ void sp_here_after_fork(void);
 static inline struct sp_kept *sp_kept_at(uint32_t dest, uint64_t word)
 {
     return &sp_here.kept[dest * 2 + (uint32_t)(word & 1)];
+}
+/* Which copy and of which policy, in one word: its offset, and the lower half of its word. */
+static inline uint64_t sp_kept_told(const struct sp_kept *kept, uint64_t word)
+{
+    return (uint64_t)((const char *)kept - (const char *)sp_here.kept) << 32 | (uint32_t)word;
+}
+static inline struct sp_kept *sp_kept_of(uint64_t told)
+{
+    return (struct sp_kept *)((char *)sp_here.kept + (told >> 32));
 }
 static inline struct sp_kept *sp_kept_now(uint32_t dest)
 {

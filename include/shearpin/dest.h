@@ -256,7 +256,21 @@ struct sp_figures { /* a destination's shards added up */
 };
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 
-uint32_t sp_bin_of(uint64_t duration);                    /* ns -> bin */
+/* What leads from a duration below 2^32 ns to its bin without a division or a branch. */
+extern const uint64_t sp_bin_decade[32]; /* by its highest bit: plus it, the decade is above 2^32 */
+extern const uint64_t sp_bin_fifth[7];   /* by the decade: times it, 20..199 is above 2^64 */
+extern const uint8_t sp_bin_step[200];
+uint32_t sp_bin_far(uint64_t duration); /* below 1 us, or seconds */
+
+/* ns -> bin; a part of every healthy exchange. */
+static inline uint32_t sp_bin_of(uint64_t duration)
+{
+    if (__builtin_expect(duration - 1000 > UINT32_MAX - 1000, 0))
+        return sp_bin_far(duration);
+    uint64_t decade = (duration + sp_bin_decade[63 - __builtin_clzll(duration)]) >> 32;
+    uint64_t part = (uint64_t)((unsigned __int128)duration * sp_bin_fifth[decade] >> 64);
+    return (uint32_t)decade * SP_BINS_DECADE + sp_bin_step[part];
+}
 uint64_t sp_bin_low(uint32_t bin);                        /* inclusive lower edge, ns */
 uint64_t sp_bin_quantile(const uint64_t *bins, double q); /* ns; 0 when empty */
 

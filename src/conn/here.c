@@ -84,6 +84,7 @@ void sp_here_after_fork(void)
         if (sp_turn_of(atomic_load(&conn->word)) != SP_TURN_CUT)
             atomic_store(&conn->word, 0);
         atomic_store(&conn->permit, 0);
+        atomic_store(&conn->told, 0);
         atomic_store(&conn->blocked, 0);
         conn->lease = SP_NO_LEASE;
         sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "conn/turn.h"
+#include "shearpin/quick.h"
 
 #define KEPT_GRACE SP_SECOND
 
@@ -44,6 +45,8 @@ static const struct sp_guards *kept_fill(struct sp_kept *kept, uint32_t dest, ui
         return NULL;
     bool good = kept_read(dest, &kept->guards) && sp_segment_steady(&sp_here.segment, word);
     kept->plain = good && sp_quick_plain(&kept->guards);
+    kept->tells = sp_quick_tells(&kept->guards);
+    kept->dest = &sp_here.segment.dests[dest];
     kept->response = turn_units(kept->guards.deadline[SP_DEADLINE_RESPONSE]);
     atomic_store(&kept->retired, 0);
     atomic_store(&kept->word, good ? word + 1 : 0);

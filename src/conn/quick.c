@@ -14,15 +14,18 @@ void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call)
     struct sp_kept *kept = sp_kept_now(call->index);
     bool plain = kept && kept->plain && call->guards == &kept->guards &&
                  !(sp_conn_flags(conn) & SP_CONN_FALLBACK);
-    atomic_store_explicit(&conn->told,
-                          plain ? atomic_load_explicit(&kept->word, memory_order_relaxed) : 0,
-                          memory_order_release);
+    uint64_t told = 0;
+    if (plain) {
+        struct sp_shard *shard = sp_segment_shard(&sp_here.segment, kept->dest);
+        atomic_store_explicit(&kept->shard, shard, memory_order_relaxed);
+        told = sp_kept_told(kept, atomic_load_explicit(&kept->word, memory_order_relaxed));
+    }
+    atomic_store_explicit(&conn->told, told, memory_order_release);
 }
 
-uint64_t turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now)
+void turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now)
 {
     if (!turn_swap(conn, starting, 0) &&
         atomic_load_explicit(&conn->word, memory_order_relaxed) == TURN_ORPHAN)
         sp_turn_over(conn, now);
-    return 0;
 }

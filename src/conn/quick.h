@@ -8,46 +8,50 @@
 #include "conn/turn.h"
 #include "shearpin/quick.h"
 
-#define SP_QUICK_INLINE static inline __attribute__((always_inline))
+#define SP_QUICK_INLINE      static inline __attribute__((always_inline))
+#define SP_QUICK_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define SP_QUICK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* The word of the guards that the connection was told if they are still in force, and then they are
- * plain. Else 0. */
+/* What the connection was told if that is still in force, and then its guards are plain. Else 0. */
 SP_QUICK_INLINE uint64_t sp_quick_told(const struct sp_conn *conn)
 {
     uint64_t told = atomic_load_explicit(&conn->told, memory_order_acquire);
     uint64_t word = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
-    return told == word + 1 ? told : 0;
+    return SP_QUICK_LIKELY((uint32_t)told == (uint32_t)word + 1) ? told : 0;
 }
 
-SP_QUICK_INLINE struct sp_dest *sp_quick_dest(const struct sp_conn *conn)
+SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_kept *kept)
 {
-    return &sp_here.segment.dests[conn->dest];
+    return atomic_load_explicit(&kept->shard, memory_order_relaxed);
 }
 
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
-SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn)
+SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
 {
     const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
     struct sp_permit permit;
     uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire);
     uint64_t told = sp_quick_told(conn);
-    uint32_t dest = conn->dest;
-    if (idle != 0 || (sp_conn_flags(conn) & odd) || !told ||
-        !sp_quick_admit(&sp_here.segment.dests[dest], &permit))
+    if (!SP_QUICK_LIKELY(idle == 0 && told))
         return 0;
-    const struct sp_kept *kept = sp_kept_at(dest, told - 1);
+    const struct sp_kept *kept = sp_kept_of(told);
+    if (!SP_QUICK_LIKELY(sp_quick_admit(kept->dest, &permit)))
+        return 0;
     uint64_t now = sp_now(), starting = sp_turn_word(SP_TURN_STARTING, now),
              word = sp_turn_word(SP_TURN_EXCHANGE, now);
-    if (!turn_swap(conn, 0, starting))
+    if (!SP_QUICK_LIKELY(turn_swap(conn, 0, starting)))
         return 0;
     /* Before that it may have become another's. */
-    if (__builtin_expect(
-            sp_quick_told(conn) != told || (sp_conn_flags(conn) & odd) || conn->dest != dest, 0))
-        return turn_quick_undo(conn, starting, now);
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
-    turn_set(&conn->limit, kept->response);
-    if (__builtin_expect(!turn_swap(conn, starting, word), 0))
-        return turn_quick_undo(conn, starting, now);
+    bool same = SP_QUICK_LIKELY(sp_quick_told(conn) == told && !(sp_conn_flags(conn) & odd));
+    if (same) {
+        atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+        turn_set(&conn->limit, kept->response);
+        *shard = sp_quick_shard(kept);
+    }
+    if (!SP_QUICK_LIKELY(same && turn_swap(conn, starting, word))) {
+        turn_quick_undo(conn, starting, now);
+        return 0;
+    }
     if (kept->response)
         sp_due_arm(sp_turn_since(word) + kept->response * SP_LIMIT_UNIT,
                    kept->guards.deadline[SP_DEADLINE_RESPONSE]);
@@ -55,19 +59,19 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn)
 }
 
 /* An answer to the exchange that stands as `word`. False: nothing was done. */
-SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word)
+SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word, uint64_t told)
 {
-    struct sp_permit permit = turn_permit(conn);
-    uint64_t told = sp_quick_told(conn);
-    uint32_t dest = conn->dest;
-    if ((sp_conn_flags(conn) & SP_CONN_FRESH) || permit.leased || !told)
+    uint64_t permit = atomic_load_explicit(&conn->permit, memory_order_relaxed);
+    const struct sp_kept *kept = sp_kept_of(told);
+    if (!SP_QUICK_LIKELY(!(sp_conn_flags(conn) & SP_CONN_FRESH) &&
+                         sp_quick_holds(kept->dest, permit)))
         return false;
     uint64_t now = sp_now();
-    if (!turn_swap(conn, word, 0))
+    if (!SP_QUICK_LIKELY(turn_swap(conn, word, 0)))
         return true; /* another was faster */
-    if (!sp_quick_settle(&sp_here.segment, &sp_here.segment.dests[dest],
-                         &sp_kept_at(dest, told - 1)->guards, &permit, turn_lasted(word, now), now))
-        turn_settle(conn, dest, &permit, word, SP_OUTCOME_OK, now);
+    if (SP_QUICK_UNLIKELY(kept->tells))
+        sp_quick_tell(&sp_here.segment, kept->dest, sp_quick_shard(kept), &kept->guards, now);
+    sp_quick_note(sp_quick_shard(kept), turn_lasted(word, now), now);
     return true;
 }
 

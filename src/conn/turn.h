@@ -58,7 +58,7 @@ void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_perm
 
 /* An exchange begins the long way: may the next go the short one? */
 void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call);
-/* It was closed meanwhile, or became another's: back to idle. Returns 0. */
-uint64_t turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now);
+/* It was closed meanwhile, or became another's: back to idle. */
+void turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now);
 
 #endif

@@ -273,20 +273,28 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
     return result;
 }
 
-bool sp_io_received_as(const struct sp_quick *q, int fd, int flags, ssize_t *result)
+ssize_t sp_io_received_as(int fd, uint64_t entry, uint64_t word, int flags, ssize_t result)
 {
-    bool waits = !(sp_conn_flags(q->conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT);
-    struct sp_io io = {.conn = q->conn,
-                       .entry = q->entry,
-                       .word = q->word,
-                       .started = q->started,
-                       .tried = q->started,
+    struct sp_conn *conn = sp_conn_at(entry);
+    bool waits = !(sp_conn_flags(conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT);
+    struct sp_io io = {.conn = conn, .entry = entry, .word = word, .fd = fd, .blocking = waits};
+    return sp_io_received(&io, result, flags, 1, (size_t)result);
+}
+
+bool sp_io_alarmed_as(int fd, uint64_t entry, uint64_t word, uint64_t started, ssize_t *result,
+                      int error)
+{
+    struct sp_io io = {.conn = sp_conn_at(entry),
+                       .entry = entry,
+                       .word = word,
+                       .started = started,
+                       .tried = started,
                        .fd = fd,
-                       .blocking = waits};
+                       .blocking = !(sp_conn_flags(sp_conn_at(entry)) & SP_CONN_NONBLOCK)};
     if (sp_io_again(&io, *result)) {
-        errno = q->error;
-        return false;
+        errno = error;
+        return true;
     }
-    *result = sp_io_received(&io, *result, flags, 1, (size_t)*result);
-    return true;
+    *result = sp_io_received(&io, *result, 0, 1, (size_t)*result);
+    return false;
 }

@@ -85,8 +85,6 @@ void sp_io_heard(struct sp_io *io);
 
 /* --- what TLS libraries say (tls.c) --- */
 
-/* Raised while this thread is inside of any of their calls. */
-extern _Thread_local int sp_tls_inside;
 /* Bytes came while this thread is inside of SSL_read or its like: no answer until that says so. */
 bool sp_tls_keeps(const struct sp_io *io);
 /* This send began an exchange; inside of a handshake it may be its last flight. */

@@ -4,14 +4,14 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-_Thread_local int sp_vforked;
+_Thread_local union sp_thread sp_thread;
 
 /* The flag may be the parent's own: it stays up in the parent until somebody asks. */
 bool sp_process_vforked(void)
 {
     if ((uint32_t)getpid() != sp_here.pid)
         return true;
-    sp_vforked = 0;
+    sp_thread.vforked = 0;
     return false;
 }
 
@@ -20,7 +20,7 @@ SP_EXPORT pid_t fork(void)
     pid_t pid = REAL(fork)();
     if (pid == 0 && sp_here.fd_max && sp_here_forked()) {
         int error = errno;
-        sp_vforked = 0;
+        sp_thread.vforked = 0;
         sp_here_after_fork();
         errno = error;
     }

@@ -6,24 +6,21 @@
 #include "conn/quick.h"
 #include "shim/io.h"
 
-/* Awake, and neither in a child of fork that is new here nor in one of vfork. */
+/* Awake, and neither in a child of fork that is new here nor in one of vfork or a TLS library. */
 SP_QUICK_INLINE bool sp_quick_on(void)
 {
-    return SP_LIKELY(sp_here_awake() && !sp_here_forked() && !sp_vforked);
-}
-
-SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_conn *conn)
-{
-    return sp_segment_shard(&sp_here.segment, sp_quick_dest(conn));
+    return SP_LIKELY(!atomic_load_explicit(&sp_here.segment.head->disabled, memory_order_relaxed) &&
+                     !sp_here_forked() && sp_thread.odd == 0);
 }
 
 /* Before a send on an idle connection: the exchange that it begins. 0: ask sp_io_send. */
-SP_QUICK_INLINE uint64_t sp_quick_send(int fd, uint64_t entry, size_t length)
+SP_QUICK_INLINE uint64_t sp_quick_send(int fd, uint64_t entry, size_t length,
+                                       struct sp_shard **shard)
 {
     if (SP_UNLIKELY(entry == 0 || length >= SP_PUSH_LARGE) || !sp_quick_on())
         return 0;
     struct sp_conn *conn = sp_conn_at(entry);
-    uint64_t word = sp_quick_ask(conn);
+    uint64_t word = sp_quick_ask(conn, shard);
     if (SP_UNLIKELY(word && sp_conn_entry(fd) != entry)) { /* closed by another thread */
         sp_turn_unsend(conn, word);
         return 0;
@@ -32,74 +29,65 @@ SP_QUICK_INLINE uint64_t sp_quick_send(int fd, uint64_t entry, size_t length)
 }
 
 /* After it. False: nothing was done, ask sp_io_sent. */
-SP_QUICK_INLINE bool sp_quick_sent(uint64_t entry, ssize_t result)
+SP_QUICK_INLINE bool sp_quick_sent(struct sp_shard *shard, ssize_t result)
 {
-    if (SP_UNLIKELY(result <= 0 || (size_t)result >= SP_PUSH_LARGE || sp_tls_inside))
+    if (SP_UNLIKELY((size_t)result - 1 >= SP_PUSH_LARGE - 1))
         return false;
-    sp_count(&sp_quick_shard(sp_conn_at(entry))->sent, (uint64_t)result);
+    sp_count(&shard->sent, (uint64_t)result);
     return true;
 }
 
-/* A receive on its way. */
-struct sp_quick {
-    struct sp_conn *conn;
-    uint64_t entry;
-    uint64_t word;    /* an exchange, or 0: more of an answer */
-    uint64_t started; /* under an alarm: when; else 0 */
-    int error;        /* and errno before it */
-};
-
-/* Is the kernel's timer as sp_alarm_set would leave it? */
-SP_QUICK_INLINE bool sp_quick_alarm(struct sp_quick *q)
-{
-    const struct sp_conn *conn = q->conn;
-    uint64_t set = conn->alarm * SP_LIMIT_UNIT, limit = conn->least * SP_LIMIT_UNIT;
-    if (set == 0 || set > limit - limit / 8 + SP_LIMIT_UNIT || conn->own_receive != 0 ||
-        (sp_conn_flags(conn) & (SP_CONN_LOWAT | SP_CONN_STDIO)))
-        return false;
-    q->error = errno;
-    q->started = sp_now();
-    return q->word == 0 || q->started + set + set / 8 <=
-                               sp_turn_since(q->word) + conn->limit * SP_LIMIT_UNIT + SP_ALARM_LATE;
-}
-
-/* Before a receive on a connection that is idle or waits for an answer. False: ask
- * sp_io_receive. */
-SP_QUICK_INLINE bool sp_quick_receive(struct sp_quick *q, uint64_t entry, int flags, size_t length)
+/* Before a receive on a connection that is idle or waits for an answer; `word` says which. False:
+ * ask sp_io_receive. */
+SP_QUICK_INLINE bool sp_quick_receive(uint64_t entry, int flags, size_t length, uint64_t *word)
 {
     if (SP_UNLIKELY(entry == 0 || length == 0 || (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) ||
         !sp_quick_on())
         return false;
     struct sp_conn *conn = sp_conn_at(entry);
-    uint64_t word = atomic_load_explicit(&conn->word, memory_order_acquire);
-    if (SP_UNLIKELY((word && sp_turn_of(word) != SP_TURN_EXCHANGE) || !sp_quick_told(conn)))
+    *word = atomic_load_explicit(&conn->word, memory_order_acquire);
+    return SP_LIKELY((*word == 0 || sp_turn_of(*word) == SP_TURN_EXCHANGE) && sp_quick_told(conn));
+}
+
+/* May it sleep for longer than its deadline? Then an alarm must stand. */
+SP_QUICK_INLINE bool sp_quick_sleeps(uint64_t entry, int flags)
+{
+    const struct sp_conn *conn = sp_conn_at(entry);
+    return conn->least != 0 && !(sp_conn_flags(conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT);
+}
+
+/* Is the kernel's timer as sp_alarm_set would leave it, for a receive that starts now? */
+SP_QUICK_INLINE bool sp_quick_alarm(const struct sp_conn *conn, uint64_t word, uint64_t started)
+{
+    uint32_t set = conn->alarm, least = conn->least;
+    if (SP_UNLIKELY(set == 0 || set > least - (least + 7) / 8 + 1 || conn->own_receive != 0 ||
+                    (sp_conn_flags(conn) & (SP_CONN_LOWAT | SP_CONN_STDIO))))
         return false;
-    q->conn = conn;
-    q->entry = entry;
-    q->word = word;
-    q->started = 0;
-    return conn->least == 0 || (sp_conn_flags(conn) & SP_CONN_NONBLOCK) || (flags & MSG_DONTWAIT) ||
-           sp_quick_alarm(q);
+    int64_t late = ((int64_t)set + (set + 7) / 8 - conn->limit) * (int64_t)SP_LIMIT_UNIT;
+    return word == 0 || (int64_t)(started - sp_turn_since(word)) + late <= (int64_t)SP_ALARM_LATE;
 }
 
 /* After it. False: nothing was done, ask sp_io_received. */
-SP_QUICK_INLINE bool sp_quick_received(const struct sp_quick *q, ssize_t result)
+SP_QUICK_INLINE bool sp_quick_received(uint64_t entry, uint64_t word, ssize_t result)
 {
-    struct sp_conn *conn = q->conn;
-    if (SP_UNLIKELY(result <= 0 || sp_tls_inside))
+    struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t told = sp_quick_told(conn);
+    if (SP_UNLIKELY(result <= 0 || !told))
         return false;
-    struct sp_shard *shard = sp_quick_shard(conn);
-    if (q->word == 0) { /* more of an answer; but another thread may have asked meanwhile */
+    if (word == 0) { /* more of an answer; but another thread may have asked meanwhile */
         if (SP_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
             return false;
-    } else if (SP_UNLIKELY(!sp_quick_end(conn, q->word))) {
+    } else if (SP_UNLIKELY(!sp_quick_end(conn, word, told))) {
         return false;
     }
-    sp_count(&shard->received, (uint64_t)result);
+    sp_count(&sp_quick_shard(sp_kept_of(told))->received, (uint64_t)result);
     return true;
 }
 
-/* What there is to do when it was not that simple. False: it was only our alarm, receive again. */
-bool sp_io_received_as(const struct sp_quick *q, int fd, int flags, ssize_t *result);
+/* What there is to do when it was not that simple. */
+ssize_t sp_io_received_as(int fd, uint64_t entry, uint64_t word, int flags, ssize_t result);
+/* The same under an alarm, and with the errno before it. True: it was only that, receive again. */
+bool sp_io_alarmed_as(int fd, uint64_t entry, uint64_t word, uint64_t started, ssize_t *result,
+                      int error);
 
 #endif

@@ -7,7 +7,15 @@
 
 /* --- which process are we? (process.c) --- */
 
-extern _Thread_local int sp_vforked; /* raised by the vfork stub, in parent and child alike */
+/* Why a call of this thread may be none like others; both are asked at once. */
+union sp_thread {
+    struct {
+        int vforked;    /* raised by the vfork stub, in parent and child alike */
+        int tls_inside; /* raised while it is inside of any call of a TLS library */
+    };
+    uint64_t odd;
+};
+extern _Thread_local union sp_thread sp_thread;
 bool sp_process_vforked(void);
 
 /* True in a vfork child: it shares our memory and must only pass through. A child of fork is made
@@ -16,7 +24,7 @@ static inline bool sp_process_foreign(void)
 {
     if (SP_UNLIKELY(sp_here_forked()))
         sp_here_after_fork();
-    return SP_UNLIKELY(sp_vforked) && sp_process_vforked();
+    return SP_UNLIKELY(sp_thread.vforked) && sp_process_vforked();
 }
 
 /* Shall this call, on an fd that has an entry, be looked at? */

@@ -179,6 +179,6 @@ __attribute__((constructor)) static void start(void)
 
 __attribute__((destructor)) static void end(void)
 {
-    if (sp_here.fd_max && !sp_here_forked() && !(sp_vforked && sp_process_vforked()))
+    if (sp_here.fd_max && !sp_here_forked() && !(sp_thread.vforked && sp_process_vforked()))
         sp_process_leave(&sp_here.segment);
 }

@@ -1,7 +1,7 @@
 /* See stubs_x86_64.S. */
 
     .section .note.GNU-stack, "", %progbits
-    .hidden sp_vforked
+    .hidden sp_thread
     .hidden sp_stub_error
     .hidden sp_stub_close
     .hidden sp_stub_syscall
@@ -13,8 +13,8 @@ vfork:
     .cfi_startproc
     hint    #34                     /* bti c */
     mrs     x1, tpidr_el0
-    adrp    x2, :gottprel:sp_vforked
-    ldr     x2, [x2, #:gottprel_lo12:sp_vforked]
+    adrp    x2, :gottprel:sp_thread
+    ldr     x2, [x2, #:gottprel_lo12:sp_thread]
     mov     w3, #1
     str     w3, [x1, x2]
     mov     x0, #0x4111             /* CLONE_VM | CLONE_VFORK | SIGCHLD */

@@ -6,7 +6,7 @@
 #endif
 
     .section .note.GNU-stack, "", @progbits
-    .hidden sp_vforked
+    .hidden sp_thread
     .hidden sp_stub_error
     .hidden sp_stub_close
     .hidden sp_stub_syscall
@@ -18,7 +18,7 @@
 vfork:
     .cfi_startproc
     endbr64
-    movq    sp_vforked@gottpoff(%rip), %rax
+    movq    sp_thread@gottpoff(%rip), %rax
     movl    $1, %fs:(%rax)
     popq    %rdi                    /* the child returns first and overwrites the stack below */
     .cfi_adjust_cfa_offset -8

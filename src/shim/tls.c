@@ -21,8 +21,6 @@ static _Thread_local struct {
     uint64_t began; /* the exchange that stands for the handshake's last flight */
 } tls;
 
-_Thread_local int sp_tls_inside;
-
 bool sp_tls_keeps(const struct sp_io *io)
 {
     if (SP_LIKELY(tls.depth == 0))
@@ -48,14 +46,14 @@ static void tls_enter(const void *session)
         tls.entry = 0;
     }
     tls.depth++;
-    sp_tls_inside++;
+    sp_thread.tls_inside++;
 }
 
 /* The program got something: what is outstanding on the connection below is answered. */
 static void tls_leave(bool got)
 {
     tls.depth--;
-    sp_tls_inside--;
+    sp_thread.tls_inside--;
     if (!got || tls.entry == 0 || !sp_shim_on() || sp_conn_entry(tls.fd) != tls.entry)
         return;
     struct sp_conn *conn = sp_conn_at(tls.entry);
@@ -68,7 +66,7 @@ static void tls_leave(bool got)
 
 static void tls_shake(void)
 {
-    sp_tls_inside++;
+    sp_thread.tls_inside++;
     if (tls.handshakes++ == 0)
         tls.began = 0;
 }
@@ -76,7 +74,7 @@ static void tls_shake(void)
 /* An answer to it would have ended the exchange: then there is nothing to take back. */
 static void tls_shaken(bool done)
 {
-    sp_tls_inside--;
+    sp_thread.tls_inside--;
     if (--tls.handshakes > 0 || !done || tls.began == 0 || !sp_shim_on() ||
         sp_conn_entry(tls.fd) != tls.entry)
         return;

@@ -9,44 +9,73 @@
     SP_EXPORT type name parameters                            \
     {                                                         \
         __typeof__(name) *real = sp_real.name;                \
-        if (SP_LIKELY(sp_conn_entry(fd) == 0 && real))        \
+        uint64_t mine = sp_conn_entry(fd);                    \
+        if (SP_LIKELY(mine == 0 && real))                     \
             return real arguments;                            \
-        return next##_##name arguments;                       \
+        return next;                                          \
     }
-#define SP_WRAPPER(type, name, parameters, arguments, fd, body) \
-    static __attribute__((noinline))                            \
-    type guarded_##name parameters{body} SP_OUTER(type, name, parameters, arguments, fd, guarded)
+#define SP_WRAPPER(type, name, parameters, arguments, fd, body)                     \
+    static __attribute__((noinline)) type guarded_##name parameters{body} SP_OUTER( \
+        type, name, parameters, arguments, fd, guarded_##name arguments)
 
 /* Or three, for the calls that nearly everybody makes: between the two stands the healthy exchange,
- * which needs less room than what may become of it. */
-#define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body) \
-    static __attribute__((noinline)) type guarded_##name parameters        \
-    {                                                                      \
-        body                                                               \
-    }                                                                      \
-    static __attribute__((noinline))                                       \
-    type quick_##name parameters{first} SP_OUTER(type, name, parameters, arguments, fd, quick)
+ * which needs less room than what may become of it. `mine` is the entry of the fd, and so the last
+ * argument: the others stay in their registers. */
+#define SP_PLUS(...)  SP_PLUS_(__VA_ARGS__)
+#define SP_PLUS_(...) (__VA_ARGS__, uint64_t mine)
+#define SP_WITH(...)  SP_WITH_(__VA_ARGS__)
+#define SP_WITH_(...) (__VA_ARGS__, mine)
+#define SP_OPEN(...)  __VA_ARGS__
+#define SP_MIDDLE(type, name, parameters, body)                   \
+    static __attribute__((noinline)) type name SP_PLUS parameters \
+    {                                                             \
+        body                                                      \
+    }
+#define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body)                \
+    static __attribute__((noinline))                                                      \
+    type guarded_##name parameters{body} SP_MIDDLE(type, quick_##name, parameters, first) \
+        SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
+/* And four for receives: a deadline takes more registers than they need without. */
+#define SP_WRAPPER_HOT4(type, name, parameters, arguments, fd, first, second, body)          \
+    static __attribute__((noinline))                                                         \
+    type guarded_##name parameters{body} SP_MIDDLE(type, alarmed_##name, parameters, second) \
+        SP_MIDDLE(type, quick_##name, parameters, first)                                     \
+            SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
 
 /* `guarded` is the same call on the long way. */
-#define SP_QUICK_SENDING(fd, length, guarded, call)   \
-    uint64_t mine = sp_conn_entry(fd);                \
-    uint64_t began = sp_quick_send(fd, mine, length); \
-    if (SP_UNLIKELY(began == 0))                      \
-        return guarded;                               \
-    ssize_t sent = call;                              \
-    if (SP_LIKELY(sp_quick_sent(mine, sent)))         \
-        return sent;                                  \
+#define SP_QUICK_SENDING(fd, length, guarded, call)           \
+    struct sp_shard *shard;                                   \
+    uint64_t began = sp_quick_send(fd, mine, length, &shard); \
+    if (SP_UNLIKELY(began == 0))                              \
+        return guarded;                                       \
+    ssize_t sent = call;                                      \
+    if (SP_LIKELY(sp_quick_sent(shard, sent)))                \
+        return sent;                                          \
     return sp_io_sent_as(fd, mine, began, sent)
 
-#define SP_QUICK_RECEIVING(fd, flags, length, guarded, call)                  \
-    struct sp_quick q;                                                        \
-    if (SP_UNLIKELY(!sp_quick_receive(&q, sp_conn_entry(fd), flags, length))) \
-        return guarded;                                                       \
-    ssize_t got = call;                                                       \
-    if (SP_LIKELY(sp_quick_received(&q, got)))                                \
-        return got;                                                           \
-    if (!sp_io_received_as(&q, fd, flags, &got))                              \
-        return guarded;                                                       \
+#define SP_QUICK_RECEIVING(fd, flags, length, guarded, alarmed, call) \
+    uint64_t turn;                                                    \
+    if (SP_UNLIKELY(!sp_quick_receive(mine, flags, length, &turn)))   \
+        return guarded;                                               \
+    if (sp_quick_sleeps(mine, flags))                                 \
+        return alarmed;                                               \
+    ssize_t got = call;                                               \
+    if (SP_LIKELY(sp_quick_received(mine, turn, got)))                \
+        return got;                                                   \
+    return sp_io_received_as(fd, mine, turn, flags, got)
+
+#define SP_ALARM_RECEIVING(fd, guarded, call)                                \
+    struct sp_conn *conn = sp_conn_at(mine);                                 \
+    uint64_t turn = atomic_load_explicit(&conn->word, memory_order_acquire); \
+    uint64_t started = sp_now();                                             \
+    if (SP_UNLIKELY((turn != 0 && sp_turn_of(turn) != SP_TURN_EXCHANGE) ||   \
+                    !sp_quick_alarm(conn, turn, started)))                   \
+        return guarded;                                                      \
+    int error = errno;                                                       \
+    ssize_t got = call;                                                      \
+    if (SP_UNLIKELY(!sp_quick_received(mine, turn, got)) &&                  \
+        sp_io_alarmed_as(fd, mine, turn, started, &got, error))              \
+        return guarded;                                                      \
     return got
 
 /* `bytes` may use `result`. */

@@ -57,30 +57,58 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     }
 }
 
-/* Powers of ten, and the factors that divide by 5^k: the product's upper half. Exact below 2^40,
- * which is above all bins. */
-static const uint64_t count_ten[] = {
-    1,        10,        100,        1000,           10000,           100000,          1000000,
-    10000000, 100000000, 1000000000, SP_SECOND * 10, SP_SECOND * 100, SP_SECOND * 1000};
-#define FIFTH(power) (UINT64_MAX / (power) + 1)
-static const uint64_t count_five[] = {
-    0,           FIFTH(5),     FIFTH(25),    FIFTH(125),    FIFTH(625),
-    FIFTH(3125), FIFTH(15625), FIFTH(78125), FIFTH(390625), FIFTH(1953125)};
+/* Where a power of ten lies between two of two, the sum carries from there on. */
+#define DECADE(n)       ((uint64_t)(n) << 32)
+#define RISES(n, power) (DECADE(n) - (power))
+const uint64_t sp_bin_decade[32] = {
+    [9] = RISES(0, 1000),
+    [10] = DECADE(0),
+    DECADE(0),
+    DECADE(0),
+    [13] = RISES(1, 10000),
+    [14] = DECADE(1),
+    DECADE(1),
+    [16] = RISES(2, 100000),
+    [17] = DECADE(2),
+    DECADE(2),
+    [19] = RISES(3, 1000000),
+    [20] = DECADE(3),
+    DECADE(3),
+    DECADE(3),
+    [23] = RISES(4, 10000000),
+    [24] = DECADE(4),
+    DECADE(4),
+    [26] = RISES(5, 100000000),
+    [27] = DECADE(5),
+    DECADE(5),
+    [29] = RISES(6, 1000000000ull),
+    [30] = DECADE(6),
+    DECADE(6),
+};
+/* A twentieth of the decade's begin, as a factor: exact below 2^32. */
+#define PART(unit) (UINT64_MAX / (unit) + 1)
+const uint64_t sp_bin_fifth[7] = {PART(50),     PART(500),     PART(5000),    PART(50000),
+                                  PART(500000), PART(5000000), PART(50000000)};
+#define TWO(bin)  bin, bin
+#define FIVE(bin) TWO(bin), TWO(bin), bin
+#define TEN(bin)  FIVE(bin), FIVE(bin)
+/* clang-format off */
+const uint8_t sp_bin_step[200] = {
+    [20] = TWO(1), TWO(2), TWO(3), TWO(4), TWO(5), TWO(6), TWO(7), TWO(8), TWO(9), TWO(10),
+    TWO(11), TWO(12), TWO(13), TWO(14), TWO(15),
+    FIVE(16), FIVE(17), FIVE(18), FIVE(19), FIVE(20), FIVE(21), FIVE(22), FIVE(23), FIVE(24),
+    FIVE(25),
+    TEN(26), TEN(27), TEN(28), TEN(29), TEN(30), TEN(31), TEN(32), TEN(33), TEN(34), TEN(35)};
+/* clang-format on */
 
-/* Part of every healthy exchange: no division. */
-uint32_t sp_bin_of(uint64_t duration)
+uint32_t sp_bin_far(uint64_t duration)
 {
+    uint32_t decades = 3; /* seconds, tens and hundreds of them, as if they were ms */
     if (duration < 1000)
         return 0;
     if (duration >= 1000 * SP_SECOND)
         return SP_BINS - 1;
-    uint32_t bits = 64 - (uint32_t)__builtin_clzll(duration);
-    uint32_t digits = bits * 1233 >> 12; /* log10(2) is 1233 / 4096 */
-    digits -= duration < count_ten[digits];
-    uint32_t power = digits - 2;
-    uint32_t m = (uint32_t)((unsigned __int128)(duration >> power) * count_five[power] >> 64);
-    uint32_t step = m < 250 ? (m - 100) / 10 : m < 500 ? 15 + (m - 250) / 25 : 25 + (m - 500) / 50;
-    return 1 + (digits - 3) * SP_BINS_DECADE + step; /* m is 100..999 */
+    return sp_bin_of(duration / 1000) + decades * SP_BINS_DECADE;
 }
 
 uint64_t sp_bin_low(uint32_t bin)
