@@ -150,7 +150,9 @@ struct sp_here {
     uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
     struct sp_sleeper sleepers[SP_SLEEPERS];
 };
-extern struct sp_here sp_here;
+/* -fvisibility=hidden says nothing of what is only declared: without it, every look goes by the
+ * global offset table. */
+extern __attribute__((visibility("hidden"))) struct sp_here sp_here;
 
 /* From here on this thread sleeps; NULL: there is no room to say so. */
 struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since);
@@ -363,8 +365,10 @@ static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint3
 
 /* --- deadlines: src/conn/due.c --- */
 
-extern sp_word sp_due_next;     /* the nearest in this process, SP_NEVER: none */
-extern sp_word sp_due_shortest; /* the shortest that may be armed, SP_NEVER: the policy has none */
+extern __attribute__((visibility("hidden")))
+sp_word sp_due_next; /* the nearest in this process, SP_NEVER: none */
+extern __attribute__((visibility("hidden")))
+sp_word sp_due_shortest; /* the shortest that may be armed, SP_NEVER: the policy has none */
 
 static inline bool sp_due_ever(void)
 {

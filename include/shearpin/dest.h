@@ -257,9 +257,11 @@ struct sp_figures { /* a destination's shards added up */
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 
 /* What leads from a duration below 2^32 ns to its bin without a division or a branch. */
-extern const uint64_t sp_bin_decade[32]; /* by its highest bit: plus it, the decade is above 2^32 */
-extern const uint64_t sp_bin_fifth[7];   /* by the decade: times it, 20..199 is above 2^64 */
-extern const uint8_t sp_bin_step[200];
+extern __attribute__((visibility("hidden")))
+const uint64_t sp_bin_decade[32]; /* by its highest bit: plus it, the decade is above 2^32 */
+extern __attribute__((visibility("hidden")))
+const uint64_t sp_bin_fifth[7]; /* by the decade: times it, 20..199 is above 2^64 */
+extern __attribute__((visibility("hidden"))) const uint8_t sp_bin_step[200];
 uint32_t sp_bin_far(uint64_t duration); /* below 1 us, or seconds */
 
 /* ns -> bin; a part of every healthy exchange. */

@@ -12,12 +12,12 @@
 #define SP_QUICK_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SP_QUICK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* What the connection was told if that is still in force, and then its guards are plain. Else 0. */
-SP_QUICK_INLINE uint64_t sp_quick_told(const struct sp_conn *conn)
+/* Is what the connection was told still in force? Then its guards are plain. */
+SP_QUICK_INLINE bool sp_quick_told(const struct sp_conn *conn, uint64_t *told)
 {
-    uint64_t told = atomic_load_explicit(&conn->told, memory_order_acquire);
     uint64_t word = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
-    return SP_QUICK_LIKELY((uint32_t)told == (uint32_t)word + 1) ? told : 0;
+    *told = atomic_load_explicit(&conn->told, memory_order_acquire);
+    return SP_QUICK_LIKELY((uint32_t)*told == (uint32_t)word + 1);
 }
 
 SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_kept *kept)
@@ -25,14 +25,19 @@ SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_kept *kept)
     return atomic_load_explicit(&kept->shard, memory_order_relaxed);
 }
 
+SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
+{
+    if (SP_QUICK_UNLIKELY(due < atomic_load_explicit(&sp_due_next, memory_order_relaxed) ||
+                          limit < atomic_load_explicit(&sp_due_shortest, memory_order_relaxed)))
+        sp_due_arm(due, limit);
+}
+
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
 {
-    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
     struct sp_permit permit;
-    uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire);
-    uint64_t told = sp_quick_told(conn);
-    if (!SP_QUICK_LIKELY(idle == 0 && told))
+    uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire), told;
+    if (SP_QUICK_UNLIKELY(idle != 0) || !sp_quick_told(conn, &told))
         return 0;
     const struct sp_kept *kept = sp_kept_of(told);
     if (!SP_QUICK_LIKELY(sp_quick_admit(kept->dest, &permit)))
@@ -41,20 +46,21 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **sh
              word = sp_turn_word(SP_TURN_EXCHANGE, now);
     if (!SP_QUICK_LIKELY(turn_swap(conn, 0, starting)))
         return 0;
-    /* Before that it may have become another's. */
-    bool same = SP_QUICK_LIKELY(sp_quick_told(conn) == told && !(sp_conn_flags(conn) & odd));
+    /* Before that it may have become another's, which is told by its own first exchange. */
+    bool same = SP_QUICK_LIKELY(conn->told == told);
+    uint32_t response = kept->response;
     if (same) {
         atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
-        turn_set(&conn->limit, kept->response);
+        turn_set(&conn->limit, response);
         *shard = sp_quick_shard(kept);
     }
     if (!SP_QUICK_LIKELY(same && turn_swap(conn, starting, word))) {
         turn_quick_undo(conn, starting, now);
         return 0;
     }
-    if (kept->response)
-        sp_due_arm(sp_turn_since(word) + kept->response * SP_LIMIT_UNIT,
-                   kept->guards.deadline[SP_DEADLINE_RESPONSE]);
+    if (response)
+        quick_arm(sp_turn_since(word) + response * SP_LIMIT_UNIT,
+                  kept->guards.deadline[SP_DEADLINE_RESPONSE]);
     return word;
 }
 

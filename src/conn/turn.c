@@ -67,6 +67,7 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
                      const struct sp_admission *admission)
 {
     struct sp_permit permit = admission->permit;
+    atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
     conn->dest = call->index;
     conn->lease = admission->places[SP_CAP_CONNECTIONS];
     sp_claim_keep(conn, &permit, SP_CAP_CONNECTING, admission);

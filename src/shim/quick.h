@@ -9,15 +9,15 @@
 /* Awake, and neither in a child of fork that is new here nor in one of vfork or a TLS library. */
 SP_QUICK_INLINE bool sp_quick_on(void)
 {
-    return SP_LIKELY(!atomic_load_explicit(&sp_here.segment.head->disabled, memory_order_relaxed) &&
-                     !sp_here_forked() && sp_thread.odd == 0);
+    uint64_t off = atomic_load_explicit(&sp_here.segment.head->disabled, memory_order_relaxed);
+    return SP_LIKELY((off | sp_thread.odd) == 0 && !sp_here_forked());
 }
 
 /* Before a send on an idle connection: the exchange that it begins. 0: ask sp_io_send. */
 SP_QUICK_INLINE uint64_t sp_quick_send(int fd, uint64_t entry, size_t length,
                                        struct sp_shard **shard)
 {
-    if (SP_UNLIKELY(entry == 0 || length >= SP_PUSH_LARGE) || !sp_quick_on())
+    if (SP_UNLIKELY(length >= SP_PUSH_LARGE) || !sp_quick_on())
         return 0;
     struct sp_conn *conn = sp_conn_at(entry);
     uint64_t word = sp_quick_ask(conn, shard);
@@ -41,12 +41,13 @@ SP_QUICK_INLINE bool sp_quick_sent(struct sp_shard *shard, ssize_t result)
  * ask sp_io_receive. */
 SP_QUICK_INLINE bool sp_quick_receive(uint64_t entry, int flags, size_t length, uint64_t *word)
 {
-    if (SP_UNLIKELY(entry == 0 || length == 0 || (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) ||
-        !sp_quick_on())
+    if (SP_UNLIKELY(length == 0 || (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) || !sp_quick_on())
         return false;
     struct sp_conn *conn = sp_conn_at(entry);
+    uint64_t told;
     *word = atomic_load_explicit(&conn->word, memory_order_acquire);
-    return SP_LIKELY((*word == 0 || sp_turn_of(*word) == SP_TURN_EXCHANGE) && sp_quick_told(conn));
+    return SP_LIKELY(*word == 0 || sp_turn_of(*word) == SP_TURN_EXCHANGE) &&
+           sp_quick_told(conn, &told);
 }
 
 /* May it sleep for longer than its deadline? Then an alarm must stand. */
@@ -71,8 +72,8 @@ SP_QUICK_INLINE bool sp_quick_alarm(const struct sp_conn *conn, uint64_t word, u
 SP_QUICK_INLINE bool sp_quick_received(uint64_t entry, uint64_t word, ssize_t result)
 {
     struct sp_conn *conn = sp_conn_at(entry);
-    uint64_t told = sp_quick_told(conn);
-    if (SP_UNLIKELY(result <= 0 || !told))
+    uint64_t told;
+    if (SP_UNLIKELY(result <= 0) || !sp_quick_told(conn, &told))
         return false;
     if (word == 0) { /* more of an answer; but another thread may have asked meanwhile */
         if (SP_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))

@@ -49,7 +49,7 @@ struct sp_real {
     SP_SYMBOLS(X)
 #undef X
 };
-extern struct sp_real sp_real;
+extern __attribute__((visibility("hidden"))) struct sp_real sp_real;
 
 enum sp_symbol {
 #define X(name) SP_SYMBOL_##name,

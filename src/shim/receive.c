@@ -7,37 +7,41 @@
 /* To receive nothing is to wait for something: a timer must not end that either. */
 #define FLAGS(flags, length) ((flags) | ((length) == 0 ? MSG_WAITALL : 0))
 
-SP_WRAPPER_HOT4(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
-                (fd, buffer, length, flags), fd,
-                SP_QUICK_RECEIVING(fd, flags, length, guarded_recv(fd, buffer, length, flags),
-                                   alarmed_recv(fd, buffer, length, flags, mine),
-                                   REAL(recv)(fd, buffer, length, flags));
-                , SP_ALARM_RECEIVING(fd, guarded_recv(fd, buffer, length, flags),
-                                     REAL(recv)(fd, buffer, length, flags));
-                , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
-                               sp_pull_wanted(&io, flags) ? sp_pull(&io, buffer, length, flags)
-                                                          : REAL(recv)(fd, buffer, length, flags));)
+SP_WRAPPER_RECEIVE(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
+                   (fd, buffer, length, flags), fd,
+                   SP_QUICK_RECEIVING(flags, length, guarded_recv(fd, buffer, length, flags),
+                                      plain_recv(fd, buffer, length, flags, mine, turn),
+                                      alarmed_recv(fd, buffer, length, flags, mine, turn));
+                   , SP_PLAIN_RECEIVING(fd, flags, REAL(recv)(fd, buffer, length, flags));
+                   , SP_ALARM_RECEIVING(fd, guarded_recv(fd, buffer, length, flags),
+                                        REAL(recv)(fd, buffer, length, flags));
+                   , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
+                                  sp_pull_wanted(&io, flags)
+                                      ? sp_pull(&io, buffer, length, flags)
+                                      : REAL(recv)(fd, buffer, length, flags));)
 
-SP_WRAPPER_HOT4(
+SP_WRAPPER_RECEIVE(
     ssize_t, recvfrom,
     (int fd, void *buffer, size_t length, int flags, struct sockaddr *from, socklen_t *from_length),
     (fd, buffer, length, flags, from, from_length), fd,
-    SP_QUICK_RECEIVING(fd, flags, length,
+    SP_QUICK_RECEIVING(flags, length,
                        guarded_recvfrom(fd, buffer, length, flags, from, from_length),
-                       alarmed_recvfrom(fd, buffer, length, flags, from, from_length, mine),
-                       REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
+                       plain_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn),
+                       alarmed_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn));
+    , SP_PLAIN_RECEIVING(fd, flags, REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_ALARM_RECEIVING(fd, guarded_recvfrom(fd, buffer, length, flags, from, from_length),
                          REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                    REAL(recvfrom)(fd, buffer, length, flags, from, from_length));)
 
-SP_WRAPPER_HOT4(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
-                SP_QUICK_RECEIVING(fd, 0, length, guarded_read(fd, buffer, length),
-                                   alarmed_read(fd, buffer, length, mine),
-                                   REAL(read)(fd, buffer, length));
-                , SP_ALARM_RECEIVING(fd, guarded_read(fd, buffer, length),
-                                     REAL(read)(fd, buffer, length));
-                , SP_RECEIVING(fd, 0, length, result, REAL(read)(fd, buffer, length));)
+SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
+                   SP_QUICK_RECEIVING(0, length, guarded_read(fd, buffer, length),
+                                      plain_read(fd, buffer, length, mine, turn),
+                                      alarmed_read(fd, buffer, length, mine, turn));
+                   , SP_PLAIN_RECEIVING(fd, 0, REAL(read)(fd, buffer, length));
+                   , SP_ALARM_RECEIVING(fd, guarded_read(fd, buffer, length),
+                                        REAL(read)(fd, buffer, length));
+                   , SP_RECEIVING(fd, 0, length, result, REAL(read)(fd, buffer, length));)
 
 SP_WRAPPER(ssize_t, __recv_chk, (int fd, void *buffer, size_t length, size_t size, int flags),
            (fd, buffer, length, size, flags), fd,

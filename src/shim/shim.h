@@ -15,7 +15,7 @@ union sp_thread {
     };
     uint64_t odd;
 };
-extern _Thread_local union sp_thread sp_thread;
+extern __attribute__((visibility("hidden"))) _Thread_local union sp_thread sp_thread;
 bool sp_process_vforked(void);
 
 /* True in a vfork child: it shares our memory and must only pass through. A child of fork is made

@@ -5,42 +5,57 @@
 #include "shim/quick.h"
 
 /* A wrapper is two functions: what every other fd pays for is a look at the table and a jump. */
-#define SP_OUTER(type, name, parameters, arguments, fd, next) \
-    SP_EXPORT type name parameters                            \
-    {                                                         \
-        __typeof__(name) *real = sp_real.name;                \
-        uint64_t mine = sp_conn_entry(fd);                    \
-        if (SP_LIKELY(mine == 0 && real))                     \
-            return real arguments;                            \
-        return next;                                          \
+#define SP_OUTER(type, name, parameters, arguments, fd, next)                           \
+    SP_EXPORT type name parameters                                                      \
+    {                                                                                   \
+        if (SP_UNLIKELY((uint32_t)fd < sp_here.fd_max)) {                               \
+            uint64_t mine =                                                             \
+                atomic_load_explicit(&sp_here.fds[(uint32_t)fd], memory_order_acquire); \
+            if (mine != 0)                                                              \
+                return next;                                                            \
+        }                                                                               \
+        if (SP_LIKELY(sp_real.name != NULL))                                            \
+            return sp_real.name arguments;                                              \
+        return guarded_##name arguments;                                                \
     }
-#define SP_WRAPPER(type, name, parameters, arguments, fd, body)                     \
-    static __attribute__((noinline)) type guarded_##name parameters{body} SP_OUTER( \
-        type, name, parameters, arguments, fd, guarded_##name arguments)
+#define SP_GUARDED(type, name, parameters, body)                    \
+    static __attribute__((noinline)) type guarded_##name parameters \
+    {                                                               \
+        body                                                        \
+    }
+#define SP_WRAPPER(type, name, parameters, arguments, fd, body) \
+    SP_GUARDED(type, name, parameters, body)                    \
+    SP_OUTER(type, name, parameters, arguments, fd, ((void)mine, guarded_##name arguments))
 
 /* Or three, for the calls that nearly everybody makes: between the two stands the healthy exchange,
- * which needs less room than what may become of it. `mine` is the entry of the fd, and so the last
+ * which needs less room than what may become of it. `mine`, the entry of the fd, is the last
  * argument: the others stay in their registers. */
-#define SP_PLUS(...)  SP_PLUS_(__VA_ARGS__)
-#define SP_PLUS_(...) (__VA_ARGS__, uint64_t mine)
-#define SP_WITH(...)  SP_WITH_(__VA_ARGS__)
-#define SP_WITH_(...) (__VA_ARGS__, mine)
-#define SP_OPEN(...)  __VA_ARGS__
+#define SP_PLUS(...) (__VA_ARGS__, uint64_t mine)
+#define SP_WITH(...) (__VA_ARGS__, mine)
 #define SP_MIDDLE(type, name, parameters, body)                   \
     static __attribute__((noinline)) type name SP_PLUS parameters \
     {                                                             \
         body                                                      \
     }
-#define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body)                \
-    static __attribute__((noinline))                                                      \
-    type guarded_##name parameters{body} SP_MIDDLE(type, quick_##name, parameters, first) \
-        SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
-/* And four for receives: a deadline takes more registers than they need without. */
-#define SP_WRAPPER_HOT4(type, name, parameters, arguments, fd, first, second, body)          \
-    static __attribute__((noinline))                                                         \
-    type guarded_##name parameters{body} SP_MIDDLE(type, alarmed_##name, parameters, second) \
-        SP_MIDDLE(type, quick_##name, parameters, first)                                     \
-            SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
+#define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body) \
+    SP_GUARDED(type, name, parameters, body)                               \
+    SP_MIDDLE(type, quick_##name, parameters, first)                       \
+    SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
+
+/* And five for receives: with an alarm, without, and the questions before either, which need no
+ * registers of their own. */
+#define SP_TURN(...) (__VA_ARGS__, uint64_t mine, uint64_t turn)
+#define SP_ONE(type, name, parameters, body)                      \
+    static __attribute__((noinline)) type name SP_TURN parameters \
+    {                                                             \
+        body                                                      \
+    }
+#define SP_WRAPPER_RECEIVE(type, name, parameters, arguments, fd, first, second, third, body) \
+    SP_GUARDED(type, name, parameters, body)                                                  \
+    SP_ONE(type, alarmed_##name, parameters, third)                                           \
+    SP_ONE(type, plain_##name, parameters, second)                                            \
+    SP_MIDDLE(type, quick_##name, parameters, first)                                          \
+    SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
 
 /* `guarded` is the same call on the long way. */
 #define SP_QUICK_SENDING(fd, length, guarded, call)           \
@@ -53,29 +68,27 @@
         return sent;                                          \
     return sp_io_sent_as(fd, mine, began, sent)
 
-#define SP_QUICK_RECEIVING(fd, flags, length, guarded, alarmed, call) \
-    uint64_t turn;                                                    \
-    if (SP_UNLIKELY(!sp_quick_receive(mine, flags, length, &turn)))   \
-        return guarded;                                               \
-    if (sp_quick_sleeps(mine, flags))                                 \
-        return alarmed;                                               \
-    ssize_t got = call;                                               \
-    if (SP_LIKELY(sp_quick_received(mine, turn, got)))                \
-        return got;                                                   \
+#define SP_QUICK_RECEIVING(flags, length, guarded, plain, alarmed)  \
+    uint64_t turn;                                                  \
+    if (SP_UNLIKELY(!sp_quick_receive(mine, flags, length, &turn))) \
+        return guarded;                                             \
+    if (sp_quick_sleeps(mine, flags))                               \
+        return alarmed;                                             \
+    return plain
+#define SP_PLAIN_RECEIVING(fd, flags, call)            \
+    ssize_t got = call;                                \
+    if (SP_LIKELY(sp_quick_received(mine, turn, got))) \
+        return got;                                    \
     return sp_io_received_as(fd, mine, turn, flags, got)
-
-#define SP_ALARM_RECEIVING(fd, guarded, call)                                \
-    struct sp_conn *conn = sp_conn_at(mine);                                 \
-    uint64_t turn = atomic_load_explicit(&conn->word, memory_order_acquire); \
-    uint64_t started = sp_now();                                             \
-    if (SP_UNLIKELY((turn != 0 && sp_turn_of(turn) != SP_TURN_EXCHANGE) ||   \
-                    !sp_quick_alarm(conn, turn, started)))                   \
-        return guarded;                                                      \
-    int error = errno;                                                       \
-    ssize_t got = call;                                                      \
-    if (SP_UNLIKELY(!sp_quick_received(mine, turn, got)) &&                  \
-        sp_io_alarmed_as(fd, mine, turn, started, &got, error))              \
-        return guarded;                                                      \
+#define SP_ALARM_RECEIVING(fd, guarded, call)                          \
+    uint64_t started = sp_now();                                       \
+    if (SP_UNLIKELY(!sp_quick_alarm(sp_conn_at(mine), turn, started))) \
+        return guarded;                                                \
+    int error = errno;                                                 \
+    ssize_t got = call;                                                \
+    if (SP_UNLIKELY(!sp_quick_received(mine, turn, got)) &&            \
+        sp_io_alarmed_as(fd, mine, turn, started, &got, error))        \
+        return guarded;                                                \
     return got
 
 /* `bytes` may use `result`. */
