@@ -36,14 +36,17 @@ SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
 {
     struct sp_permit permit;
-    uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire), told;
-    if (SP_QUICK_UNLIKELY(idle != 0) || !sp_quick_told(conn, &told))
+    uint64_t told;
+    if (SP_QUICK_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
+        return 0;
+    /* First of all, or what is read meanwhile would have to be kept somewhere. */
+    uint64_t now = sp_now(), starting = sp_turn_word(SP_TURN_STARTING, now),
+             word = sp_turn_word(SP_TURN_EXCHANGE, now);
+    if (!sp_quick_told(conn, &told))
         return 0;
     const struct sp_kept *kept = sp_kept_of(told);
     if (!SP_QUICK_LIKELY(sp_quick_admit(kept->dest, &permit)))
         return 0;
-    uint64_t now = sp_now(), starting = sp_turn_word(SP_TURN_STARTING, now),
-             word = sp_turn_word(SP_TURN_EXCHANGE, now);
     if (!SP_QUICK_LIKELY(turn_swap(conn, 0, starting)))
         return 0;
     /* Before that it may have become another's, which is told by its own first exchange. */
@@ -64,15 +67,14 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **sh
     return word;
 }
 
-/* An answer to the exchange that stands as `word`. False: nothing was done. */
-SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word, uint64_t told)
+/* An answer to the exchange that stands as `word`, at `now`. False: nothing was done. */
+SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word, const struct sp_kept *kept,
+                                  uint64_t now)
 {
     uint64_t permit = atomic_load_explicit(&conn->permit, memory_order_relaxed);
-    const struct sp_kept *kept = sp_kept_of(told);
     if (!SP_QUICK_LIKELY(!(sp_conn_flags(conn) & SP_CONN_FRESH) &&
                          sp_quick_holds(kept->dest, permit)))
         return false;
-    uint64_t now = sp_now();
     if (!SP_QUICK_LIKELY(turn_swap(conn, word, 0)))
         return true; /* another was faster */
     if (SP_QUICK_UNLIKELY(kept->tells))

@@ -46,7 +46,7 @@ SP_QUICK_INLINE bool sp_quick_receive(uint64_t entry, int flags, size_t length, 
     struct sp_conn *conn = sp_conn_at(entry);
     uint64_t told;
     *word = atomic_load_explicit(&conn->word, memory_order_acquire);
-    return SP_LIKELY(*word == 0 || sp_turn_of(*word) == SP_TURN_EXCHANGE) &&
+    return SP_LIKELY(sp_turn_of(*word) == SP_TURN_EXCHANGE || *word == 0) &&
            sp_quick_told(conn, &told);
 }
 
@@ -71,17 +71,19 @@ SP_QUICK_INLINE bool sp_quick_alarm(const struct sp_conn *conn, uint64_t word, u
 /* After it. False: nothing was done, ask sp_io_received. */
 SP_QUICK_INLINE bool sp_quick_received(uint64_t entry, uint64_t word, ssize_t result)
 {
+    if (SP_UNLIKELY(result <= 0))
+        return false;
+    uint64_t now = SP_LIKELY(word != 0) ? sp_now() : 0, told;
     struct sp_conn *conn = sp_conn_at(entry);
-    uint64_t told;
-    if (SP_UNLIKELY(result <= 0) || !sp_quick_told(conn, &told))
+    if (!sp_quick_told(conn, &told))
         return false;
-    if (word == 0) { /* more of an answer; but another thread may have asked meanwhile */
-        if (SP_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
-            return false;
-    } else if (SP_UNLIKELY(!sp_quick_end(conn, word, told))) {
+    struct sp_kept *kept = sp_kept_of(told);
+    /* More of an answer; but another thread may have asked meanwhile. */
+    if (SP_LIKELY(word != 0)
+            ? SP_UNLIKELY(!sp_quick_end(conn, word, kept, now))
+            : SP_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
         return false;
-    }
-    sp_count(&sp_quick_shard(sp_kept_of(told))->received, (uint64_t)result);
+    sp_count(&sp_quick_shard(kept)->received, (uint64_t)result);
     return true;
 }
 
