@@ -94,6 +94,8 @@ void sp_here_after_fork(void)
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
     sp_process_join(&sp_here.segment);
+    if (high > 0)
+        sp_process_settle(&sp_here.segment);
     here_publish();
 }
 

@@ -23,8 +23,8 @@ static ssize_t named_load(const char *path, char *text, size_t size)
 
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (st.st_uid == 0 || st.st_uid == geteuid()) && (size_t)st.st_size < size)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+        (size_t)st.st_size < size)
         got = read(fd, text, size);
     close(fd);
     return got == st.st_size ? got : -1;
