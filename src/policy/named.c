@@ -12,7 +12,7 @@
 
 #include "base/text.h"
 
-#define NAMED_TEXT 65536
+#define NAMED_TEXT 16384
 
 /* A larger text is left to the reader, as is one that the reader would refuse to look at. */
 static ssize_t named_load(const char *path, char *text, size_t size)
