@@ -11,7 +11,7 @@
 
 static size_t learnt_home(const struct sp_addr *address)
 {
-    return (size_t)(sp_hash(address->ip, sizeof address->ip) % SP_LEARNT);
+    return (size_t)(sp_hash_ip(address->ip) % SP_LEARNT);
 }
 
 /* Owned: by this process image, or the one that exec'd it. */
