@@ -115,6 +115,12 @@ static enum sp_life here_alive(void *context, uint32_t slot, uint32_t *now_ms)
     return life;
 }
 
+/* Most calls never ask for it. The upper half of the product is as good as any. */
+static uint64_t here_random(uint64_t now)
+{
+    return (now ^ (uint64_t)sp_here.pid << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+}
+
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
                   struct sp_guards *room)
 {
@@ -128,7 +134,7 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .guards = guards,
                              .now = now,
                              .conn = conn,
-                             .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
+                             .random = here_random(now),
                              .alive = here_alive,
                              .wake = sp_here.wake};
     if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&

@@ -35,7 +35,7 @@ void sp_names_start(void *room)
 
 static size_t names_home(const struct sp_addr *address)
 {
-    return (size_t)(sp_hash(address->ip, sizeof address->ip) % NAMES_ENTRIES);
+    return (size_t)(sp_hash_ip(address->ip) % NAMES_ENTRIES);
 }
 
 static bool names_is(const struct name *entry, const struct sp_addr *address)
@@ -111,7 +111,8 @@ size_t sp_names_of(const struct sp_addr *address, char (*out)[SP_NAMES_TEXT])
     uint64_t stamps[SP_NAMES_EACH], stamp;
     char text[SP_NAMES_TEXT];
     size_t count = 0, home = names_home(address);
-    for (size_t i = 0; names && i < NAMES_WAYS; i++) {
+    bool any = atomic_load_explicit(&names_stamp, memory_order_relaxed) != 0;
+    for (size_t i = 0; any && i < NAMES_WAYS; i++) {
         if (!names_read(&names[(home + i) % NAMES_ENTRIES], address, text, &stamp))
             continue;
         size_t at = 0;

@@ -35,6 +35,7 @@ SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
 {
+    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
     struct sp_permit permit;
     uint64_t told;
     if (SP_QUICK_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
@@ -49,11 +50,14 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **sh
         return 0;
     if (!SP_QUICK_LIKELY(turn_swap(conn, 0, starting)))
         return 0;
-    /* Before that it may have become another's, which is told by its own first exchange. */
-    bool same = SP_QUICK_LIKELY(conn->told == told);
-    uint32_t response = kept->response;
+    /* Before that it may have become another's. */
+    uint32_t flags = sp_conn_flags(conn), response = kept->response;
+    bool same = SP_QUICK_LIKELY(conn->told == told && !(flags & odd));
     if (same) {
-        atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+        if (SP_QUICK_UNLIKELY(flags & SP_CONN_FRESH))
+            turn_quick_first(conn, kept);
+        else
+            atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
         turn_set(&conn->limit, response);
         *shard = sp_quick_shard(kept);
     }
@@ -72,9 +76,13 @@ SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word, const str
                                   uint64_t now)
 {
     uint64_t permit = atomic_load_explicit(&conn->permit, memory_order_relaxed);
-    if (!SP_QUICK_LIKELY(!(sp_conn_flags(conn) & SP_CONN_FRESH) &&
-                         sp_quick_holds(kept->dest, permit)))
+    if (!SP_QUICK_LIKELY(sp_quick_holds(kept->dest, permit)))
         return false;
+    if (SP_QUICK_UNLIKELY(sp_conn_flags(conn) & SP_CONN_FRESH)) {
+        if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
+            return true;
+        sp_conn_mark(conn, SP_CONN_FRESH, false); /* before the word, as in sp_turn_end() */
+    }
     if (!SP_QUICK_LIKELY(turn_swap(conn, word, 0)))
         return true; /* another was faster */
     if (SP_QUICK_UNLIKELY(kept->tells))

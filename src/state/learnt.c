@@ -12,7 +12,7 @@
 
 static size_t learnt_home(const struct sp_addr *address)
 {
-    return (size_t)(sp_hash(address->ip, sizeof address->ip) % SP_LEARNT);
+    return (size_t)(sp_hash_ip(address->ip) % SP_LEARNT);
 }
 
 static bool learnt_is(const struct sp_segment *segment, const struct sp_learnt *entry,
