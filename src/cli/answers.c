@@ -1,5 +1,5 @@
-/* answers.c - the process that gives canned answers, one for a segment: started by `run` or
- * `reload` (answer_start.c), it goes soon after the last process of the segment has. */
+/* answers.c - the process that gives canned answers, one for a segment: started by `run`,
+ * `reload` or `serve` (answer_start.c), it goes soon after the last process of the segment has. */
 #include "cli/answers.h"
 
 #include <errno.h>

@@ -87,6 +87,7 @@ const struct command command_table[] = {
     {"serve", "Watch", "", "the same over HTTP", "[-s NAME]... [--listen ADDRESS:PORT]", 0, 0,
      serve_main,
      "Read-only: a status page at /, /metrics for Prometheus, /status.json, /healthz, /readyz.\n"
+     "Sees to it that canned answers (`fallback respond`) are given as long as it runs.\n"
      "Without -s every segment that is here or comes. Prints its address when it listens; ends "
      "with\n"
      "SIGINT or SIGTERM. Whoever reaches the port can read it: keep it on loopback or behind a "

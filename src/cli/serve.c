@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/answer.h"
 #include "cli/event.h"
 #include "cli/http.h"
 #include "cli/metric.h"
@@ -22,6 +23,7 @@ struct serve {
     struct group group;
     int fd; /* it listens on */
     bool said;
+    bool failed; /* somebody cannot give canned answers, which was said */
 };
 
 /* --- /status.json: what `status --json` prints of each segment, and what lies behind it --- */
@@ -214,10 +216,26 @@ static void serve_say(int fd)
     fflush(stdout);
 }
 
+/* The canned answers that a policy names are given as long as we are here. */
+static void serve_replies(struct serve *serve)
+{
+    struct sp_error error = {0};
+    int failed = 0;
+    for (size_t i = 0; i < serve->group.count; i++) {
+        struct group_seat *seat = serve->group.seats[i];
+        if (!seat->gone && answer_start(&seat->segment, &error) != 0)
+            failed++;
+    }
+    if (failed > 0 && !serve->failed)
+        say_error("%s", error.text);
+    serve->failed = failed > 0;
+}
+
 static void serve_tick(void *context)
 {
     struct serve *serve = context;
     group_tick(serve->cli, &serve->group);
+    serve_replies(serve);
     if (!serve->said && !serve->cli->quiet)
         serve_say(serve->fd);
     serve->said = true;

@@ -3,7 +3,6 @@
 #include "conn/names.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/random.h"
 #include "shearpin/conn.h"
@@ -26,12 +25,14 @@ static sp_word names_stamp;
 /* The look-up of this thread decides between names that share an address. */
 static _Thread_local uint64_t names_last;
 
-int sp_names_start(void)
+size_t sp_names_size(void)
 {
-    void *at = mmap(NULL, NAMES_ENTRIES * sizeof *names, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    names = at == MAP_FAILED ? NULL : at;
-    return names ? 0 : -1;
+    return NAMES_ENTRIES * sizeof *names;
+}
+
+void sp_names_start(void *room)
+{
+    names = room;
 }
 
 static size_t names_home(const struct sp_addr *address)

@@ -40,6 +40,8 @@ static struct sp_conn *table_rise(void)
         if (high >= SP_CONNS_MAX)
             return NULL;
     } while (!atomic_compare_exchange_weak(&sp_here.conn_high, &high, high + 1));
+    if (high == 0)
+        sp_process_settle(&sp_here.segment);
     return &sp_here.conns[high];
 }
 

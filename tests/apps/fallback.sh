@@ -300,7 +300,19 @@ is "without it: a plain refusal" "$(SHEARPIN_SEGMENT=answer \
     LD_PRELOAD="$build/libshearpin.so" curl -s --noproxy '*' "$url" || echo "exit $?")" 'exit 7'
 is "that counts as one" "$(field answer d 'd["refused_total"]')" 1
 is "the next run starts another" "$(guarded answer curl -s --noproxy '*' "$url")" sorry
+pid=$(helper answer)
+"$shearpin" serve -q -s answer --listen 127.0.0.1:0 &
+serving=$!
+started+=("$serving")
+kill -KILL "$pid"
+another() { [ -n "$(helper answer)" ] && [ "$(helper answer)" != "$pid" ]; }
+until_true another
 kill "$sleeper"
+wait "$sleeper" 2>/dev/null
+sorry() { [ "$(SHEARPIN_SEGMENT=answer LD_PRELOAD="$build/libshearpin.so" curl -s --noproxy '*' "$url")" = sorry ]; }
+until_true sorry && echo "ok - serve sees to it that there is one, for programs without run"
+kill "$serving"
+wait "$serving"
 none() { [ -z "$(helper "$1")" ]; }
 until_true none answer
 none answer && echo "ok - it goes when nobody is left"
