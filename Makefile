@@ -204,7 +204,8 @@ fuzz:
 	BUILD=$(BUILD)/$@ FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz_%)
 $(BUILD)/fuzz_%: $(CORE) $(call objects,$(TEXT_SRC)) $(BUILD)/obj/tests/fuzz/fuzz_%.o
-	$(call quiet,LD,$@) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^
+	$(call quiet,LD,$@) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ \
+	    $(shell $(PKG_CONFIG) --libs libbsd)
 
 # --- the house ---
 
