@@ -238,6 +238,8 @@ struct sp_conn *sp_conn_new(void);
 bool sp_conn_hold(struct sp_conn *conn, uint32_t generation);
 /* Makes `fd` name the connection: a reference as above. */
 bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation);
+/* The same with the caller's own reference: the fd, below sp_here.fd_max, has it from now on. */
+void sp_conn_give(int fd, struct sp_conn *conn);
 /* Takes `fd` off the table if it still is `entry`. True: the caller has its reference now. */
 bool sp_conn_remove(int fd, uint64_t entry);
 /* Gives a reference back; true when that was the last: nobody else can take one any more, and the
@@ -266,9 +268,10 @@ static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
 }
 static inline void sp_conn_mark(struct sp_conn *conn, uint32_t flag, bool on)
 {
-    if (on)
+    uint32_t flags = sp_conn_flags(conn);
+    if (on && (flags & flag) != flag)
         atomic_fetch_or_explicit(&conn->flags, flag, memory_order_relaxed);
-    else
+    else if (!on && (flags & flag) != 0)
         atomic_fetch_and_explicit(&conn->flags, ~flag, memory_order_relaxed);
 }
 
@@ -343,6 +346,8 @@ static inline uint32_t sp_claim_of(const struct sp_conn *conn, const struct sp_p
 }
 /* Of a turn, or the connection's own. */
 void sp_claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index);
+void sp_claim_give_at(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
+                      uint64_t now);
 static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint32_t claim)
 {
     if (claim != SP_NO_LEASE)

@@ -251,6 +251,10 @@ typedef void sp_finding_fn(void *context, const struct sp_finding *finding);
  * are reported in one pass; `say` may be NULL. Contradictions are warnings. */
 int sp_policy_read(const char *path, void *room, size_t size, sp_finding_fn *say, void *context);
 
+/* Only what the lines `segment` say of a file, in a microsecond; all else of `out` is zero. False:
+ * that is not all there is to it (it includes others, it is large, it has a mistake): read it. */
+bool sp_policy_named(const char *path, struct sp_policy *out);
+
 /* The same from memory; `name` is what findings call it. */
 int sp_policy_read_text(const char *name, const char *text, size_t length, void *room, size_t size,
                         sp_finding_fn *say, void *context);

@@ -66,12 +66,14 @@ struct sp_head {
 struct sp_process {
     sp_half epoch;
     sp_half pid;     /* 0: never taken */
-    sp_word start;   /* of the process, clock ticks since boot, from /proc/PID/stat */
+    sp_word start;   /* when it joined, in clock ticks since boot: who has its pid and is younger is
+                        another */
     uint64_t joined; /* wall, ns */
     uint32_t uid;
     sp_half left; /* 1: in order, by its own exit */
     char command[16];
-    uint64_t pid_namespace; /* inode of /proc/self/ns/pid: pids compare only inside one */
+    sp_word pid_namespace; /* inode of /proc/self/ns/pid: pids compare only inside one; 0 until it
+                              has a connection */
     sp_word here; /* address of its struct sp_here in its own memory, for who may look; 0: none */
 };
 
@@ -122,11 +124,12 @@ struct sp_event {
     char text[80];
 };
 
-/* A name that a process looked up, kept for what it execs: read only by the same pid and start. */
+/* A name that a process looked up, kept for what it execs: read only by the same pid, if that was
+ * started before. */
 struct sp_learnt {
     sp_half sequence; /* odd while it is being written */
     uint32_t pid;
-    uint64_t start;
+    uint64_t start; /* when it was written, in clock ticks since boot */
     uint64_t stamp;
     uint8_t family;
     uint8_t spare[7];
@@ -208,7 +211,7 @@ struct sp_self {
     uint32_t epoch;
     uint32_t pid;
     uint32_t shard;
-    uint64_t start;
+    uint64_t start; /* of the process, in clock ticks since boot; 0: nobody has asked yet */
     char command[16];
 };
 
@@ -311,6 +314,9 @@ struct sp_dest *sp_segment_dest_named(const struct sp_segment *segment, const ch
  * parent's self means nothing. -1: no slot, or the file is gone; the process stays unregistered. */
 int sp_process_join(struct sp_segment *segment);
 void sp_process_leave(struct sp_segment *segment);
+/* Before this process has something that outlives it a little: says in which namespace its pid is
+ * meant. That costs ten microseconds, and most programs never have a connection. */
+void sp_process_settle(struct sp_segment *segment);
 
 /* A view on who lives: opens the file once for many questions. `fd` is -1 when it cannot. */
 struct sp_census {
@@ -485,7 +491,7 @@ bool sp_answer_served(struct sp_segment *segment, int place, uint64_t now);
 
 void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, const char *name);
 /* Copies up to `max` names of an address, newest first; returns how many. */
-size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *address,
-                     char (*names)[208], size_t max);
+size_t sp_learnt_get(struct sp_segment *segment, const struct sp_addr *address, char (*names)[208],
+                     size_t max);
 
 #endif

@@ -67,17 +67,18 @@ bool sp_addr_from_sockaddr(const struct sockaddr *from, socklen_t length, struct
     memset(to, 0, sizeof *to);
     if (from == NULL || length < sizeof family)
         return false;
-    memset(&copy, 0, sizeof copy);
-    memcpy(&copy, from, length < sizeof copy ? length : sizeof copy);
     memcpy(&family, from, sizeof family);
-    if (family == AF_UNIX)
-        return addr_from_unix(&copy.un, length, to);
     if (family == AF_INET && length >= sizeof copy.ipv4) {
+        memcpy(&copy.ipv4, from, sizeof copy.ipv4);
         to->family = SP_FAMILY_IPV4;
         to->port = ntohs(copy.ipv4.sin_port);
         memcpy(to->ip, &copy.ipv4.sin_addr, 4);
         return true;
     }
+    memset(&copy, 0, sizeof copy);
+    memcpy(&copy, from, length < sizeof copy ? length : sizeof copy);
+    if (family == AF_UNIX)
+        return addr_from_unix(&copy.un, length, to);
     /* 24: what RFC 2133 had, without the scope; the kernel takes it still. */
     if (family == AF_INET6 && length >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
         to->port = ntohs(copy.ipv6.sin6_port);

@@ -175,7 +175,7 @@ size_t sp_text_format_size(uint64_t bytes, char *out, size_t size)
 {
     const struct text_unit *unit = text_largest(text_sizes, bytes);
 
-    if (bytes == 0)
+    if (bytes == 0 || unit == NULL)
         return text_length(snprintf(out, size, "0B"));
     return text_length(
         snprintf(out, size, "%llu%s", (unsigned long long)(bytes / unit->factor), unit->word));

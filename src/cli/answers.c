@@ -115,6 +115,8 @@ static void answers_serve(struct answers *a, int command)
         if (unused >= 2 && answers_leave(a))
             break;
     }
+    free(p.fds);
+    free(p.dests);
 }
 
 static void answers_begin(struct answers *a)

@@ -39,7 +39,7 @@ static bool check_one(const struct cli *cli, const char *path, struct json *json
     rules_summary(&rules, summary, sizeof summary);
     if (*summary && !cli->quiet)
         printf("%s\n", summary);
-    else if (!cli->quiet)
+    else if (!cli->quiet && rules.policy)
         printf("%s: no mistakes, %s\n", path, SAY_COUNT(rules.policy->row_count, "destination"));
     return rules.errors == 0;
 }

@@ -22,6 +22,17 @@ struct process_place {
     uint32_t slot;
 };
 
+/* Before its first connection a process has not said in which namespace its pid is meant. */
+static bool process_is(const struct sp_process *p, pid_t pid, uint64_t space)
+{
+    char command[sizeof p->command];
+    uint64_t said = atomic_load(&p->pid_namespace);
+    if (atomic_load(&p->pid) != (uint32_t)pid || said != 0)
+        return atomic_load(&p->pid) == (uint32_t)pid && said == space;
+    return proc_command(pid, command, sizeof command) &&
+           strncmp(command, p->command, sizeof command) == 0;
+}
+
 static bool process_slot(const struct sp_segment *segment, pid_t pid, uint32_t *slot)
 {
     bool alive[SP_PROCESSES];
@@ -29,7 +40,7 @@ static bool process_slot(const struct sp_segment *segment, pid_t pid, uint32_t *
     look_processes(segment, alive);
     for (uint32_t i = 0; i < SP_PROCESSES; i++) {
         const struct sp_process *p = &segment->processes[i];
-        if (alive[i] && atomic_load(&p->pid) == (uint32_t)pid && p->pid_namespace == space) {
+        if (alive[i] && process_is(p, pid, space)) {
             *slot = i;
             return true;
         }

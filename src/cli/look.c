@@ -263,7 +263,7 @@ static void look_trips(struct look *look)
 
 void look_mark(struct look_mark *mark, const struct sp_segment *segment)
 {
-    if (mark->room < segment->dest_max) {
+    if (!mark->figures || mark->room < segment->dest_max) {
         free(mark->figures);
         mark->room = segment->dest_max;
         mark->figures = look_room(mark->room, sizeof *mark->figures);

@@ -53,7 +53,8 @@ void metric_generation(const struct metric_out *out)
 
 void metric_loaded(const struct metric_out *out)
 {
-    metric_number(out, NULL, (double)(out->look->loaded / SP_MS) / 1000);
+    uint64_t ms = out->look->loaded / SP_MS;
+    metric_number(out, NULL, (double)ms / 1000);
 }
 
 void metric_reload_failures(const struct metric_out *out)

@@ -77,8 +77,9 @@ void metric_endpoints_out(const struct metric_out *out)
 static void state_time(const struct metric_out *out, uint64_t then)
 {
     uint64_t age = out->look->now - then;
+    uint64_t ms = (out->look->wall - age) / SP_MS;
     if (then != 0 && then <= out->look->now && age < out->look->wall)
-        metric_number(out, NULL, (double)((out->look->wall - age) / SP_MS) / 1000);
+        metric_number(out, NULL, (double)ms / 1000);
 }
 
 void metric_last_success(const struct metric_out *out)

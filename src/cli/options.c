@@ -269,13 +269,14 @@ int options_read(struct cli *cli, int argc, char **argv)
     options_for_getopt(cli->command, longs, letters);
     opterr = 0;
     while (status == CLI_OK && (c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        const struct option_row *row = option_found(c);
         unknown[1] = (char)optopt;
         if (c == ':')
             status = option_missing(cli, argv[optind - 1]);
-        else if (c == '?')
+        else if (c == '?' || !row)
             status = option_bad(cli, optopt > 0 && optopt < 256 ? unknown : argv[optind - 1]);
         else
-            status = option_store(cli, option_found(c), optarg);
+            status = option_store(cli, row, optarg);
     }
     for (int i = 0; status == CLI_OK && i < cli->inject_count; i++) {
         if (!cli->injects[i].dest) {

@@ -33,7 +33,8 @@ static int peek_read(pid_t pid, uint64_t from, void *to, size_t size)
 static bool peek_namespace(const struct sp_process *process)
 {
     struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == process->pid_namespace;
+    uint64_t space = atomic_load(&process->pid_namespace);
+    return space == 0 || (stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == space);
 }
 
 /* The number counts only while the table says that it names this connection as it is now. */
@@ -102,10 +103,13 @@ int peek_take(struct peek *peek, const struct sp_segment *segment, uint32_t slot
     if (pid <= 0 || !peek_namespace(process))
         return ESRCH;
     int result = peek_read(pid, at, &here, sizeof here);
+    bool same = here.pid == (uint32_t)pid && here.segment.self.slot == slot;
+    if (atomic_load(&process->pid_namespace) == 0 && (result != 0 || !same))
+        return result == EPERM ? EPERM : ESRCH; /* another of that number may be in our namespace */
     if (result != 0)
         return result;
     uint32_t high = here.conn_high;
-    if (here.pid != (uint32_t)pid || here.fd_max == 0 || high > SP_CONNS_MAX)
+    if (!same || here.fd_max == 0 || high > SP_CONNS_MAX)
         return EPROTO;
     struct peek_side side = {.pid = pid,
                              .fds = (uintptr_t)here.fds,

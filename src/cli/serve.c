@@ -204,7 +204,7 @@ static int serve_listen(const char *text)
 
 static void serve_say(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t length = sizeof at;
     char host[64], port[16];
     if (getsockname(fd, (struct sockaddr *)&at, &length) != 0 ||

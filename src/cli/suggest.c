@@ -1,5 +1,6 @@
 /* suggest.c - a policy drafted from what was seen, every line with its evidence. Limits are
  * generous: they are to catch what is broken, not what is slow today. */
+#include <bsd/string.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ static void suggest_breaker(const struct suggest *s)
     snprintf(evidence, sizeof evidence, "%llu of %s failed", (unsigned long long)errors,
              SAY_COUNT(calls, s->silent ? "connect" : "call"));
     if (ratio >= 0.4) {
-        strcat(evidence, ": find out why before there is a breaker");
+        strlcat(evidence, ": find out why before there is a breaker", sizeof evidence);
         printf("    # %s\n", evidence);
         return;
     }

@@ -17,6 +17,10 @@ static const long threads_direct[] = {
 };
 #define THREADS_DIRECT (sizeof threads_direct / sizeof *threads_direct)
 
+/* gcc 12 takes the second reallocarray() of a loop for a second free(). */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wanalyzer-double-free"
 static void threads_add(struct threads *threads, pid_t tid, int fd)
 {
     struct threads_wait *more =
@@ -26,6 +30,7 @@ static void threads_add(struct threads *threads, pid_t tid, int fd)
     threads->waits = more;
     threads->waits[threads->count++] = (struct threads_wait){tid, fd};
 }
+#pragma GCC diagnostic pop
 
 static void threads_polled(struct threads *threads, pid_t pid, pid_t tid, unsigned long at,
                            unsigned long count)

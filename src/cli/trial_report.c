@@ -268,6 +268,8 @@ bool trial_report(const struct trial *trial)
     if (!parts || !file) {
         say_error("%s: %s", path ? path : "/dev/null", strerror(errno));
         free(parts);
+        if (file)
+            fclose(file);
         return false;
     }
     uint32_t count = trial_gather(trial, parts);

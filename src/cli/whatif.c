@@ -187,10 +187,10 @@ static void whatif_row(const struct whatif *w, uint32_t index)
     const struct replay_counts *would = &w->replay.counts[index], *did = &w->did[index];
     char name[4 * SP_NAME_SIZE + 1];
     const struct sp_dest *d = sp_segment_dest(&w->replay.segment, index);
-    if (did->calls + look_sum(did->refused, 3) == 0)
+    unsigned long long calls = did->calls + look_sum(did->refused, 3);
+    if (calls == 0)
         return;
-    printf("%-15s%9llu", say_safe(name, sizeof name, d->name, SP_NAME_SIZE),
-           (unsigned long long)(did->calls + look_sum(did->refused, 3)));
+    printf("%-15s%9llu", say_safe(name, sizeof name, d->name, SP_NAME_SIZE), calls);
     whatif_pair(whatif_trips(&w->replay, d->name), w->did_trip[index]);
     whatif_pair(would->refused[0], did->refused[0]);
     whatif_pair(would->refused[1], did->refused[1]);

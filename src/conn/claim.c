@@ -8,11 +8,17 @@
 
 void sp_claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index)
 {
+    sp_claim_give_at(conn, dest, cap, index, sp_now());
+}
+
+void sp_claim_give_at(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
+                      uint64_t now)
+{
     const struct sp_self *self = &sp_here.segment.self;
     struct sp_call call = {.segment = &sp_here.segment,
                            .dest = sp_segment_dest(&sp_here.segment, dest),
                            .wake = sp_here.wake,
-                           .now = sp_now()};
+                           .now = now};
     if (call.dest && cap < SP_CAP_COUNT)
         sp_cap_give(&call, cap, index, sp_lease_word(self->slot, self->epoch, sp_conn_index(conn)));
 }

@@ -55,14 +55,15 @@ int sp_here_start(uint32_t fd_max)
     size_t fds = fd_max * sizeof *sp_here.fds, conns = SP_CONNS_MAX * sizeof *sp_here.conns,
            kept = (size_t)sp_here.segment.dest_max * 2 * sizeof *sp_here.kept;
     char *at = here_reserve(HERE_PAGE + here_pages(fds) + here_pages(conns) + here_pages(kept) +
-                            here_pages(fd_max));
-    if (!at || sp_names_start() != 0 || madvise(at, HERE_PAGE, MADV_WIPEONFORK) != 0)
+                            here_pages(fd_max) + here_pages(sp_names_size()));
+    if (!at || madvise(at, HERE_PAGE, MADV_WIPEONFORK) != 0)
         return -1;
     sp_here.alive = here_cut(&at, HERE_PAGE);
     sp_here.fds = here_cut(&at, fds);
     sp_here.kept = here_cut(&at, kept);
     sp_here.conns = here_cut(&at, conns);
     sp_here.kinds = here_cut(&at, fd_max);
+    sp_names_start(here_cut(&at, sp_names_size()));
     *sp_here.alive = 1;
     sp_here.pid = (uint32_t)getpid();
     sp_here.fd_max = fd_max;
@@ -94,6 +95,8 @@ void sp_here_after_fork(void)
     atomic_store(&sp_due_next, sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
     sp_process_join(&sp_here.segment);
+    if (high > 0)
+        sp_process_settle(&sp_here.segment);
     here_publish();
 }
 
@@ -111,6 +114,12 @@ static enum sp_life here_alive(void *context, uint32_t slot, uint32_t *now_ms)
     return life;
 }
 
+/* Most calls never ask for it. The upper half of the product is as good as any. */
+static uint64_t here_random(uint64_t now)
+{
+    return (now ^ (uint64_t)sp_here.pid << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+}
+
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
                   struct sp_guards *room)
 {
@@ -124,7 +133,7 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .guards = guards,
                              .now = now,
                              .conn = conn,
-                             .random = sp_mix(now ^ (uint64_t)sp_here.pid << 32),
+                             .random = here_random(now),
                              .alive = here_alive,
                              .wake = sp_here.wake};
     if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&

@@ -3,60 +3,91 @@
 #include "conn/names.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/random.h"
 #include "shearpin/conn.h"
+#include "state/shared.h"
 
 #define NAMES_ENTRIES 1024u
 #define NAMES_WAYS    8u
 
 struct name {
     sp_half sequence; /* odd while it is being written; one that fork caught so stays odd */
-    uint8_t family;
-    uint8_t ip[16];
-    uint64_t stamp;
-    char text[SP_NAMES_TEXT];
+    sp_half family;
+    sp_word ip[2];
+    sp_word stamp;
+    _Alignas(8) char text[SP_NAMES_TEXT];
 };
+_Static_assert(SP_NAMES_TEXT % 8 == 0, "copied word by word");
 
 static struct name *names;
 static sp_word names_stamp;
 /* The look-up of this thread decides between names that share an address. */
 static _Thread_local uint64_t names_last;
 
-int sp_names_start(void)
+size_t sp_names_size(void)
 {
-    void *at = mmap(NULL, NAMES_ENTRIES * sizeof *names, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    names = at == MAP_FAILED ? NULL : at;
-    return names ? 0 : -1;
+    return NAMES_ENTRIES * sizeof *names;
+}
+
+void sp_names_start(void *room)
+{
+    names = room;
 }
 
 static size_t names_home(const struct sp_addr *address)
 {
-    return (size_t)(sp_hash(address->ip, sizeof address->ip) % NAMES_ENTRIES);
+    return (size_t)(sp_hash_ip(address->ip) % NAMES_ENTRIES);
 }
 
 static bool names_is(const struct name *entry, const struct sp_addr *address)
 {
-    return entry->family == address->family &&
-           memcmp(entry->ip, address->ip, sizeof entry->ip) == 0;
+    uint64_t ip[2];
+    memcpy(ip, address->ip, sizeof ip);
+    return atomic_load_explicit(&entry->family, memory_order_acquire) == address->family &&
+           atomic_load_explicit(&entry->ip[0], memory_order_acquire) == ip[0] &&
+           atomic_load_explicit(&entry->ip[1], memory_order_acquire) == ip[1];
+}
+
+static void names_text(const struct name *entry, char text[SP_NAMES_TEXT])
+{
+    sp_shared_load(text, entry->text, SP_NAMES_TEXT);
+    text[SP_NAMES_TEXT - 1] = 0;
 }
 
 static struct name *names_victim(const struct sp_addr *address, const char *text)
 {
+    _Alignas(8) char there[SP_NAMES_TEXT];
     struct name *victim = NULL;
     size_t home = names_home(address);
     for (size_t i = 0; i < NAMES_WAYS; i++) {
         struct name *e = &names[(home + i) % NAMES_ENTRIES];
         if (atomic_load(&e->sequence) & 1)
             continue;
-        if (names_is(e, address) && strncmp(e->text, text, sizeof e->text) == 0)
-            return e;
+        if (names_is(e, address)) {
+            names_text(e, there);
+            if (strcmp(there, text) == 0)
+                return e;
+        }
         if (!victim || e->stamp < victim->stamp)
             victim = e;
     }
     return victim;
+}
+
+/* Whoever reads an odd sequence, or another one afterwards, uses nothing of it. */
+static void names_write(struct name *e, const char *text, size_t length,
+                        const struct sp_addr *address)
+{
+    _Alignas(8) char whole[SP_NAMES_TEXT] = "";
+    uint64_t ip[2];
+    memcpy(whole, text, length);
+    memcpy(ip, address->ip, sizeof ip);
+    atomic_store_explicit(&e->family, address->family, memory_order_release);
+    atomic_store_explicit(&e->ip[0], ip[0], memory_order_release);
+    atomic_store_explicit(&e->ip[1], ip[1], memory_order_release);
+    atomic_store_explicit(&e->stamp, atomic_fetch_add(&names_stamp, 1) + 1, memory_order_release);
+    sp_shared_store(e->text, whole, sizeof whole);
 }
 
 void sp_names_learn(const char *text, const struct sp_addr *address)
@@ -68,11 +99,7 @@ void sp_names_learn(const char *text, const struct sp_addr *address)
     uint32_t before = e ? atomic_load(&e->sequence) : 1;
     if ((before & 1) || !atomic_compare_exchange_strong(&e->sequence, &before, before | 1))
         return;
-    atomic_thread_fence(memory_order_release);
-    e->family = address->family;
-    memcpy(e->ip, address->ip, sizeof e->ip);
-    e->stamp = atomic_fetch_add(&names_stamp, 1) + 1;
-    memcpy(e->text, text, length + 1);
+    names_write(e, text, length, address);
     names_last = sp_hash(text, length);
     atomic_store_explicit(&e->sequence, before + 2, memory_order_release);
     sp_learnt_put(&sp_here.segment, address, text);
@@ -84,10 +111,8 @@ static bool names_read(const struct name *e, const struct sp_addr *address, char
     uint32_t before = atomic_load_explicit(&e->sequence, memory_order_acquire);
     if ((before & 1) || before == 0 || !names_is(e, address))
         return false;
-    *stamp = e->stamp;
-    memcpy(text, e->text, SP_NAMES_TEXT);
-    text[SP_NAMES_TEXT - 1] = 0;
-    atomic_thread_fence(memory_order_acquire);
+    *stamp = atomic_load_explicit(&e->stamp, memory_order_acquire);
+    names_text(e, text);
     if (atomic_load(&e->sequence) != before)
         return false;
     if (sp_hash(text, strlen(text)) == names_last)
@@ -108,9 +133,10 @@ static size_t names_inherited(const struct sp_addr *address, char (*out)[SP_NAME
 size_t sp_names_of(const struct sp_addr *address, char (*out)[SP_NAMES_TEXT])
 {
     uint64_t stamps[SP_NAMES_EACH], stamp;
-    char text[SP_NAMES_TEXT];
+    _Alignas(8) char text[SP_NAMES_TEXT];
     size_t count = 0, home = names_home(address);
-    for (size_t i = 0; names && i < NAMES_WAYS; i++) {
+    bool any = atomic_load_explicit(&names_stamp, memory_order_relaxed) != 0;
+    for (size_t i = 0; any && i < NAMES_WAYS; i++) {
         if (!names_read(&names[(home + i) % NAMES_ENTRIES], address, text, &stamp))
             continue;
         size_t at = 0;

@@ -2,6 +2,9 @@
 #ifndef SHEARPIN_CONN_NAMES_H
 #define SHEARPIN_CONN_NAMES_H
 
-int sp_names_start(void); /* reserves the table; -1: no memory */
+#include <stddef.h>
+
+size_t sp_names_size(void);      /* of the table */
+void sp_names_start(void *room); /* so much, of zeros */
 
 #endif

@@ -27,7 +27,7 @@ SP_QUICK_INLINE struct sp_dest *sp_quick_dest(const struct sp_conn *conn)
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn)
 {
-    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_FRESH | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
+    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
     struct sp_permit permit;
     uint64_t idle = atomic_load_explicit(&conn->word, memory_order_acquire);
     uint64_t told = sp_quick_told(conn);
@@ -41,10 +41,13 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn)
     if (!turn_swap(conn, 0, starting))
         return 0;
     /* Before that it may have become another's. */
-    if (__builtin_expect(
-            sp_quick_told(conn) != told || (sp_conn_flags(conn) & odd) || conn->dest != dest, 0))
+    uint32_t flags = sp_conn_flags(conn);
+    if (__builtin_expect(sp_quick_told(conn) != told || (flags & odd) || conn->dest != dest, 0))
         return turn_quick_undo(conn, starting, now);
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    if (flags & SP_CONN_FRESH)
+        turn_quick_first(conn, kept);
+    else
+        atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     turn_set(&conn->limit, kept->response);
     if (__builtin_expect(!turn_swap(conn, starting, word), 0))
         return turn_quick_undo(conn, starting, now);
@@ -60,9 +63,14 @@ SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word)
     struct sp_permit permit = turn_permit(conn);
     uint64_t told = sp_quick_told(conn);
     uint32_t dest = conn->dest;
-    if ((sp_conn_flags(conn) & SP_CONN_FRESH) || permit.leased || !told)
+    if (permit.leased || !told)
         return false;
     uint64_t now = sp_now();
+    if (sp_conn_flags(conn) & SP_CONN_FRESH) {
+        if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
+            return true;
+        sp_conn_mark(conn, SP_CONN_FRESH, false); /* before the word, as in sp_turn_end() */
+    }
     if (!turn_swap(conn, word, 0))
         return true; /* another was faster */
     if (!sp_quick_settle(&sp_here.segment, &sp_here.segment.dests[dest],

@@ -40,6 +40,8 @@ static struct sp_conn *table_rise(void)
         if (high >= SP_CONNS_MAX)
             return NULL;
     } while (!atomic_compare_exchange_weak(&sp_here.conn_high, &high, high + 1));
+    if (high == 0)
+        sp_process_settle(&sp_here.segment);
     return &sp_here.conns[high];
 }
 
@@ -50,25 +52,24 @@ struct sp_conn *sp_conn_new(void)
         return NULL;
     conn->generation++;
     /* Not idle: a call that still thinks of the former owner must not begin an exchange here. */
-    atomic_store(&conn->word, SP_TURN_STARTING);
-    atomic_store(&conn->permit, 0);
-    atomic_store(&conn->flags, 0);
-    atomic_store(&conn->fd, UINT32_MAX);
+    atomic_store_explicit(&conn->word, SP_TURN_STARTING, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&conn->permit, 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->flags, 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->fd, UINT32_MAX, memory_order_relaxed);
     conn->cookie = 0;
     conn->aim = (struct sp_aim){SP_NO_ENDPOINT, 0};
     conn->lease = SP_NO_LEASE;
-    sp_half *limits[] = {&conn->limit, &conn->hold,     &conn->idle, &conn->least,
-                         &conn->send,  &conn->response, &conn->total};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        atomic_store_explicit(limits[i], 0, memory_order_relaxed);
+    sp_half *words[] = {&conn->limit, &conn->hold,       &conn->idle,  &conn->least,
+                        &conn->send,  &conn->response,   &conn->total, &conn->queued,
+                        &conn->alarm, &conn->own_receive};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        atomic_store_explicit(words[i], 0, memory_order_relaxed);
     atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
     conn->drawn = 0;
     conn->began = 0;
-    atomic_store(&conn->blocked, 0);
-    atomic_store(&conn->queued, 0);
-    atomic_store(&conn->alarm, 0);
-    atomic_store(&conn->own_receive, 0);
-    atomic_store(&conn->references, 1);
+    atomic_store_explicit(&conn->blocked, 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->references, 1, memory_order_release);
     return conn;
 }
 
@@ -101,12 +102,17 @@ bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
 {
     if ((uint32_t)fd >= sp_here.fd_max || !sp_conn_hold(conn, generation))
         return false;
-    atomic_store(&conn->fd, (uint32_t)fd);
+    sp_conn_give(fd, conn);
+    return true;
+}
+
+void sp_conn_give(int fd, struct sp_conn *conn)
+{
+    atomic_store_explicit(&conn->fd, (uint32_t)fd, memory_order_release);
     sp_table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
     uint64_t before = atomic_exchange(&sp_here.fds[fd], table_entry(conn));
     if (before && sp_conn_drop(sp_conn_at(before))) /* two threads named one number at once */
         sp_turn_over(sp_conn_at(before), sp_now());
-    return true;
 }
 
 bool sp_conn_remove(int fd, uint64_t entry)

@@ -77,6 +77,7 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
                      !(sp_conn_flags(conn) & SP_CONN_FALLBACK));
     conn->began = admission->began;
     turn_limits(conn, call->guards);
+    turn_quick_learn(conn, call);
     turn_stand(conn, atomic_load(&conn->word), sp_turn_word(SP_TURN_CONNECTING, call->now),
                turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_CONNECT],
                           conn->began, call->now));
@@ -361,10 +362,10 @@ void sp_turn_unseen(struct sp_conn *conn, enum sp_outcome outcome, uint64_t now)
 
 /* --- the end --- */
 
-static void turn_give_lease(struct sp_conn *conn)
+static void turn_give_lease(struct sp_conn *conn, uint64_t now)
 {
     if (conn->lease != SP_NO_LEASE)
-        sp_claim_give(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease);
+        sp_claim_give_at(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease, now);
     conn->lease = SP_NO_LEASE;
 }
 
@@ -401,6 +402,6 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
     }
     sp_due_unwatch(conn);
     turn_note(conn, now);
-    turn_give_lease(conn);
+    turn_give_lease(conn, now);
     sp_conn_free(conn);
 }

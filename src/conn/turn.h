@@ -58,6 +58,15 @@ void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_perm
 
 /* An exchange begins the long way: may the next go the short one? */
 void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call);
+/* The first exchange goes with the permit of the connect, which holds no place any more. */
+static inline void turn_quick_first(struct sp_conn *conn, const struct sp_kept *kept)
+{
+    struct sp_permit permit = turn_permit(conn);
+    permit.leased = 0;
+    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_set(&conn->response, kept->response);
+    turn_set(&conn->total, 0);
+}
 /* It was closed meanwhile, or became another's: back to idle. Returns 0. */
 uint64_t turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now);
 

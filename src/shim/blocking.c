@@ -1,6 +1,7 @@
 /* blocking.c - the kernel's connect on a socket that blocks, within its deadline. */
 #include "shim/await.h"
 #include "shim/connect.h"
+#include "shim/kind.h"
 
 #include <errno.h>
 #include <string.h>
@@ -60,8 +61,7 @@ static bool connect_waits(const struct attempt *a)
 static int connect_until(const struct attempt *a, uint64_t own)
 {
     uint64_t until = a->due < own ? a->due : own;
-    for (;;) {
-        uint64_t now = sp_now();
+    for (uint64_t now = sp_turn_since(a->word);; now = sp_now()) {
         uint64_t rest = now < until ? until - now : 0;
         connect_timer(a->fd, a->local ? rest : rest - rest / 8);
         int result = REAL(connect)(a->fd, a->address, a->length);
@@ -80,6 +80,8 @@ uint64_t sp_connect_limit(int fd, struct timeval *own)
 {
     socklen_t length = sizeof *own;
     memset(own, 0, sizeof *own);
+    if ((sp_kind_of(fd) & (SP_KIND_KNOWN | SP_KIND_TIMED)) == SP_KIND_KNOWN)
+        return SP_NEVER;
     REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, own, &length);
     uint64_t limit = (uint64_t)own->tv_sec * SP_SECOND + (uint64_t)own->tv_usec * 1000;
     return limit ? sp_now() + limit : SP_NEVER;
@@ -97,8 +99,8 @@ int sp_connect_blocking(const struct attempt *a)
     int error = errno;
     if (sp_conn_entry(a->fd) == a->entry)
         REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
-    bool ours = a->due <= own_until && sp_now() >= a->due;
-    if (result != 0 && ours && (error == EINPROGRESS || (a->local && error == EAGAIN))) {
+    if (result != 0 && a->due <= own_until && sp_now() >= a->due &&
+        (error == EINPROGRESS || (a->local && error == EAGAIN))) {
         struct sockaddr none = {.sa_family = AF_UNSPEC};
         if (!a->local)
             REAL(connect)(a->fd, &none, sizeof none);

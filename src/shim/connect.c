@@ -85,12 +85,10 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     a->due = sp_due_of(conn, a->word);
     sp_pending_begin(a, call);
     sp_fd_fresh(a->fd);
-    sp_conn_install(a->fd, conn, conn->generation);
     a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
      * thread, leaves nothing behind that close() would not give back. */
-    if (sp_conn_drop(conn))
-        sp_turn_over(conn, sp_now());
+    sp_conn_give(a->fd, conn);
     int result = blocking   ? sp_connect_blocking(a)
                  : a->fault ? connect_fault(a)
                             : REAL(connect)(a->fd, a->address, a->length);

@@ -5,7 +5,12 @@
 
 #include "shim/shim.h"
 
-enum { SP_KIND_KNOWN = 1, SP_KIND_STREAM = 2, SP_KIND_NONBLOCK = 4 };
+enum {
+    SP_KIND_KNOWN = 1,
+    SP_KIND_STREAM = 2,
+    SP_KIND_NONBLOCK = 4,
+    SP_KIND_TIMED = 8 /* the program has set SO_SNDTIMEO */
+};
 
 static inline uint8_t sp_kind_of(int fd)
 {
@@ -31,6 +36,13 @@ static inline void sp_kind_mode(int fd, bool nonblocking)
     if (kind)
         sp_kind_set(fd,
                     (uint8_t)((kind & ~SP_KIND_NONBLOCK) | (nonblocking ? SP_KIND_NONBLOCK : 0)));
+}
+
+static inline void sp_kind_timed(int fd)
+{
+    uint8_t kind = sp_kind_of(fd);
+    if (kind)
+        sp_kind_set(fd, kind | SP_KIND_TIMED);
 }
 
 /* The same, asked where it is not known. 0: no socket, or the kernel does not say. */

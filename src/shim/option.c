@@ -1,5 +1,6 @@
 /* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
 #include "shim/io.h"
+#include "shim/kind.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -67,10 +68,19 @@ SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
     return result;
 }
 
+/* With 64-bit times the option has another number where time_t is 32 bits, and may be set by it
+ * anywhere. */
+static bool option_times(int name)
+{
+    return name == SO_SNDTIMEO || name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW;
+}
+
 SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
     int result = REAL(setsockopt)(fd, level, name, value, length);
     uint64_t entry = sp_conn_entry(fd);
+    if (result == 0 && level == SOL_SOCKET && option_times(name))
+        sp_kind_timed(fd);
     if (SP_LIKELY(entry == 0) || result != 0 || level != SOL_SOCKET || !sp_shim_on())
         return result;
     struct sp_conn *conn = sp_conn_at(entry);

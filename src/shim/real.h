@@ -64,12 +64,12 @@ void *sp_real_find(enum sp_symbol symbol);
 void *sp_real_try(enum sp_symbol symbol);
 void sp_real_start(void);
 
-#define REAL(name)                                                      \
-    ({                                                                  \
-        __typeof__(name) *real_ = sp_real.name;                         \
-        if (__builtin_expect(!real_, 0))                                \
-            real_ = (__typeof__(name) *)sp_real_find(SP_SYMBOL_##name); \
-        real_;                                                          \
+#define REAL(name)                                                                  \
+    ({                                                                              \
+        __typeof__(name) *real_ = __atomic_load_n(&sp_real.name, __ATOMIC_RELAXED); \
+        if (__builtin_expect(!real_, 0))                                            \
+            real_ = (__typeof__(name) *)sp_real_find(SP_SYMBOL_##name);             \
+        real_;                                                                      \
     })
 
 #define SP_EXPORT      __attribute__((visibility("default")))

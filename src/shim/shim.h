@@ -64,7 +64,8 @@ static inline int sp_fd_fresh(int fd)
 {
     extern void sp_fd_clear(int);
     if (fd >= 0 && SP_UNLIKELY(sp_conn_entry(fd) != 0 ||
-                               ((uint32_t)fd < sp_here.fd_max && sp_here.kinds[fd] != 0)))
+                               ((uint32_t)fd < sp_here.fd_max &&
+                                __atomic_load_n(&sp_here.kinds[fd], __ATOMIC_RELAXED) != 0)))
         sp_fd_clear(fd);
     return fd;
 }

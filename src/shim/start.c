@@ -50,16 +50,28 @@ static const struct sp_policy *start_policy(const char *path, struct sp_error *e
     return room;
 }
 
-/* `run` passes a name and has made the segment already: then the policy is not read again. */
-static int start_segment(const char *name, const char *path, struct sp_error *error)
+/* The segment of `policy`, or of that name: attached when there is one. */
+static int start_attach(const char *name, const char *path, const struct sp_policy *policy,
+                        bool create, struct sp_error *error)
 {
     char own[SP_NAME_SIZE * 2 + 4], place[256];
-    const char *directory = start_env("SHEARPIN_DIR");
-    struct sp_segment *segment = &sp_here.segment;
-    if (name) {
-        if (sp_place_path(place, sizeof place, directory, name, NULL, error) != 0)
+    const char *group = name ? NULL : policy->group;
+    if (!name) {
+        if (sp_place_name(own, sizeof own, policy, path, error) != 0)
             return -1;
-        if (sp_segment_attach(segment, place, error) == 0)
+        name = own;
+    }
+    if (sp_place_path(place, sizeof place, start_env("SHEARPIN_DIR"), name, group, error) != 0)
+        return -1;
+    return sp_segment_open(&sp_here.segment, place, name, create ? policy : NULL, NULL, error);
+}
+
+/* What is in force stands in the segment: the policy is read only where there is none yet. */
+static int start_segment(const char *name, const char *path, struct sp_error *error)
+{
+    struct sp_policy named;
+    if (name || sp_policy_named(path, &named)) {
+        if (start_attach(name, path, &named, false, error) == 0)
             return 0;
         if (error->code != ENOENT || !path)
             return -1;
@@ -67,14 +79,7 @@ static int start_segment(const char *name, const char *path, struct sp_error *er
     const struct sp_policy *policy = start_policy(path, error);
     if (!policy)
         return -1;
-    const char *group = name ? NULL : policy->group;
-    int result = 0;
-    if (!name)
-        result = sp_place_name(own, sizeof own, policy, path, error);
-    if (result == 0)
-        result = sp_place_path(place, sizeof place, directory, name ? name : own, group, error);
-    if (result == 0)
-        result = sp_segment_open(segment, place, name ? name : own, policy, NULL, error);
+    int result = start_attach(name, path, policy, true, error);
     munmap((void *)(uintptr_t)policy, SP_POLICY_ROOM);
     return result;
 }

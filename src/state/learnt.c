@@ -5,22 +5,28 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "state/process.h"
 #include "state/shared.h"
 
 #define LEARNT_WAYS 8u
 
 static size_t learnt_home(const struct sp_addr *address)
 {
-    return (size_t)(sp_hash(address->ip, sizeof address->ip) % SP_LEARNT);
+    return (size_t)(sp_hash_ip(address->ip) % SP_LEARNT);
 }
 
-/* Owned: by this process image, or the one that exec'd it. */
 static bool learnt_is(const struct sp_segment *segment, const struct sp_learnt *entry,
                       const struct sp_addr *address)
 {
-    return entry->pid == segment->self.pid && entry->start == segment->self.start &&
-           entry->family == address->family &&
+    return entry->pid == segment->self.pid && entry->family == address->family &&
            memcmp(entry->ip, address->ip, sizeof entry->ip) == 0;
+}
+
+/* Written by this process image, or the one that exec'd it. */
+static bool learnt_ours(struct sp_segment *segment, const struct sp_learnt *entry)
+{
+    uint64_t started = sp_process_started(segment);
+    return started != 0 && started <= entry->start;
 }
 
 /* False while it is being written, which stays so when its writer has died. */
@@ -59,7 +65,7 @@ static struct sp_learnt *learnt_place(struct sp_segment *segment, const struct s
 
 void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, const char *name)
 {
-    struct sp_learnt entry = {.pid = segment->self.pid, .start = segment->self.start};
+    struct sp_learnt entry = {.pid = segment->self.pid, .start = sp_process_ticks()};
     uint32_t before = 0;
     if (strlen(name) >= sizeof entry.name)
         return;
@@ -75,8 +81,8 @@ void sp_learnt_put(struct sp_segment *segment, const struct sp_addr *address, co
     atomic_store(&place->sequence, before + 2);
 }
 
-size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *address,
-                     char (*names)[208], size_t max)
+size_t sp_learnt_get(struct sp_segment *segment, const struct sp_addr *address, char (*names)[208],
+                     size_t max)
 {
     uint64_t stamps[LEARNT_WAYS] = {0};
     struct sp_learnt copy;
@@ -85,7 +91,8 @@ size_t sp_learnt_get(const struct sp_segment *segment, const struct sp_addr *add
         const struct sp_learnt *e = &segment->learnt[(home + i) % SP_LEARNT];
         if (__atomic_load_n(&e->pid, __ATOMIC_RELAXED) != segment->self.pid) /* most are others' */
             continue;
-        if (!learnt_copy(e, &copy) || !learnt_is(segment, &copy, address))
+        if (!learnt_copy(e, &copy) || !learnt_is(segment, &copy, address) ||
+            !learnt_ours(segment, &copy))
             continue;
         size_t at = count < max ? count++ : max;
         while (at > 0 && stamps[at - 1] < copy.stamp) {

@@ -66,12 +66,30 @@ static int place_gid(const char *group, unsigned *gid, struct sp_error *error)
                         group);
 }
 
+/* Every start comes here, and printf would be most of what this costs. */
+static size_t place_put(char *out, size_t size, size_t at, const char *text)
+{
+    size_t length = strlen(text);
+    if (at + length < size)
+        memcpy(out + at, text, length + 1);
+    return at + length;
+}
+
+static size_t place_number(char *out, size_t size, size_t at, unsigned number)
+{
+    char digits[12], *first = digits + sizeof digits - 1;
+    *first = 0;
+    do
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    return place_put(out, size, at, first);
+}
+
 int sp_place_path(char *out, size_t size, const char *directory, const char *name,
                   const char *group, struct sp_error *error)
 {
     char own[SP_NAME_SIZE];
     unsigned gid = 0;
-    int n;
     const char *at = strchr(name, '@'); /* NAME@GROUP, as SHEARPIN_SEGMENT and -s carry it */
     if (at && at[1] && (size_t)(at - name) < sizeof own) {
         snprintf(own, sizeof own, "%.*s", (int)(at - name), name);
@@ -85,15 +103,16 @@ int sp_place_path(char *out, size_t size, const char *directory, const char *nam
                             "segment name '%.60s' must be 1 to %d characters of "
                             "letters, digits, . _ - and not begin with a dot",
                             name, SP_NAME_SIZE - 1);
-    if (group && *group) {
-        if (place_gid(group, &gid, error) != 0)
-            return -1;
-        n = snprintf(out, size, "%s/shearpin.v%u.g%u/%s", directory, SP_LAYOUT, gid, name);
-    } else {
-        n = snprintf(out, size, "%s/shearpin.v%u.%u.%s", directory, SP_LAYOUT, (unsigned)geteuid(),
-                     name);
-    }
-    if (n < 0 || (size_t)n >= size)
+    if (group && *group && place_gid(group, &gid, error) != 0)
+        return -1;
+    bool shared = group && *group;
+    size_t n = place_put(out, size, 0, directory);
+    n = place_put(out, size, n, "/shearpin.v");
+    n = place_number(out, size, n, SP_LAYOUT);
+    n = place_put(out, size, n, shared ? ".g" : ".");
+    n = place_number(out, size, n, shared ? gid : geteuid());
+    n = place_put(out, size, n, shared ? "/" : ".");
+    if (place_put(out, size, n, name) >= size)
         return sp_error_set(error, ENAMETOOLONG, "path of segment '%s' in %.100s is too long", name,
                             directory);
     return 0;
@@ -104,7 +123,10 @@ int sp_place_name(char *out, size_t size, const struct sp_policy *policy, const 
 {
     char full[4096], stem[32];
     if (policy && policy->segment[0]) {
-        snprintf(out, size, "%.*s", (int)sizeof policy->segment - 1, policy->segment);
+        size_t length = strnlen(policy->segment, sizeof policy->segment - 1);
+        length = length < size ? length : size - 1;
+        memcpy(out, policy->segment, length);
+        out[length] = 0;
         return 0;
     }
     if (!policy_path)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ int sp_process_lock(int fd, long byte, long length, bool wait)
 /* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. 0: there is
  * no such process. `ended`: all of its threads have, the state in field 3 is that of the first
  * alone. */
-static uint64_t process_start(uint32_t pid, char *command, size_t size, bool *ended)
+static uint64_t process_start(uint32_t pid, bool *ended)
 {
     char path[32], text[512];
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
@@ -57,13 +58,9 @@ static uint64_t process_start(uint32_t pid, char *command, size_t size, bool *en
     if (n <= 0)
         return 0;
     text[n] = 0;
-    char *name = strchr(text, '('), *p = strrchr(text, ')');
-    if (!name || !p)
+    char *p = strrchr(text, ')');
+    if (!p)
         return 0;
-    if (command && size) {
-        *p = 0;
-        snprintf(command, size, "%s", name + 1);
-    }
     p++;
     char state = p[0] ? p[1] : 0;
     unsigned long threads = 1;
@@ -72,9 +69,24 @@ static uint64_t process_start(uint32_t pid, char *command, size_t size, bool *en
         if (p && field == 18)
             threads = strtoul(p, NULL, 10);
     }
-    if (ended)
-        *ended = (state == 'Z' || state == 'X') && threads <= 1;
+    *ended = (state == 'Z' || state == 'X') && threads <= 1;
     return p ? strtoull(p, NULL, 10) : 0;
+}
+
+uint64_t sp_process_ticks(void)
+{
+    return sp_clock_read(CLOCK_BOOTTIME) / (1000 * SP_MS / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+uint64_t sp_process_started(struct sp_segment *segment)
+{
+    bool ended;
+    uint64_t start = __atomic_load_n(&segment->self.start, __ATOMIC_RELAXED);
+    if (start == 0) {
+        start = process_start(segment->self.pid, &ended);
+        __atomic_store_n(&segment->self.start, start, __ATOMIC_RELAXED);
+    }
+    return start;
 }
 
 static uint64_t process_namespace(void)
@@ -88,12 +100,12 @@ static enum sp_life process_seen(const struct sp_process *p, const struct sp_cen
 {
     uint32_t pid = atomic_load(&p->pid);
     bool ended = false;
-    if (pid == 0 || p->pid_namespace != census->pid_namespace)
+    if (pid == 0 || atomic_load(&p->pid_namespace) != census->pid_namespace)
         return SP_LIFE_DYING;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         return SP_LIFE_GONE;
-    uint64_t start = process_start(pid, NULL, 0, &ended);
-    if (start && (start != atomic_load(&p->start) || ended))
+    uint64_t start = process_start(pid, &ended);
+    if (start && (start > atomic_load(&p->start) || ended))
         return SP_LIFE_GONE;
     return SP_LIFE_DYING;
 }
@@ -103,10 +115,12 @@ static enum sp_life process_seen(const struct sp_process *p, const struct sp_cen
  */
 static void process_sweep(struct sp_segment *segment, uint32_t slot)
 {
+    const struct sp_process *p = &segment->processes[slot];
+    if (atomic_load(&p->pid) == 0 || atomic_load(&p->pid_namespace) == 0)
+        return;
     struct sp_census census = {.fd = -1, .pid_namespace = process_namespace()};
     uint32_t used = atomic_load(&segment->head->lease_used);
-    if (atomic_load(&segment->processes[slot].pid) == 0 ||
-        process_seen(&segment->processes[slot], &census) != SP_LIFE_GONE)
+    if (process_seen(p, &census) != SP_LIFE_GONE)
         return;
     for (uint32_t i = 0; i < used && i < segment->lease_max; i++) {
         uint64_t lease = atomic_load_explicit(&segment->leases[i], memory_order_relaxed);
@@ -130,8 +144,8 @@ static void process_take(struct sp_segment *segment, uint32_t slot)
     memcpy(p->command, self->command, sizeof p->command);
     p->uid = (uint32_t)geteuid();
     p->joined = sp_wall();
-    p->pid_namespace = process_namespace();
-    atomic_store(&p->start, self->start);
+    atomic_store(&p->pid_namespace, 0);
+    atomic_store(&p->start, sp_process_ticks());
     atomic_store(&p->left, 0);
     atomic_store(&p->here, 0);
     atomic_store(&p->pid, self->pid);
@@ -160,7 +174,7 @@ int sp_process_join(struct sp_segment *segment)
     self->slot = SP_NO_SLOT;
     self->pid = (uint32_t)getpid();
     self->shard = self->pid % SP_SHARDS;
-    self->start = process_start(self->pid, self->command, sizeof self->command, NULL);
+    prctl(PR_GET_NAME, self->command);
     segment->life = NULL;
 
     int fd = sp_process_reopen(segment);
@@ -179,6 +193,12 @@ int sp_process_join(struct sp_segment *segment)
         munmap(page, 4096);
     atomic_fetch_add(&segment->head->unregistered, 1);
     return -1;
+}
+
+void sp_process_settle(struct sp_segment *segment)
+{
+    if (segment->self.slot < SP_PROCESSES)
+        atomic_store(&segment->processes[segment->self.slot].pid_namespace, process_namespace());
 }
 
 void sp_process_leave(struct sp_segment *segment)

@@ -12,6 +12,9 @@
 
 /* Opens the file of a mapped segment again, never on fd 0..2. -1 when it is gone or another. */
 int sp_process_reopen(const struct sp_segment *segment);
+/* Clock ticks since boot: now, and when this process was started (0: not known). */
+uint64_t sp_process_ticks(void);
+uint64_t sp_process_started(struct sp_segment *segment);
 /* A write lock of our own open file on `length` bytes. Returns 0, or -1 with errno. */
 int sp_process_lock(int fd, long byte, long length, bool wait);
 

@@ -42,14 +42,13 @@ static bool segment_stranger(uid_t uid)
 /* Who may write to a directory may put another file in our place, unless it is sticky. */
 static int segment_check_directory(const char *path, struct sp_error *error)
 {
-    char directory[256];
+    char directory[256] = "";
     struct stat st;
     unsigned gid = 0;
     bool shared = segment_group(path, &gid);
-    snprintf(directory, sizeof directory, "%s", path);
-    char *slash = strrchr(directory, '/');
-    if (slash)
-        *slash = 0;
+    const char *slash = strrchr(path, '/');
+    if (slash && slash < path + sizeof directory)
+        memcpy(directory, path, (size_t)(slash - path));
     if (stat(slash ? directory : ".", &st) != 0)
         return sp_error_set(error, errno, "%s: %s; set SHEARPIN_DIR to a directory that exists",
                             directory, strerror(errno));
@@ -172,7 +171,7 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, str
     segment->device = st.st_dev;
     segment->inode = st.st_ino;
     segment->self.slot = SP_NO_SLOT;
-    snprintf(segment->path, sizeof segment->path, "%s", path);
+    memcpy(segment->path, path, strnlen(path, sizeof segment->path - 1));
     return 0;
 }
 

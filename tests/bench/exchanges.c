@@ -3,6 +3,8 @@
  *   exchanges recv|read|loop|poll PORT COUNT
  * or connects to it and closes, well or refused, that often:
  *   exchanges connect PORT COUNT
+ * or asks once over each of that many connections:
+ *   exchanges each PORT COUNT
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,13 +34,19 @@ static int hear(int fd, const char *how, char *byte)
     return recv(fd, byte, 1, 0) == 1;
 }
 
-static int connects(const struct sockaddr_in *to, int count)
+static int connects(const struct sockaddr_in *to, const char *how, int count)
 {
+    char byte = '?';
+
     for (int i = 0; i < count; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
         if (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != ECONNREFUSED) {
             perror("connect");
+            return 1;
+        }
+        if (!strcmp(how, "each") && (send(fd, &byte, 1, 0) != 1 || !hear(fd, how, &byte))) {
+            perror(how);
             return 1;
         }
         close(fd);
@@ -55,8 +63,8 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     to.sin_port = htons((uint16_t)atoi(argv[2]));
-    if (!strcmp(argv[1], "connect"))
-        return connects(&to, atoi(argv[3]));
+    if (!strcmp(argv[1], "connect") || !strcmp(argv[1], "each"))
+        return connects(&to, argv[1], atoi(argv[3]));
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         return 1;
     queue = epoll_create1(0);

@@ -56,4 +56,19 @@ START_TEST(segment_outlives_its_programs)
 }
 END_TEST
 
-SCENARIO(first_start, one_segment, segment_outlives_its_programs)
+/* Where there is a segment, its policy is in force: one that is being edited stops no start. */
+START_TEST(segment_outlives_a_mistake_in_the_policy)
+{
+    struct server *server = server_start(AF_INET, CLOSED);
+
+    world_policy("destination d\n match %s\n breaker streak 1  open 60s\n", server->text);
+    ck_assert_str_eq(victim_says("dial", server->text, NULL), "ECONNREFUSED");
+    server_become(server, ECHO);
+    world_policy("destination d\n match %s\n breaker streak\n", server->text);
+    ck_assert_str_eq(victim_says("dial", server->text, NULL), "ECONNREFUSED");
+    ck_assert_uint_eq(world_log(NULL, 0), 0);
+}
+END_TEST
+
+SCENARIO(first_start, one_segment, segment_outlives_its_programs,
+         segment_outlives_a_mistake_in_the_policy)

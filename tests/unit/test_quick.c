@@ -88,6 +88,10 @@ static void begin_is_same(const struct sp_guards *guards)
     for (int cap = 0; cap < SP_CAP_COUNT; cap++)
         ck_assert_uint_eq(admission.places[cap], SP_NO_LEASE);
     is_same("an exchange begins");
+    ck_assert_int_eq(sp_order_first(&call, NULL, &admission), SP_PASS);
+    for (int cap = 0; cap < SP_CAP_COUNT; cap++)
+        ck_assert_uint_eq(admission.places[cap], SP_NO_LEASE);
+    is_same("the first exchange of a connection begins");
 }
 
 static bool end_is_same(const struct sp_guards *guards)

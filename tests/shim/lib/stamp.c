@@ -16,7 +16,7 @@
 #define FDS_MAX 1024
 
 static struct stamps *stamps;
-static struct stamp *open_stamp[FDS_MAX];
+static struct stamp *_Atomic open_stamp[FDS_MAX];
 static __typeof__(connect) *next_connect;
 static __typeof__(close) *next_close;
 
