@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 
 #include "base/clock.h"
 
@@ -21,15 +22,37 @@ static void cut_socket(int fd, bool local)
         REAL(shutdown)(fd, SHUT_RDWR);
 }
 
+/* How many duplicates stand. A close() waits for them: as long as one stands the registrations of
+ * the socket in an epoll live on, and would say something of a number that is another's by then. */
+static sp_half cut_pins;
+
+static int cut_pin(struct sp_conn *conn)
+{
+    int fd = (int)atomic_load(&conn->fd);
+    sp_conn_mark(conn, SP_CONN_PINNED, true);
+    atomic_fetch_add(&cut_pins, 1);
+    uint64_t entry = sp_conn_entry(fd); /* gone: somebody closes it, and has looked at the pins */
+    bool stands = entry && sp_conn_at(entry) == conn;
+    return stands ? REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+/* Not for ever: it may be a signal handler that has interrupted who cuts. */
+void sp_cut_unpinned(void)
+{
+    for (int i = 0; i < 10000 && atomic_load(&cut_pins) != 0; i++)
+        sched_yield();
+}
+
 static void cut_waiters(struct sp_conn *conn)
 {
     int error = errno;
-    int fd = REAL(fcntl)((int)atomic_load(&conn->fd), F_DUPFD_CLOEXEC, 3);
+    int fd = cut_pin(conn);
     if (fd >= 0) { /* without a free fd our own calls fail all the same */
         if (sp_socket_is(fd, conn))
             cut_socket(fd, sp_conn_flags(conn) & SP_CONN_UNIX);
         REAL(close)(fd);
     }
+    atomic_fetch_sub(&cut_pins, 1);
     errno = error;
 }
 

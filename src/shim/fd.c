@@ -41,8 +41,10 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
     if (atomic_load(&sp_conn_at(entry)->references) == 1)
         fd_hear(fd, entry);
     struct sp_conn *conn = sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
-    if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED))
+    if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED)) {
         sp_pending_unpinned(conn);
+        sp_cut_unpinned();
+    }
     errno = error;
     return conn;
 }

@@ -96,6 +96,8 @@ static void pending_unpin(struct sp_conn *conn, int fd)
 void sp_pending_unpinned(const struct sp_conn *conn)
 {
     struct sp_pending *p = sp_pending_of(conn);
+    if (!atomic_load(&pending_table))
+        return;
     for (int i = 0; i < 10000 && atomic_load(&p->pins) != 0; i++)
         sched_yield();
 }

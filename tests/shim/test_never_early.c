@@ -150,6 +150,11 @@ static bool begin(int fd, uint32_t talker, uint32_t round)
     struct question question = {talker, round};
     struct fate *fate = &shared->at[talker][round];
 
+    if (fd < 0) { /* no connection: told as what became of the first request on it */
+        fate->error = errno;
+        fate->sent = fate->ended = sp_now();
+        return false;
+    }
     fate->error = -1;
     fate->sent = sp_now();
     if (send(fd, &question, sizeof question, MSG_NOSIGNAL) == sizeof question)
@@ -223,8 +228,10 @@ static void loop_ask(struct loop *loop, uint32_t talker)
             struct epoll_event event = {.events = EPOLLIN, .data.u32 = talker};
 
             loop->fd[talker] = dial(target);
-            fcntl(loop->fd[talker], F_SETFL, O_NONBLOCK);
-            epoll_ctl(loop->queue, EPOLL_CTL_ADD, loop->fd[talker], &event);
+            if (loop->fd[talker] >= 0) {
+                fcntl(loop->fd[talker], F_SETFL, O_NONBLOCK);
+                epoll_ctl(loop->queue, EPOLL_CTL_ADD, loop->fd[talker], &event);
+            }
         }
         if (begin(loop->fd[talker], talker, loop->round[talker]))
             return;
