@@ -43,6 +43,11 @@ void sp_cut_unpinned(void)
         sched_yield();
 }
 
+void sp_cut_forked(void)
+{
+    atomic_store(&cut_pins, 0);
+}
+
 static void cut_waiters(struct sp_conn *conn)
 {
     int error = errno;

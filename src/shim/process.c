@@ -21,6 +21,7 @@ SP_EXPORT pid_t fork(void)
     if (pid == 0 && sp_here.fd_max && sp_here_forked()) {
         int error = errno;
         sp_thread.vforked = 0;
+        sp_cut_forked();
         sp_here_after_fork();
         errno = error;
     }

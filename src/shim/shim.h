@@ -63,6 +63,8 @@ void sp_cut_refused(int fd, uint64_t entry, int error);
 void sp_cut_forget(int fd, uint64_t entry);
 /* Before the program closes an fd: waits until no duplicate of a connection that is cut stands. */
 void sp_cut_unpinned(void);
+/* In a child: who was cutting is in the parent. */
+void sp_cut_forked(void);
 
 /* Wakes those who sleep before a cap: a sp_call's wake (await.c). */
 void sp_await_wake(sp_half *bell, uint32_t bits);
