@@ -201,8 +201,8 @@ is "fd $((most - 1))" "$(ulimit -n "$most"; full $((most - 1)))" 'high True'
 is 'is guarded' "$(($(count) - was))" 1
 [ "$most" = 100001 ] || echo "ok - fd 100,000 # SKIP the limit cannot be raised over $most"
 is 'little memory' "$(ulimit -v 60000; ask)" fine
-is 'no memory for tables: as bare' "$(ulimit -v 24000; ask 2>&1)" \
-    "$(ulimit -v 24000; "$python" "$work/ask.py" "$port" 2>&1)"
+is 'no memory for tables: as bare' "$(ulimit -v 28000; ask 2>&1)" \
+    "$(ulimit -v 28000; "$python" "$work/ask.py" "$port" 2>&1)"
 
 # --- many, stopped and killed processes ---
 
