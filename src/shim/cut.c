@@ -2,12 +2,12 @@
  *
  * The word is taken first; then all is done on a duplicate, which pins the open file: it cannot
  * become a stranger's between the look at its cookie and the blow. */
+#include "shim/pin.h"
 #include "shim/redial.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 
 #include "base/clock.h"
 
@@ -22,42 +22,14 @@ static void cut_socket(int fd, bool local)
         REAL(shutdown)(fd, SHUT_RDWR);
 }
 
-/* How many duplicates stand. A close() waits for them: as long as one stands the registrations of
- * the socket in an epoll live on, and would say something of a number that is another's by then. */
-static sp_half cut_pins;
-
-static int cut_pin(struct sp_conn *conn)
-{
-    int fd = (int)atomic_load(&conn->fd);
-    sp_conn_mark(conn, SP_CONN_PINNED, true);
-    atomic_fetch_add(&cut_pins, 1);
-    uint64_t entry = sp_conn_entry(fd); /* gone: somebody closes it, and has looked at the pins */
-    bool stands = entry && sp_conn_at(entry) == conn;
-    return stands ? REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3) : -1;
-}
-
-/* Not for ever: it may be a signal handler that has interrupted who cuts. */
-void sp_cut_unpinned(void)
-{
-    for (int i = 0; i < 10000 && atomic_load(&cut_pins) != 0; i++)
-        sched_yield();
-}
-
-void sp_cut_forked(void)
-{
-    atomic_store(&cut_pins, 0);
-}
-
 static void cut_waiters(struct sp_conn *conn)
 {
     int error = errno;
-    int fd = cut_pin(conn);
+    int fd = sp_pin(conn, (int)atomic_load(&conn->fd));
     if (fd >= 0) { /* without a free fd our own calls fail all the same */
-        if (sp_socket_is(fd, conn))
-            cut_socket(fd, sp_conn_flags(conn) & SP_CONN_UNIX);
-        REAL(close)(fd);
+        cut_socket(fd, sp_conn_flags(conn) & SP_CONN_UNIX);
+        sp_unpin(conn, fd);
     }
-    atomic_fetch_sub(&cut_pins, 1);
     errno = error;
 }
 

@@ -1,7 +1,7 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
 #include "shim/io.h"
 #include "shim/kind.h"
-#include "shim/redial.h"
+#include "shim/pin.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -41,10 +41,8 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
     if (atomic_load(&sp_conn_at(entry)->references) == 1)
         fd_hear(fd, entry);
     struct sp_conn *conn = sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
-    if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED)) {
-        sp_pending_unpinned(conn);
-        sp_cut_unpinned();
-    }
+    if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED))
+        sp_pin_wait(conn);
     errno = error;
     return conn;
 }

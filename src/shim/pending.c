@@ -4,10 +4,10 @@
  * Whoever changes the word of the connection owns what follows, as ever. All is done on a duplicate
  * of the fd, which pins the open file; flags and options are the file's, so nothing changes. */
 #include "shim/divert.h"
+#include "shim/pin.h"
 #include "shim/redial.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -69,38 +69,6 @@ void sp_pending_learnt(struct sp_conn *conn, int error)
 }
 
 /* --- a try has failed --- */
-
-static int pending_pin(struct sp_conn *conn, int fd)
-{
-    struct sp_pending *p = sp_pending_of(conn);
-    sp_conn_mark(conn, SP_CONN_PINNED, true);
-    atomic_fetch_add(&p->pins, 1);
-    uint64_t entry = sp_conn_entry(fd); /* gone: somebody closes it, and has looked at the pins */
-    bool stands = entry && sp_conn_at(entry) == conn;
-    int pinned = stands ? REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3) : -1;
-    if (pinned >= 0 && sp_socket_is(pinned, conn))
-        return pinned;
-    if (pinned >= 0)
-        REAL(close)(pinned);
-    atomic_fetch_sub(&p->pins, 1);
-    return -1;
-}
-
-static void pending_unpin(struct sp_conn *conn, int fd)
-{
-    REAL(close)(fd);
-    atomic_fetch_sub(&sp_pending_of(conn)->pins, 1);
-}
-
-/* Not for ever: it may be a signal handler that has interrupted who holds the duplicate. */
-void sp_pending_unpinned(const struct sp_conn *conn)
-{
-    struct sp_pending *p = sp_pending_of(conn);
-    if (!atomic_load(&pending_table))
-        return;
-    for (int i = 0; i < 10000 && atomic_load(&p->pins) != 0; i++)
-        sched_yield();
-}
 
 /* From here on it goes to a fallback, the one behind those that it went to; false: there is none.
  */
@@ -173,11 +141,11 @@ static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hun
     bool hidden = false;
     if (sp_turn_of(word) == SP_TURN_RESTING || sp_turn_of(word) == SP_TURN_STARTING)
         return true;
-    if (sp_turn_of(word) != SP_TURN_CONNECTING || (pinned = pending_pin(conn, fd)) < 0)
+    if (sp_turn_of(word) != SP_TURN_CONNECTING || (pinned = sp_pin(conn, fd)) < 0)
         return false;
     if (REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
         hidden = error ? pending_rest(conn, word, pinned, error) : pending_stale(pinned, hung);
-    pending_unpin(conn, pinned);
+    sp_unpin(conn, pinned);
     return hidden;
 }
 
@@ -195,14 +163,14 @@ bool sp_pending_failed(struct sp_conn *conn, int fd, bool hung)
 static bool pending_refused(struct sp_conn *conn, int fd, int error)
 {
     uint64_t at, word = atomic_load(&conn->word);
-    int pinned = pending_pin(conn, fd);
+    int pinned = sp_pin(conn, fd);
     bool rests = pinned >= 0 && sp_turn_of(word) == SP_TURN_CONNECTING &&
                  sp_dial_next(&sp_pending_of(conn)->dial, error, &at) == SP_NEXT_AGAIN &&
                  sp_rest_begin(conn, word, sp_socket_outcome(error, true));
     if (rests) /* or it is over, which the program then hears */
         pending_clear(conn, pinned, error, at);
     if (pinned >= 0)
-        pending_unpin(conn, pinned);
+        sp_unpin(conn, pinned);
     return rests;
 }
 
@@ -328,7 +296,7 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     struct sp_call call;
     if (!sp_rest_end(conn, word))
         return;
-    int fd = pending_pin(conn, (int)atomic_load(&conn->fd));
+    int fd = sp_pin(conn, (int)atomic_load(&conn->fd));
     if (fd < 0) {
         pending_over(conn, sp_pending_of(conn)->dial.error);
         return;
@@ -340,7 +308,7 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     } else {
         pending_pass(conn, fd);
     }
-    pending_unpin(conn, fd);
+    sp_unpin(conn, fd);
 }
 
 void sp_pending_end(struct sp_conn *conn)

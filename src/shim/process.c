@@ -1,5 +1,5 @@
 /* process.c - fork, vfork and raw system calls. */
-#include "shim/shim.h"
+#include "shim/pin.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
@@ -21,7 +21,7 @@ SP_EXPORT pid_t fork(void)
     if (pid == 0 && sp_here.fd_max && sp_here_forked()) {
         int error = errno;
         sp_thread.vforked = 0;
-        sp_cut_forked();
+        sp_pin_forked();
         sp_here_after_fork();
         errno = error;
     }

@@ -48,8 +48,7 @@ struct sp_pending {
     enum sp_when when;
     /* The registration with an epoll that must not see the rest; mute.c. */
     sp_half busy;
-    sp_half pins; /* duplicates that stand */
-    int epoll;    /* -1: none */
+    int epoll; /* -1: none */
     int fd;
     uint32_t events;
     uint64_t data;
@@ -69,9 +68,6 @@ bool sp_pending_refused(struct sp_conn *conn, uint64_t entry, int fd, int error)
 bool sp_pending_late(struct sp_conn *conn, uint64_t word, int fd);
 /* Its rest is over: it is tried again. */
 void sp_pending_due(struct sp_conn *conn, uint64_t word);
-/* Before the program closes its fd: a duplicate of ours would keep the file's registrations alive,
- * and show what they say under a number that is another's by then. */
-void sp_pending_unpinned(const struct sp_conn *conn);
 /* Somebody sees it where we cannot hide it: the error that stands ends it. */
 void sp_pending_end(struct sp_conn *conn);
 

@@ -61,10 +61,6 @@ void sp_cut_expire(struct sp_conn *conn, uint64_t word);
 void sp_cut_refused(int fd, uint64_t entry, int error);
 /* The fd of a connection that turned out to be a stranger's: forget it. */
 void sp_cut_forget(int fd, uint64_t entry);
-/* Before the program closes an fd: waits until no duplicate of a connection that is cut stands. */
-void sp_cut_unpinned(void);
-/* In a child: who was cutting is in the parent. */
-void sp_cut_forked(void);
 
 /* Wakes those who sleep before a cap: a sp_call's wake (await.c). */
 void sp_await_wake(sp_half *bell, uint32_t bits);
