@@ -230,7 +230,8 @@ START_TEST(failure_holds_nothing)
 }
 END_TEST
 
-/* One that is under way holds a place as one that is up. */
+/* half_way ADDRESS: two pending connects, then one after the first was closed. One that is under
+ * way holds a place as one that is up. */
 VICTIM(half_way)
 {
     int first = start_dial(argv[1]), second = start_dial(argv[1]);

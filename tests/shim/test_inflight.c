@@ -192,22 +192,10 @@ START_TEST(a_request_on_a_pending_connect_needs_its_place_too)
 }
 END_TEST
 
-/* handshakes ADDRESS: two pending connects, then one after the first was closed. */
-VICTIM(handshakes)
-{
-    int first = start_dial(argv[1]), second = start_dial(argv[1]);
-
-    say("%s", word_of(second < 0 ? second : 0));
-    close(first);
-    second = start_dial(argv[1]);
-    say("%s", word_of(second < 0 ? second : 0));
-    return 0;
-}
-
 START_TEST(handshakes_are_counted_while_they_last)
 {
     struct server *server = capped(DEAF, "connecting 1");
-    struct victim *victim = victim_start("handshakes", server->text, NULL);
+    struct victim *victim = victim_start("half_way", server->text, NULL);
 
     ck_assert_str_eq(victim_hear(victim), "ECONNREFUSED");
     ck_assert_str_eq(victim_hear(victim), "ok");
