@@ -18,7 +18,7 @@
 #include "shearpin/types.h"
 #include <sys/types.h>
 
-#define SP_LAYOUT    3u
+#define SP_LAYOUT    4u
 #define SP_MAGIC     UINT64_C(0x006e697072616873) /* "sharpin\0" */
 #define SP_PROCESSES 1024u
 #define SP_EVENTS    1024u
