@@ -8,6 +8,7 @@
 #define SHEARPIN_DEST_H
 
 #include "shearpin/policy.h"
+#include "shearpin/shift.h"
 #include "shearpin/types.h"
 #include <stdatomic.h>
 
@@ -202,6 +203,7 @@ struct sp_dest {
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) struct sp_spill spills[SP_SPILLS];
+    struct sp_shift shift; /* of the connections to its arms */
     sp_half reply; /* ports where its canned answers are given: IPv4, above it IPv6; 0: none */
     sp_half reply_local;                               /* 1: on a unix socket, too */
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
@@ -219,6 +221,7 @@ _Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(sizeof(struct sp_endpoint) == 704, "layout");
 _Static_assert(offsetof(struct sp_dest, cell) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
+_Static_assert(offsetof(struct sp_dest, shift) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
 
 /* Between two readings of the clock in ms, cut to 32 bits. Another process may have read its clock
