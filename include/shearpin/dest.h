@@ -165,8 +165,9 @@ struct sp_moment {
     sp_half connects[SP_OUTCOME_COUNT];
     sp_half exchanges[SP_OUTCOME_COUNT];
     sp_half refused;
+    sp_half retried;
     sp_half times[SP_BINS];
-    sp_half spare[6];
+    sp_half spare[5];
 };
 
 struct sp_history {
@@ -175,11 +176,17 @@ struct sp_history {
     struct sp_moment moments[SP_MOMENTS];
 };
 
+/* What makes a destination one to look at, at the next call of every process. */
+enum {
+    SP_DEST_DISABLED = 1, /* straight to libc */
+    SP_DEST_FAULTY = 2    /* an experiment has it among its targets: chaos.h */
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
     sp_half row[2];          /* its row in either policy area, SP_NO_ROW: not in it */
-    sp_half disabled;        /* 1: straight to libc */
+    sp_half odd;             /* SP_DEST_*; 0: a healthy exchange may go the short way */
     sp_half peak;            /* most connections at once, where it was learnt */
 
     struct sp_cell cell;
@@ -291,6 +298,18 @@ struct sp_window_sum sp_window_sum(const struct sp_dest *dest, size_t offset, ui
                                    uint64_t now);
 void sp_window_clear(struct sp_dest *dest);
 void sp_window_wipe(sp_word *words);
+
+static inline bool sp_dest_disabled(const struct sp_dest *dest)
+{
+    return atomic_load_explicit(&dest->odd, memory_order_relaxed) & SP_DEST_DISABLED;
+}
+static inline void sp_dest_mark(struct sp_dest *dest, uint32_t bit, bool on)
+{
+    if (on)
+        atomic_fetch_or(&dest->odd, bit);
+    else
+        atomic_fetch_and(&dest->odd, ~bit);
+}
 
 /* --- who steered: src/state/event.c --- */
 
