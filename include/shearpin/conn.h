@@ -63,6 +63,7 @@ enum {
     SP_CONN_CAPPED = 512,    /* `cap inflight`: no byte may go before its exchange has a place */
     SP_CONN_RETRY = 1024,    /* a pending connect that may be tried again: sp_due_watch() */
     SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
+    SP_CONN_HARMED = 32768,  /* injected: its data or its end are not what they were: harm.h */
     SP_CONN_PINNED = 8192    /* a duplicate may stand: a close() waits for it (pin.c) */
 };
 

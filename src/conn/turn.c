@@ -1,6 +1,7 @@
 /* turn.c - request and answer on a connection, told by directions alone. Whoever changes the word
  * from what it saw owns what follows; everything else of the turn is read before that. */
 #include "conn/turn.h"
+#include "shearpin/harm.h"
 
 #include <errno.h>
 #include <string.h>
@@ -145,6 +146,7 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
     atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     if (sp_here_injects(call) && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
+    sp_harm_exchange(conn, &act, call->now);
     turn_set(&conn->hold, turn_units(act.delay));
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
