@@ -9,9 +9,12 @@
 
 #include "shearpin/segment.h"
 
+#include "shearpin/shift.h"
+
 /* One line `split ADDRESS share P% as NAME`. */
 struct sp_arm_policy {
     char name[SP_ARM_NAME_SIZE];
+    uint64_t of;    /* digest of all lines `split` of its destination */
     uint64_t hash;  /* of the text */
     uint32_t text;  /* the address as it was written; offset in strings */
     uint32_t share; /* hundredths of a percent; those of a destination add up to SP_SHARE_ALL */
@@ -42,7 +45,7 @@ struct sp_arm {
     sp_word times[SP_BINS]; /* of answers; of connects where no answer follows (sp_arm_sum) */
 };
 _Static_assert(sizeof(struct sp_arm) % SP_CACHELINE == 0, "layout");
-_Static_assert(sizeof(struct sp_arm_policy) == 192, "layout");
+_Static_assert(sizeof(struct sp_arm_policy) == 200, "layout");
 
 /* --- in the policy: src/policy/block.c --- */
 
@@ -51,7 +54,7 @@ const struct sp_arm_policy *sp_policy_arm(const struct sp_policy *policy, size_t
 /* --- in the segment: src/state/arm.c --- */
 
 /* The lines `split` of a destination as they are in force, copied; how many. Those of the policy:
- * the shares in force are sp_shift_shares(). */
+ * the shares in force are sp_arm_shares(). */
 size_t sp_arm_lines(struct sp_segment *segment, uint32_t dest,
                     struct sp_arm_policy out[SP_ARMS_MAX]);
 
@@ -81,12 +84,12 @@ void sp_arm_fall(struct sp_segment *segment, const struct sp_arm *arm);
  * room to count all. */
 uint32_t sp_arm_standing(struct sp_segment *segment, const struct sp_arm *arm, bool *uncounted);
 
-/* --- shares in force: src/state/shift.c --- */
+/* --- shares in force: src/state/arm.c, from what shift.c knows --- */
 
 /* The share of each of these arms now: the policy's, unless `shearpin shift` has others in force.
  * They add up to SP_SHARE_ALL. Safe in signal handlers. */
-void sp_shift_shares(const struct sp_segment *segment, uint32_t dest,
-                     const struct sp_arm_policy *arms, size_t count, uint64_t now,
-                     uint32_t out[SP_ARMS_MAX]);
+void sp_arm_shares(const struct sp_segment *segment, uint32_t dest,
+                   const struct sp_arm_policy *arms, size_t count, uint64_t now,
+                   uint16_t out[SP_ARMS_MAX]);
 
 #endif

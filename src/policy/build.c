@@ -1,6 +1,7 @@
 /*
  * build.c - from what was read to the block that is kept.
  */
+#include "base/random.h"
 #include "policy/block.h"
 #include "policy/reader.h"
 
@@ -109,6 +110,20 @@ static void build_fallbacks(const struct reader *reader, struct sp_policy *polic
     policy->fallback_count = count;
 }
 
+/* Shares that an operator has set are for these very lines. */
+static void build_of(struct sp_arm_policy *first, struct sp_arm_policy *end)
+{
+    uint64_t of = sp_hash("", 0);
+
+    for (struct sp_arm_policy *arm = first; arm < end; arm++) {
+        of = sp_hash_more(of, arm->name, sizeof arm->name);
+        of = sp_hash_more(of, &arm->hash, sizeof arm->hash);
+        of = sp_hash_more(of, &arm->share, sizeof arm->share);
+    }
+    for (struct sp_arm_policy *arm = first; arm < end; arm++)
+        arm->of = of;
+}
+
 /* As the fallbacks. */
 static void build_arms(const struct reader *reader, struct sp_policy *policy)
 {
@@ -123,6 +138,7 @@ static void build_arms(const struct reader *reader, struct sp_policy *policy)
         for (size_t i = 0; i < reader->arm_count; i++)
             if (reader->arm_row[i] == row)
                 out[count++] = reader->arms[i];
+        build_of(out + rows[row].arm_first, out + count);
         rows[row].arm_count = (uint16_t)(count - rows[row].arm_first);
         rows[row].guards.split = rows[row].arm_count;
         if (rows[row].arm_count > 0 && reader->sticky[row].line > 0)

@@ -76,7 +76,7 @@ void sp_apply_capacities(struct sp_head *head, const struct sp_policy *policy)
     head->journal_max = apply_between(apply_journal(policy), 0, SP_JOURNAL_MAX);
     head->history_max = apply_between(apply_histories(policy) * 3 / 2, 0, SP_HISTORIES_MAX);
     head->arm_max = apply_round(
-        apply_between(sp_arm_total(policy) * UINT64_C(3) / 2, SP_PLACES_LEAST, SP_PLACES_MAX), 8);
+        apply_between(sp_arm_total(policy) * UINT64_C(3) / 2, SP_PLACES_LEAST, SP_PLACES_MAX), 4);
     head->size = sp_segment_size(head);
     head->layout = SP_LAYOUT;
     head->created = sp_wall();
@@ -199,7 +199,7 @@ static void apply_rename(struct sp_segment *segment, struct sp_dest *dest, const
         memset((char *)dest + behind, 0, sizeof *dest - behind);
         struct sp_breaker fresh = {.epoch = (uint16_t)(old.epoch + 1)};
         atomic_store(&dest->cell.word, sp_breaker_pack(fresh));
-        atomic_store(&dest->disabled, 0);
+        atomic_store(&dest->odd, 0);
         atomic_store(&dest->peak, 0);
     }
     snprintf(dest->name, sizeof dest->name, "%s", name);

@@ -90,6 +90,19 @@ size_t sp_arm_lines(struct sp_segment *segment, uint32_t dest,
     return 0;
 }
 
+void sp_arm_shares(const struct sp_segment *segment, uint32_t dest,
+                   const struct sp_arm_policy *arms, size_t count, uint64_t now,
+                   uint16_t out[SP_ARMS_MAX])
+{
+    const struct sp_dest *d = sp_segment_dest(segment, dest);
+    uint16_t own[SP_ARMS_MAX];
+    count = count < SP_ARMS_MAX ? count : SP_ARMS_MAX;
+    for (size_t i = 0; i < count; i++)
+        own[i] = out[i] = (uint16_t)arms[i].share;
+    if (d && count > 0)
+        sp_shift_shares(&d->shift, arms[0].of, own, (uint32_t)count, now, out);
+}
+
 /* --- places --- */
 
 uint32_t sp_arm_total(const struct sp_policy *policy)

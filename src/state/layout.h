@@ -2,6 +2,7 @@
 #ifndef SHEARPIN_STATE_LAYOUT_H
 #define SHEARPIN_STATE_LAYOUT_H
 
+#include "shearpin/chaos.h"
 #include "shearpin/split.h"
 
 #define SP_LEASES_MAX      (1u << 22)
@@ -10,6 +11,10 @@
 #define SP_HISTORIES_MAX   SP_DESTS_MAX
 #define SP_PLACES_MAX      (SP_DESTS_MAX * SP_ARMS_MAX) /* of arms */
 
+/* One experiment, whole cache lines. */
+#define SP_CHAOS_SIZE sizeof(struct sp_chaos)
+_Static_assert(SP_CHAOS_SIZE % SP_CACHELINE == 0, "the marks behind them are aligned");
+
 #define SP_AT_PROCESSES ((size_t)4096)
 #define SP_AT_EVENTS    (SP_AT_PROCESSES + SP_PROCESSES * sizeof(struct sp_process))
 #define SP_AT_LEARNT    (SP_AT_EVENTS + SP_EVENTS * sizeof(struct sp_event))
@@ -17,7 +22,9 @@
 #define SP_AT_ANSWERS   (SP_AT_TARGETS + SP_TARGETS * sizeof(struct sp_target))
 #define SP_AT_KEYS      (SP_AT_ANSWERS + SP_ANSWERS * sizeof(struct sp_answer))
 #define SP_AT_ENDPOINTS (SP_AT_KEYS + SP_ENDPOINTS * sizeof(sp_word))
-#define SP_AT_TALLIES   (SP_AT_ENDPOINTS + SP_ENDPOINTS * sizeof(struct sp_endpoint))
+#define SP_AT_CHAOS     (SP_AT_ENDPOINTS + SP_ENDPOINTS * sizeof(struct sp_endpoint))
+#define SP_AT_MARKS     (SP_AT_CHAOS + SP_EXPERIMENTS * SP_CHAOS_SIZE)
+#define SP_AT_TALLIES   (SP_AT_MARKS + SP_MARKS * sizeof(struct sp_moment))
 #define SP_AT_POLICY    (SP_AT_TALLIES + SP_TALLIES * sizeof(sp_word))
 /* capacities are multiples of a cache line's worth, so every part is aligned */
 #define SP_AT_LEASES(policy_size)           (SP_AT_POLICY + (size_t)2 * (policy_size))
@@ -39,7 +46,7 @@
 #define SP_DESTS_LEAST  16u
 #define SP_LEASES_LEAST 4096u
 #define SP_POLICY_LEAST (64u << 10)
-#define SP_PLACES_LEAST 8u /* so that a reload may bring the first split */
+#define SP_PLACES_LEAST 4u /* so that a reload may bring the first split */
 
 _Static_assert(SP_AT_END(SP_DESTS_LEAST, SP_LEASES_LEAST, SP_POLICY_LEAST, 0, 0, SP_PLACES_LEAST) <=
                    2u << 20,
