@@ -100,7 +100,7 @@ void sp_arm_shares(const struct sp_segment *segment, uint32_t dest,
     for (size_t i = 0; i < count; i++)
         own[i] = out[i] = (uint16_t)arms[i].share;
     if (d && count > 0)
-        sp_shift_shares(&d->shift, arms[0].of, own, (uint32_t)count, now, out);
+        sp_shift_in_force(&d->shift, arms[0].of, own, (uint32_t)count, now, out);
 }
 
 /* --- places --- */
