@@ -8,6 +8,7 @@
 #define SHEARPIN_DEST_H
 
 #include "shearpin/policy.h"
+#include "shearpin/shift.h"
 #include "shearpin/types.h"
 #include <stdatomic.h>
 
@@ -164,8 +165,9 @@ struct sp_moment {
     sp_half connects[SP_OUTCOME_COUNT];
     sp_half exchanges[SP_OUTCOME_COUNT];
     sp_half refused;
+    sp_half retried;
     sp_half times[SP_BINS];
-    sp_half spare[6];
+    sp_half spare[5];
 };
 
 struct sp_history {
@@ -174,11 +176,17 @@ struct sp_history {
     struct sp_moment moments[SP_MOMENTS];
 };
 
+/* What makes a destination one to look at, at the next call of every process. */
+enum {
+    SP_DEST_DISABLED = 1, /* straight to libc */
+    SP_DEST_FAULTY = 2    /* an experiment has it among its targets: chaos.h */
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
     sp_half row[2];          /* its row in either policy area, SP_NO_ROW: not in it */
-    sp_half disabled;        /* 1: straight to libc */
+    sp_half odd;             /* SP_DEST_*; 0: a healthy exchange may go the short way */
     sp_half peak;            /* most connections at once, where it was learnt */
 
     struct sp_cell cell;
@@ -195,6 +203,7 @@ struct sp_dest {
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) struct sp_spill spills[SP_SPILLS];
+    struct sp_shift shift; /* of the connections to its arms */
     sp_half reply; /* ports where its canned answers are given: IPv4, above it IPv6; 0: none */
     sp_half reply_local;                               /* 1: on a unix socket, too */
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
@@ -212,6 +221,7 @@ _Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(sizeof(struct sp_endpoint) == 704, "layout");
 _Static_assert(offsetof(struct sp_dest, cell) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
+_Static_assert(offsetof(struct sp_dest, shift) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
 
 /* Between two readings of the clock in ms, cut to 32 bits. Another process may have read its clock
@@ -288,6 +298,18 @@ struct sp_window_sum sp_window_sum(const struct sp_dest *dest, size_t offset, ui
                                    uint64_t now);
 void sp_window_clear(struct sp_dest *dest);
 void sp_window_wipe(sp_word *words);
+
+static inline bool sp_dest_disabled(const struct sp_dest *dest)
+{
+    return atomic_load_explicit(&dest->odd, memory_order_relaxed) & SP_DEST_DISABLED;
+}
+static inline void sp_dest_mark(struct sp_dest *dest, uint32_t bit, bool on)
+{
+    if (on)
+        atomic_fetch_or(&dest->odd, bit);
+    else
+        atomic_fetch_and(&dest->odd, ~bit);
+}
 
 /* --- who steered: src/state/event.c --- */
 

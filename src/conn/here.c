@@ -140,7 +140,7 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
     if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
         !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
         call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
-    if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
+    if (!found || sp_dest_disabled(d))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }
