@@ -61,7 +61,7 @@ struct sp_chaos_fault {
 struct sp_chaos_condition {
     struct sp_condition condition; /* of an `opens`: nothing but file and line */
     uint32_t dest;                 /* SP_CHAOS_EVERY: each of the targets */
-    uint8_t when;                  /* enum sp_watch_when */
+    uint8_t when;                  /* enum sp_proviso_when */
     uint8_t opens;                 /* 1: its breaker opens */
     uint8_t spare[2];
     uint64_t opened; /* how often it had, at the start; of a destination that is no target */

@@ -206,11 +206,11 @@ struct sp_condition {
 #define SP_EXPERIMENT_TARGETS    8u
 #define SP_EXPERIMENT_FAULTS     8u
 #define SP_EXPERIMENT_CONDITIONS 8u
-enum sp_watch_when { SP_WATCH_STEADY, SP_WATCH_ABORT };
-struct sp_watch { /* a line `steady` or `abort` */
+enum sp_proviso_when { SP_PROVISO_STEADY, SP_PROVISO_ABORT };
+struct sp_proviso { /* a line `steady` or `abort` */
     struct sp_condition condition;
     uint32_t destination; /* its name, offset in strings; "": each of the targets */
-    uint8_t when;         /* enum sp_watch_when */
+    uint8_t when;         /* enum sp_proviso_when */
     uint8_t opens;        /* 1: its breaker opens; the condition has file and line alone */
     uint8_t spare[2];
 };
@@ -228,11 +228,11 @@ struct sp_experiment {
     uint64_t ramp; /* ns */
     uint64_t last; /* ns */
     uint8_t seeded;
-    uint8_t target_count, inject_count, watch_count;
+    uint8_t target_count, inject_count, proviso_count;
     uint32_t spare;
     uint32_t targets[SP_EXPERIMENT_TARGETS]; /* names of destinations, offsets in strings */
     struct sp_inject injects[SP_EXPERIMENT_FAULTS];
-    struct sp_watch watches[SP_EXPERIMENT_CONDITIONS];
+    struct sp_proviso provisos[SP_EXPERIMENT_CONDITIONS];
 };
 
 /* Where a word got its value: one row for every word that a file set. */
