@@ -65,8 +65,8 @@ bool sp_shift_read(const struct sp_shift *shift, uint64_t of, struct sp_shift_no
 bool sp_shift_held(const struct sp_shift *shift, const struct sp_shift_note *note, uint64_t now);
 /* The shares in force for `count` arms to which the policy gives those in `policy`. True: they are
  * not the policy's. */
-bool sp_shift_shares(const struct sp_shift *shift, uint64_t of, const uint16_t *policy,
-                     uint32_t count, uint64_t now, uint16_t out[SP_SHIFT_ARMS]);
+bool sp_shift_in_force(const struct sp_shift *shift, uint64_t of, const uint16_t *policy,
+                       uint32_t count, uint64_t now, uint16_t out[SP_SHIFT_ARMS]);
 /* Did a lease end without its owner? True once, for whoever finds it first: he writes the event. */
 bool sp_shift_lapsed(struct sp_shift *shift, uint64_t now);
 

@@ -59,8 +59,8 @@ bool sp_shift_held(const struct sp_shift *shift, const struct sp_shift_note *not
     return shift_lasts(atomic_load_explicit(&shift->lease, memory_order_relaxed), note->token, now);
 }
 
-bool sp_shift_shares(const struct sp_shift *shift, uint64_t of, const uint16_t *policy,
-                     uint32_t count, uint64_t now, uint16_t out[SP_SHIFT_ARMS])
+bool sp_shift_in_force(const struct sp_shift *shift, uint64_t of, const uint16_t *policy,
+                       uint32_t count, uint64_t now, uint16_t out[SP_SHIFT_ARMS])
 {
     struct sp_shift_note note;
     count = count < SP_SHIFT_ARMS ? count : SP_SHIFT_ARMS;

@@ -24,7 +24,7 @@ static struct sp_shift_hand hand(void)
 static unsigned in_force(uint64_t now)
 {
     uint16_t out[SP_SHIFT_ARMS] = {0};
-    sp_shift_shares(&fx.call.dest->shift, lines, policy_shares, 2, now, out);
+    sp_shift_in_force(&fx.call.dest->shift, lines, policy_shares, 2, now, out);
     ck_assert_uint_eq(out[0] + out[1], SP_SHARE_ALL);
     return out[1];
 }
@@ -36,9 +36,9 @@ START_TEST(the_policy_s_until_others_are_set)
     ck_assert_uint_eq(in_force(fx.call.now), 500);
     ck_assert_int_eq(sp_shift_set(&mine, quarter, SP_SHIFT_SET, fx.call.now), SP_SHIFT_DONE);
     ck_assert_uint_eq(in_force(fx.call.now), 2500);
-    ck_assert(!sp_shift_shares(mine.shift, lines + 1, policy_shares, 2, fx.call.now, out));
+    ck_assert(!sp_shift_in_force(mine.shift, lines + 1, policy_shares, 2, fx.call.now, out));
     ck_assert_uint_eq(out[1], 500); /* other lines: the policy's shares */
-    ck_assert(!sp_shift_shares(mine.shift, lines, policy_shares, 3, fx.call.now, out));
+    ck_assert(!sp_shift_in_force(mine.shift, lines, policy_shares, 3, fx.call.now, out));
 }
 END_TEST
 
