@@ -58,12 +58,10 @@ struct sp_head {
     sp_word lost;                     /* processes that died without leaving */
     sp_half unregistered;             /* processes that found all slots taken */
     sp_half unmatched_known;
+    sp_word unmatched;    /* connects that no destination took */
+    sp_word reply_until;  /* monotonic ns: who gives canned answers stays at least until then */
+    sp_half loose;        /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
     sp_half tallies_full; /* 1: connections were made that stand on an arm and are not counted */
-    uint32_t spare1;
-    sp_word unmatched;   /* connects that no destination took */
-    sp_word reply_until; /* monotonic ns: who gives canned answers stays at least until then */
-    sp_half loose;       /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
-    uint32_t spare1;
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
     _Alignas(SP_CACHELINE) sp_word journal_next;
