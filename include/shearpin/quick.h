@@ -30,6 +30,7 @@ static inline bool sp_quick_connects(const struct sp_guards *g)
 {
     return sp_quick_guards(g) && g->exchange == SP_EXCHANGE_ANSWER &&
            g->success == SP_SUCCESS_ANSWER && g->cap[SP_CAP_CONNECTING] == 0 && g->fallback == 0 &&
+           g->split == 0 &&
            (g->retry[0].tries | g->retry[1].tries | g->retry[2].tries | g->retry[3].tries) == 0;
 }
 
@@ -50,8 +51,7 @@ static inline bool sp_quick_admit(struct sp_dest *dest, struct sp_permit *permit
 {
     uint64_t word = atomic_load_explicit(&dest->cell.word, memory_order_acquire);
     *permit = sp_quick_permit(word);
-    return (word & SP_QUICK_STATE) == 0 &&
-           !atomic_load_explicit(&dest->odd, memory_order_relaxed);
+    return (word & SP_QUICK_STATE) == 0 && !atomic_load_explicit(&dest->odd, memory_order_relaxed);
 }
 
 /* Does the breaker still stand as it did, with nothing to be done about it? */
