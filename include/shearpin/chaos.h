@@ -118,6 +118,9 @@ int sp_chaos_target_of(const struct sp_segment *segment, const struct sp_chaos *
 /* A live experiment that has the destination among its targets; NULL. */
 struct sp_chaos *sp_chaos_on(const struct sp_segment *segment, uint32_t dest, uint64_t now);
 
+/* How often the breaker of a destination has opened, with those of its addresses. */
+uint64_t sp_chaos_opened(const struct sp_segment *segment, uint32_t dest);
+
 /* Starts what `plan` says (name, targets by name and place, faults, conditions, seed, `end`...): it
  * acts from the next call of every process on. With `also` on top of what runs on its targets; else
  * that is an error. -1 with `error` set: EBUSY by name or target, ENOSPC. */
@@ -139,7 +142,7 @@ bool sp_chaos_span(const struct sp_segment *segment, const struct sp_chaos *chao
                    uint64_t now, struct sp_span *out);
 /* Before, during and after; zero `time`: not known. During and after of a live one: so far, none.
  */
-void sp_chaos_sums(struct sp_segment *segment, const struct sp_chaos *chaos, uint32_t target,
+void sp_chaos_sums(const struct sp_segment *segment, const struct sp_chaos *chaos, uint32_t target,
                    uint64_t now, struct sp_chaos_sum out[3]);
 
 #endif
