@@ -13,8 +13,7 @@
 #include "shearpin/fault.h"
 #include "shearpin/segment.h"
 
-#define SP_CHAOS_STAGES 8u         /* bits of SP_FAULT_ON_* */
-#define SP_CHAOS_EVERY  UINT32_MAX /* a condition on each of the targets */
+#define SP_CHAOS_EVERY UINT32_MAX /* a condition on each of the targets */
 
 /* X(id, word): how an experiment stands, or came out. */
 #define SP_CHAOS_STATES(X)                                                   \
@@ -45,11 +44,11 @@ struct sp_chaos_target {
     char name[SP_NAME_SIZE]; /* a place whose name is another by now is no target any more */
     uint64_t hash;           /* of the name: what decides is the same in every segment */
     uint32_t dest;
-    uint32_t mark;                     /* which of the marks is its, + 1; 0: none was free */
-    uint64_t opened;                   /* of its breaker, at the start */
-    sp_word ordinals[SP_CHAOS_STAGES]; /* calls so far, by stage; from 1 */
-    struct sp_chaos_sum before;        /* the start */
-    struct sp_chaos_sum during;        /* written at the end; `time` last */
+    uint32_t mark;                 /* which of the marks is its, + 1; 0: none was free */
+    uint64_t opened;               /* of its breaker, at the start */
+    sp_word ordinals[SP_ORDINALS]; /* enum sp_ordinal: calls so far, from 1 */
+    struct sp_chaos_sum before;    /* the start */
+    struct sp_chaos_sum during;    /* written at the end; `time` last */
 };
 
 struct sp_chaos_fault {

@@ -12,9 +12,11 @@
 #include "shearpin/types.h"
 #include <stdatomic.h>
 
-#define SP_SHARDS  8u
-#define SP_PROBES  16u
-#define SP_TICKETS 256u
+#define SP_SHARDS   8u
+#define SP_PROBES   16u
+#define SP_TICKETS  256u
+#define SP_ORDINALS 8u  /* enum sp_ordinal */
+#define SP_INJECTED 24u /* enum sp_fault_kind */
 #define SP_WINDOW_BUCKETS \
     16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
 
@@ -53,7 +55,6 @@ struct sp_shard {
     sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
     sp_word detected[3];                 /* the same, only observed */
     sp_word expired[SP_DEADLINE_COUNT];
-    sp_word injected[8]; /* by fault number */
     sp_word retried[SP_RETRIED_COUNT];
     sp_word detours;                       /* connects that went to another address of the name */
     sp_word stale;                         /* look-ups that the last good addresses answered */
@@ -192,10 +193,12 @@ struct sp_dest {
     struct sp_cell cell;
     _Alignas(SP_CACHELINE) struct sp_steer steer;
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
-    _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
-    sp_word drawn;                          /* connections that drew their side of `enforce N%` */
-    sp_half history;                        /* which of the histories is its, + 1; 0: none */
-    _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
+    /* Touched only where faults are: what `at` and `every` count, and how often each has struck. */
+    _Alignas(SP_CACHELINE) sp_word ordinals[SP_ORDINALS];
+    sp_word injected[SP_INJECTED];         /* by the number of the fault */
+    _Alignas(SP_CACHELINE) sp_word drawn;  /* connections that drew their side of `enforce N%` */
+    sp_half history;                       /* which of the histories is its, + 1; 0: none */
+    _Alignas(SP_CACHELINE) sp_word bucket; /* of the rate limit: when it is full again; rate.c */
     /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up
      * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries.
      */
@@ -247,7 +250,7 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t exchanges[SP_OUTCOME_COUNT];
     uint64_t rejected[3], detected[3];
     uint64_t expired[SP_DEADLINE_COUNT];
-    uint64_t injected[8];
+    uint64_t injected[SP_INJECTED];
     uint64_t retried[SP_RETRIED_COUNT];
     uint64_t sent, received;
     uint64_t detours, stale;

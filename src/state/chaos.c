@@ -97,7 +97,7 @@ static uint32_t chaos_stages(const struct sp_segment *segment, uint64_t now)
         if (sp_chaos_stands(chaos, now) != SP_CHAOS_RUNNING)
             continue;
         for (unsigned f = 0; f < chaos->fault_count && f < SP_EXPERIMENT_FAULTS; f++)
-            stages |= chaos->faults[f].fault.on;
+            stages |= chaos->faults[f].fault.on & SP_FAULT_ON_LOOSE;
     }
     return stages;
 }
@@ -106,8 +106,8 @@ static uint32_t chaos_stages(const struct sp_segment *segment, uint64_t now)
 static void chaos_stage(struct sp_segment *segment, uint64_t now)
 {
     uint32_t stages = chaos_stages(segment, now);
-    atomic_fetch_and(&segment->head->faulty, stages);
-    atomic_fetch_or(&segment->head->faulty, chaos_stages(segment, now));
+    atomic_fetch_and(&segment->head->loose, stages);
+    atomic_fetch_or(&segment->head->loose, chaos_stages(segment, now));
 }
 
 /* --- the end --- */
@@ -178,7 +178,7 @@ void sp_chaos_tidy(struct sp_segment *segment, uint64_t now)
         if (atomic_load(&segment->dests[i].odd) & SP_DEST_FAULTY)
             chaos_let_go(segment, i, now);
     }
-    if (atomic_load(&segment->head->faulty))
+    if (atomic_load(&segment->head->loose))
         chaos_stage(segment, now);
 }
 
