@@ -61,10 +61,8 @@ static int list_at(struct sp_fault *fault, struct word w, struct sp_error *error
 
 /* Rows that nothing carries out yet. */
 #define LIST_BIT(kind) (1u << SP_FAULT_##kind)
-#define LIST_NOT_YET                                                                              \
-    (LIST_BIT(BLACKHOLE) | LIST_BIT(HANG) | LIST_BIT(RESET) | LIST_BIT(EOF) | LIST_BIT(SLICE) |   \
-     LIST_BIT(SLOW_CLOSE) | LIST_BIT(CORRUPT) | LIST_BIT(LOOKUP_FAIL) | LIST_BIT(WRONG_ADDRESS) | \
-     LIST_BIT(NO_FDS) | LIST_BIT(EINTR))
+#define LIST_NOT_YET \
+    (LIST_BIT(LOOKUP_FAIL) | LIST_BIT(WRONG_ADDRESS) | LIST_BIT(NO_FDS) | LIST_BIT(EINTR))
 
 /* Where a fault acts, as people write it. */
 static const struct {

@@ -2,6 +2,7 @@
  *
  * The word is taken first; then all is done on a duplicate, which pins the open file: it cannot
  * become a stranger's between the look at its cookie and the blow. */
+#include "shim/harm.h"
 #include "shim/pin.h"
 #include "shim/redial.h"
 
@@ -144,9 +145,19 @@ void sp_cut_expire(struct sp_conn *conn, uint64_t word)
 {
     if (!sp_conn_hold(conn, conn->generation))
         return;
+    if (sp_now() >= sp_harm_due(conn))
+        sp_harm_look(conn, sp_now());
     if (atomic_load(&conn->word) == word)
         cut_due(conn, word);
     sp_fd_left(conn);
+}
+
+bool sp_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error)
+{
+    if (!sp_turn_cut_as(conn, word, outcome, error, sp_now()))
+        return false;
+    cut_waiters(conn);
+    return true;
 }
 
 void sp_cut_refused(int fd, uint64_t entry, int error)

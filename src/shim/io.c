@@ -1,5 +1,6 @@
 /* io.c - sending and receiving: the directions tell where an exchange begins and ends. */
 #include "shim/await.h"
+#include "shim/harm.h"
 #include "shim/quick.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     io->brittle = false;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
     uint32_t kept = sp_conn_flags(io->conn);
+    io->harmed = kept & SP_CONN_HARMED;
     /* The latter two never wait; but unix sockets know no error queue and take it for plain. */
     int at_once = MSG_DONTWAIT | MSG_OOB | (kept & SP_CONN_UNIX ? 0 : MSG_ERRQUEUE);
     io->blocking = !(kept & SP_CONN_NONBLOCK) && !(flags & at_once);
@@ -95,6 +97,14 @@ static void io_pending(struct sp_io *io)
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
 }
 
+/* What faults do to an exchange is decided with it. */
+static void io_begun(struct sp_io *io)
+{
+    io->harmed = sp_conn_flags(io->conn) & SP_CONN_HARMED;
+    if (SP_UNLIKELY(io->harmed) && io->began)
+        sp_harm_began(io);
+}
+
 /* False: refused, errno is set. */
 bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
@@ -123,6 +133,7 @@ bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
             sp_turn_unsend(io->conn, io->began);
             io->began = 0;
         }
+        io_begun(io);
         return true;
     }
     if (!sp_socket_is(fd, io->conn)) { /* a stranger on our number is nobody's to refuse */
@@ -140,6 +151,7 @@ static void io_sent_pending(struct sp_io *io)
     uint64_t now = sp_now();
     sp_connect_learnt(io->fd, io->entry, 0);
     sp_turn_ask(io->conn, now, NULL, &io->began);
+    io_begun(io);
 }
 
 ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
@@ -155,6 +167,8 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
             sp_turn_more(io->conn, io->word, sp_now());
         if (io->began)
             sp_tls_began(io);
+        if (SP_UNLIKELY(io->harmed) && io->began)
+            sp_harm_sent(io);
         if (SP_UNLIKELY(io->conn->send != 0))
             sp_turn_pushed(io->conn, true);
         errno = error;
@@ -201,8 +215,9 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
         return false;
     if (!io->blocking)
         return true;
-    if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER)) {
-        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT);
+    bool timed = SP_UNLIKELY(io->harmed) && sp_harm_due(io->conn) != SP_NEVER;
+    if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER || timed)) {
+        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT) || timed;
         if (!whole)
             sp_alarm_set(io);
         else if (!sp_alarm_whole(io) && !io_unblocked(io))
@@ -269,6 +284,8 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
         errno = error;
         return io_cut_meanwhile(io);
     }
+    if (SP_UNLIKELY(io->harmed) && moves)
+        sp_harm_look(io->conn, sp_now());
     errno = error;
     return result;
 }

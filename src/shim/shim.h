@@ -57,6 +57,8 @@ bool sp_socket_recurs(void);
 
 /* A sp_due_fn: cuts what is due, unless the program could see the result already. */
 void sp_cut_expire(struct sp_conn *conn, uint64_t word);
+/* Cuts whatever stands as `word`; the connection is held by the caller. False: it has changed. */
+bool sp_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error);
 /* Cuts an idle connection that a guard refuses. */
 void sp_cut_refused(int fd, uint64_t entry, int error);
 /* The fd of a connection that turned out to be a stranger's: forget it. */
