@@ -29,7 +29,7 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     int at_once = MSG_DONTWAIT | MSG_OOB | (kept & SP_CONN_UNIX ? 0 : MSG_ERRQUEUE);
     io->blocking = !(kept & SP_CONN_NONBLOCK) && !(flags & at_once);
     if (SP_LIKELY(sp_turn_of(io->word) < SP_TURN_CUT))
-        return true;
+        return !(io->blocking && sp_loose(SP_FAULT_ON_WAIT));
     if (!sp_socket_is(fd, io->conn)) {
         sp_cut_forget(fd, entry);
         return true;

@@ -67,6 +67,13 @@ void sp_cut_forget(int fd, uint64_t entry);
 /* Wakes those who sleep before a cap: a sp_call's wake (await.c). */
 void sp_await_wake(sp_half *bell, uint32_t bits);
 
+/* Does a fault of no destination strike this call? Then errno is what it ends with. (loose.c) */
+bool sp_loose_strikes(uint8_t stage);
+static inline bool sp_loose(uint8_t stage)
+{
+    return SP_UNLIKELY(sp_here_loose(stage)) && sp_loose_strikes(stage);
+}
+
 /* --- fds (fd.c) --- */
 
 /* A number that libc just handed out means nothing yet. */
