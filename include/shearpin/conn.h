@@ -99,6 +99,8 @@ struct sp_conn {
     uint32_t drawn;      /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
     struct sp_aim aim;   /* at the endpoint, with `scope endpoint` */
 };
+_Static_assert((int)SP_FAULT_COUNT <= (int)SP_INJECTED && (int)SP_ORDINAL_COUNT <= (int)SP_ORDINALS,
+               "the segment counts them");
 _Static_assert(offsetof(struct sp_conn, blocked) == SP_CACHELINE, "the hot line of a connection");
 _Static_assert(sizeof(struct sp_conn) == 2 * SP_CACHELINE, "two lines a connection");
 
@@ -147,6 +149,7 @@ struct sp_here {
         struct sp_fault fault;
     } faults[SP_FAULTS_MAX];
     size_t fault_count;
+    sp_half *loose; /* stages of faults that are of no destination; in the segment, if not ours */
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
     struct sp_sleeper sleepers[SP_SLEEPERS];
@@ -220,8 +223,26 @@ int sp_here_route(const struct sp_addr *address);
 int sp_here_destination(const struct sp_addr *address);
 /* The destination of a name that is to be looked up, `port` 0 if it is not known; or -1. */
 int sp_here_route_name(const char *name, uint16_t port);
-/* What the injected faults do to a call of this destination; takes an ordinal if there are any. */
-void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act);
+/* Can there be any faults for a call with these guards? Asked first, since mostly there are none.
+ */
+static inline bool sp_here_injects(const struct sp_call *call)
+{
+    (void)call;
+    return __builtin_expect(sp_here.fault_count != 0, 0);
+}
+/* What the injected faults do to a call of this destination: those of all `stages` that are decided
+ * at once, by one ordinal; it is taken if there are any. */
+void sp_here_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);
+/* The same where no destination is known. */
+static inline bool sp_here_loose(uint8_t stage)
+{
+    return __builtin_expect(atomic_load_explicit(sp_here.loose, memory_order_relaxed) & stage, 0);
+}
+/* The errno that such a call ends with; 0: none. */
+int sp_here_fault_loose(uint8_t stage);
+/* A fault of this process alone, on a destination or on all: `*`. */
+int sp_here_inject(const char *destination, size_t length, const char *fault,
+                   struct sp_error *error);
 
 /* --- fds and connections: src/conn/table.c --- */
 

@@ -8,12 +8,15 @@
 #define SHEARPIN_DEST_H
 
 #include "shearpin/policy.h"
+#include "shearpin/shift.h"
 #include "shearpin/types.h"
 #include <stdatomic.h>
 
-#define SP_SHARDS  8u
-#define SP_PROBES  16u
-#define SP_TICKETS 256u
+#define SP_SHARDS   8u
+#define SP_PROBES   16u
+#define SP_TICKETS  256u
+#define SP_ORDINALS 8u  /* enum sp_ordinal */
+#define SP_INJECTED 24u /* enum sp_fault_kind */
 #define SP_WINDOW_BUCKETS \
     16u /* a window uses 10 of them; the rest keeps neighbours from clashing */
 
@@ -52,7 +55,6 @@ struct sp_shard {
     sp_word rejected[3];                 /* breaker, cap, rate: refused by us */
     sp_word detected[3];                 /* the same, only observed */
     sp_word expired[SP_DEADLINE_COUNT];
-    sp_word injected[8]; /* by fault number */
     sp_word retried[SP_RETRIED_COUNT];
     sp_word detours;                       /* connects that went to another address of the name */
     sp_word stale;                         /* look-ups that the last good addresses answered */
@@ -164,8 +166,9 @@ struct sp_moment {
     sp_half connects[SP_OUTCOME_COUNT];
     sp_half exchanges[SP_OUTCOME_COUNT];
     sp_half refused;
+    sp_half retried;
     sp_half times[SP_BINS];
-    sp_half spare[6];
+    sp_half spare[5];
 };
 
 struct sp_history {
@@ -174,20 +177,28 @@ struct sp_history {
     struct sp_moment moments[SP_MOMENTS];
 };
 
+/* What makes a destination one to look at, at the next call of every process. */
+enum {
+    SP_DEST_DISABLED = 1, /* straight to libc */
+    SP_DEST_FAULTY = 2    /* an experiment has it among its targets: chaos.h */
+};
+
 /* Runtime state of a destination: it belongs to the name and outlives policies. */
 struct sp_dest {
     char name[SP_NAME_SIZE]; /* "" when the place is free */
     sp_half row[2];          /* its row in either policy area, SP_NO_ROW: not in it */
-    sp_half disabled;        /* 1: straight to libc */
+    sp_half odd;             /* SP_DEST_*; 0: a healthy exchange may go the short way */
     sp_half peak;            /* most connections at once, where it was learnt */
 
     struct sp_cell cell;
     _Alignas(SP_CACHELINE) struct sp_steer steer;
     _Alignas(SP_CACHELINE) struct sp_extent caps[SP_CAP_COUNT];
-    _Alignas(SP_CACHELINE) sp_word ordinal; /* of attempts; touched only where faults need it */
-    sp_word drawn;                          /* connections that drew their side of `enforce N%` */
-    sp_half history;                        /* which of the histories is its, + 1; 0: none */
-    _Alignas(SP_CACHELINE) sp_word bucket;  /* of the rate limit: when it is full again; rate.c */
+    /* Touched only where faults are: what `at` and `every` count, and how often each has struck. */
+    _Alignas(SP_CACHELINE) sp_word ordinals[SP_ORDINALS];
+    sp_word injected[SP_INJECTED];         /* by the number of the fault */
+    _Alignas(SP_CACHELINE) sp_word drawn;  /* connections that drew their side of `enforce N%` */
+    sp_half history;                       /* which of the histories is its, + 1; 0: none */
+    _Alignas(SP_CACHELINE) sp_word bucket; /* of the rate limit: when it is full again; rate.c */
     /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up
      * in vain: ms of the last event:32, how many since:32. Touched only where the policy retries.
      */
@@ -195,6 +206,7 @@ struct sp_dest {
     sp_word retry_told;
     _Alignas(SP_CACHELINE) struct sp_queue queues[SP_LINES];
     _Alignas(SP_CACHELINE) struct sp_spill spills[SP_SPILLS];
+    struct sp_shift shift; /* of the connections to its arms */
     sp_half reply; /* ports where its canned answers are given: IPv4, above it IPv6; 0: none */
     sp_half reply_local;                               /* 1: on a unix socket, too */
     _Alignas(SP_CACHELINE) sp_word wait_time[SP_BINS]; /* of callers that stood in a queue */
@@ -212,6 +224,7 @@ _Static_assert(sizeof(struct sp_origin) == 256, "layout");
 _Static_assert(sizeof(struct sp_endpoint) == 704, "layout");
 _Static_assert(offsetof(struct sp_dest, cell) == 64, "layout");
 _Static_assert(offsetof(struct sp_queue, tickets) == SP_CACHELINE, "layout");
+_Static_assert(offsetof(struct sp_dest, shift) % SP_CACHELINE == 0, "layout");
 _Static_assert(sizeof(struct sp_dest) % SP_CACHELINE == 0, "layout");
 
 /* Between two readings of the clock in ms, cut to 32 bits. Another process may have read its clock
@@ -237,7 +250,7 @@ struct sp_figures { /* a destination's shards added up */
     uint64_t exchanges[SP_OUTCOME_COUNT];
     uint64_t rejected[3], detected[3];
     uint64_t expired[SP_DEADLINE_COUNT];
-    uint64_t injected[8];
+    uint64_t injected[SP_INJECTED];
     uint64_t retried[SP_RETRIED_COUNT];
     uint64_t sent, received;
     uint64_t detours, stale;
@@ -288,6 +301,18 @@ struct sp_window_sum sp_window_sum(const struct sp_dest *dest, size_t offset, ui
                                    uint64_t now);
 void sp_window_clear(struct sp_dest *dest);
 void sp_window_wipe(sp_word *words);
+
+static inline bool sp_dest_disabled(const struct sp_dest *dest)
+{
+    return atomic_load_explicit(&dest->odd, memory_order_relaxed) & SP_DEST_DISABLED;
+}
+static inline void sp_dest_mark(struct sp_dest *dest, uint32_t bit, bool on)
+{
+    if (on)
+        atomic_fetch_or(&dest->odd, bit);
+    else
+        atomic_fetch_and(&dest->odd, ~bit);
+}
 
 /* --- who steered: src/state/event.c --- */
 

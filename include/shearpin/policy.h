@@ -200,6 +200,41 @@ struct sp_condition {
     uint64_t window; /* ns: the last calls that count; 0: all of them */
 };
 
+/* An experiment as it is written: what to inject where, and when to stop. Nothing runs by being
+ * here. Faults are kept as text, and compiled where they are started. */
+#define SP_EXPERIMENTS_MAX       64u
+#define SP_EXPERIMENT_TARGETS    8u
+#define SP_EXPERIMENT_FAULTS     8u
+#define SP_EXPERIMENT_CONDITIONS 8u
+enum sp_proviso_when { SP_PROVISO_STEADY, SP_PROVISO_ABORT };
+struct sp_proviso { /* a line `steady` or `abort` */
+    struct sp_condition condition;
+    uint32_t destination; /* its name, offset in strings; "": each of the targets */
+    uint8_t when;         /* enum sp_proviso_when */
+    uint8_t opens;        /* 1: its breaker opens; the condition has file and line alone */
+    uint8_t spare[2];
+};
+struct sp_inject {
+    uint32_t text; /* offset in strings */
+    uint16_t file;
+    uint16_t line;
+};
+struct sp_experiment {
+    char name[SP_NAME_SIZE];
+    uint32_t expect; /* offset in strings */
+    uint16_t file;   /* where the section stands */
+    uint16_t line;
+    uint64_t seed; /* if `seeded` */
+    uint64_t ramp; /* ns */
+    uint64_t last; /* ns */
+    uint8_t seeded;
+    uint8_t target_count, inject_count, proviso_count;
+    uint32_t spare;
+    uint32_t targets[SP_EXPERIMENT_TARGETS]; /* names of destinations, offsets in strings */
+    struct sp_inject injects[SP_EXPERIMENT_FAULTS];
+    struct sp_proviso provisos[SP_EXPERIMENT_CONDITIONS];
+};
+
 /* Where a word got its value: one row for every word that a file set. */
 struct sp_setting {
     uint16_t row; /* SP_ROW_DEFAULTS for the defaults section */
@@ -224,6 +259,7 @@ struct sp_policy {
     uint32_t line_defaults;
     uint32_t learn; /* endpoints that get a destination of their own; set by `run --observe` */
     uint32_t conditions, condition_count;
+    uint32_t experiments, experiment_count;
     uint32_t spare;
     char segment[SP_NAME_SIZE]; /* `segment NAME`, or "" */
     char group[32];             /* `segment NAME group G`, or "" */
@@ -276,6 +312,7 @@ const struct sp_match *sp_policy_match_at(const struct sp_policy *policy, size_t
 const struct sp_fallback *sp_policy_fallback(const struct sp_policy *policy,
                                              size_t i); /* or NULL */
 const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, size_t i);
+const struct sp_experiment *sp_policy_experiment(const struct sp_policy *policy, size_t i);
 const char *sp_policy_string(const struct sp_policy *policy, uint32_t offset); /* never NULL */
 const char *sp_policy_file(const struct sp_policy *policy, size_t index);      /* never NULL */
 

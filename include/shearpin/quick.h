@@ -43,7 +43,7 @@ static inline bool sp_quick_admit(struct sp_dest *dest, struct sp_permit *permit
     uint64_t word = atomic_load_explicit(&dest->cell.word, memory_order_acquire);
     *permit = sp_quick_permit(word);
     return (word & SP_QUICK_STATE) == 0 &&
-           !atomic_load_explicit(&dest->disabled, memory_order_relaxed);
+           !atomic_load_explicit(&dest->odd, memory_order_relaxed);
 }
 
 /* Does the breaker still stand as it did, with nothing to be done about it? */

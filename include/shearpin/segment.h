@@ -7,8 +7,8 @@
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
- *     head | processes | events | names | targets | answers | endpoints | policy 0 | policy 1 |
- *     leases | dests | journal | histories
+ *     head | processes | events | names | targets | answers | endpoints | experiments | marks |
+ *     policy 0 | policy 1 | leases | dests | journal | histories
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -18,18 +18,20 @@
 #include "shearpin/types.h"
 #include <sys/types.h>
 
-#define SP_LAYOUT    4u
-#define SP_MAGIC     UINT64_C(0x006e697072616873) /* "sharpin\0" */
-#define SP_PROCESSES 1024u
-#define SP_EVENTS    1024u
-#define SP_LEARNT    512u
-#define SP_TARGETS   64u
-#define SP_ANSWERS   64u  /* names whose last good answer is kept */
-#define SP_ENDPOINTS 128u /* addresses with a breaker of their own */
-#define SP_NO_SLOT   0xffffffffu
-#define SP_NO_LEASE  0xffffffffu
-#define SP_NO_ROW    0xffffu
-#define SP_DESTS_MAX SP_POLICY_ROWS_MAX
+#define SP_LAYOUT      4u
+#define SP_MAGIC       UINT64_C(0x006e697072616873) /* "sharpin\0" */
+#define SP_PROCESSES   1024u
+#define SP_EVENTS      1024u
+#define SP_LEARNT      512u
+#define SP_TARGETS     64u
+#define SP_ANSWERS     64u  /* names whose last good answer is kept */
+#define SP_ENDPOINTS   128u /* addresses with a breaker of their own */
+#define SP_EXPERIMENTS 4u   /* that run, or whose figures are still known: chaos.h */
+#define SP_MARKS       8u   /* targets of them whose figures at the start or end are kept */
+#define SP_NO_SLOT     0xffffffffu
+#define SP_NO_LEASE    0xffffffffu
+#define SP_NO_ROW      0xffffu
+#define SP_DESTS_MAX   SP_POLICY_ROWS_MAX
 
 struct sp_head {
     uint64_t magic; /* written last at creation */
@@ -56,6 +58,8 @@ struct sp_head {
     sp_half unmatched_known;
     sp_word unmatched;   /* connects that no destination took */
     sp_word reply_until; /* monotonic ns: who gives canned answers stays at least until then */
+    sp_half loose;       /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
+    uint32_t spare1;
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
     _Alignas(SP_CACHELINE) sp_word journal_next;
@@ -85,10 +89,11 @@ enum sp_event_kind {
     SP_EVENT_RESET,
     SP_EVENT_DISABLE, /* destination "" for the whole segment */
     SP_EVENT_ENABLE,
-    SP_EVENT_POLICY,   /* a = generation put in force; text = the file */
-    SP_EVENT_RETRY,    /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
-                          how they came out */
-    SP_EVENT_STALE,    /* look-ups of text = a name fail; a = ns since its last good answer */
+    SP_EVENT_POLICY, /* a = generation put in force; text = the file */
+    SP_EVENT_RETRY,  /* tried again in vain; reason: enum sp_retry_end; a = tries, b = ns; text =
+                        how they came out */
+    SP_EVENT_STALE,  /* look-ups of text = a name fail; a = ns since its last good answer */
+    SP_EVENT_CHAOS,  /* to: enum sp_chaos_state; text = the experiment, and why; a = its end or 0 */
     SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before */
     SP_EVENT_KINDS
 };
@@ -225,6 +230,8 @@ struct sp_segment {
     struct sp_answer *answers;
     sp_word *endpoint_keys;
     struct sp_endpoint *endpoints;
+    struct sp_chaos *chaos;
+    struct sp_moment *marks;
     struct sp_policy *policy[2];
     sp_word *leases;
     struct sp_dest *dests;
@@ -371,8 +378,14 @@ static inline struct sp_shard *sp_segment_shard(const struct sp_segment *segment
 struct sp_span {
     uint64_t time; /* ns */
     uint64_t calls, errors, timeouts, refused;
+    uint64_t retried; /* tries after the first */
     uint64_t times[SP_BINS];
 };
+/* The figures of a destination as they are now, and what happened between two such. */
+void sp_moment_take(struct sp_moment *moment, const struct sp_dest *dest,
+                    const struct sp_guards *guards, uint64_t now);
+bool sp_moment_between(struct sp_span *out, const struct sp_guards *guards,
+                       const struct sp_moment *now, const struct sp_moment *then);
 /* What happened between two figures. Spans of several destinations may be added up. */
 void sp_span_between(struct sp_span *out, const struct sp_guards *guards,
                      const struct sp_figures *before, const struct sp_figures *after);

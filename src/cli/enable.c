@@ -17,7 +17,10 @@ static int enable_switch(struct cli *cli, bool off)
     }
     if (status != CLI_OK)
         return status;
-    atomic_store(all ? &steer.segment.head->disabled : &steer.call.dest->disabled, off);
+    if (all)
+        atomic_store(&steer.segment.head->disabled, off);
+    else
+        sp_dest_mark(steer.call.dest, SP_DEST_DISABLED, off);
     steer_note(cli, &steer, off ? SP_EVENT_DISABLE : SP_EVENT_ENABLE, 0, 0);
     if (cli->quiet)
         return CLI_OK;

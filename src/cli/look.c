@@ -213,7 +213,7 @@ static void look_one(struct look *look, struct look_dest *d)
     if (d->view.state == SP_STATE_OPEN && d->since != SP_NEVER)
         d->open_time += d->since;
     d->recovery = atomic_load(&dest->cell.recovery);
-    d->disabled = atomic_load(&dest->disabled) != 0;
+    d->disabled = sp_dest_disabled(dest);
     sp_steer_read(dest, &d->steer);
     bool over = d->steer.until != 0 && d->steer.until <= call.now;
     if (over && d->steer.kind != SP_EVENT_DISABLE)

@@ -117,7 +117,7 @@ void steer_warn(const struct cli *cli, const struct steer *steer)
 {
     const char *name = steer_name(steer);
     bool off =
-        atomic_load(&steer->segment.head->disabled) || atomic_load(&steer->call.dest->disabled);
+        atomic_load(&steer->segment.head->disabled) || sp_dest_disabled(steer->call.dest);
     if (cli->quiet)
         return;
     if (off)

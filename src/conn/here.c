@@ -16,7 +16,9 @@
 
 static sp_half asleep = 1;
 
-struct sp_here sp_here = {.off = &asleep, .deadline = SP_NEVER};
+static sp_half loose; /* of this process's own faults */
+
+struct sp_here sp_here = {.off = &asleep, .deadline = SP_NEVER, .loose = &loose};
 
 /* One mapping for all tables, of which little is ever touched: no huge pages, which are cleared
  * whole. */
@@ -68,6 +70,8 @@ int sp_here_start(uint32_t fd_max)
     sp_here.pid = (uint32_t)getpid();
     sp_here.fd_max = fd_max;
     sp_here.off = &sp_here.segment.head->disabled;
+    if (atomic_load(&loose) == 0)
+        sp_here.loose = &sp_here.segment.head->loose;
     here_publish();
     return 0;
 }
@@ -142,7 +146,7 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
     if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
         !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
         call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
-    if (!found || atomic_load_explicit(&d->disabled, memory_order_relaxed))
+    if (!found || sp_dest_disabled(d))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }
@@ -209,24 +213,4 @@ int sp_here_route(const struct sp_addr *address)
 int sp_here_route_name(const char *name, uint16_t port)
 {
     return here_match(NULL, &name, 1, port, false);
-}
-
-void sp_here_faults(const struct sp_call *call, uint8_t stage, struct sp_fault_act *act)
-{
-    struct sp_shard *shard = sp_segment_shard(&sp_here.segment, call->dest);
-    uint64_t ordinal = 0;
-    memset(act, 0, sizeof *act);
-    for (size_t i = 0; i < sp_here.fault_count; i++) {
-        const struct sp_fault *fault = &sp_here.faults[i].fault;
-        const char *name = sp_here.faults[i].destination;
-        if (!(fault->on & stage) ||
-            (strcmp(name, "*") != 0 && strncmp(name, call->dest->name, SP_NAME_SIZE) != 0))
-            continue;
-        if (ordinal == 0)
-            ordinal = atomic_fetch_add(&call->dest->ordinal, 1) + 1;
-        if (!sp_fault_apply(fault, sp_hash(name, strlen(name)), ordinal, act))
-            continue;
-        SP_PROBE(fault, call->dest->name, fault->kind, ordinal);
-        sp_count(&shard->injected[fault->kind], 1);
-    }
 }

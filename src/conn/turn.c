@@ -140,12 +140,12 @@ void sp_conn_adopt(struct sp_conn *conn)
 static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
                        const struct sp_admission *admission, bool fresh)
 {
-    struct sp_fault_act act = {0, 0};
+    struct sp_fault_act act = {0};
     struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
     sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
     atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
-    if (sp_here.fault_count && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
-        sp_here_faults(call, SP_FAULT_ON_REQUEST, &act);
+    if (sp_here_injects(call) && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
+        sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
     turn_set(&conn->hold, turn_units(act.delay));
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);

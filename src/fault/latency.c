@@ -34,10 +34,17 @@ static void latency_act(const struct sp_fault *fault, uint64_t random, struct sp
     act->delay += delay;
 }
 
+static int latency_whole(struct sp_fault *fault, struct sp_error *error)
+{
+    return fault->amount ? 0 : sp_error_set(error, EINVAL, "latency needs a time: latency 300ms");
+}
+
 const struct sp_fault_row sp_fault_latency = {
     .word = "latency",
-    .on = SP_FAULT_ON_CONNECT | SP_FAULT_ON_REQUEST,
+    .on = SP_FAULT_ON_CONNECT | SP_FAULT_ON_REQUEST | SP_FAULT_ON_LOOKUP,
+    .usual = SP_FAULT_ON_CONNECT | SP_FAULT_ON_REQUEST,
     .help = "latency D [+-J]",
     .take = latency_take,
+    .whole = latency_whole,
     .act = latency_act,
 };

@@ -10,7 +10,23 @@
 const struct sp_fault_row *const sp_faults[SP_FAULT_COUNT] = {
     [SP_FAULT_LATENCY] = &sp_fault_latency,
     [SP_FAULT_REFUSE] = &sp_fault_refuse,
+    [SP_FAULT_UNREACHABLE] = &sp_fault_unreachable,
+    [SP_FAULT_NO_ADDRESS] = &sp_fault_no_address,
+    [SP_FAULT_NO_BUFFERS] = &sp_fault_no_buffers,
+    [SP_FAULT_BLACKHOLE] = &sp_fault_blackhole,
+    [SP_FAULT_HANG] = &sp_fault_hang,
+    [SP_FAULT_RESET] = &sp_fault_reset,
+    [SP_FAULT_EOF] = &sp_fault_eof,
+    [SP_FAULT_SLICE] = &sp_fault_slice,
+    [SP_FAULT_SLOW_CLOSE] = &sp_fault_slow_close,
+    [SP_FAULT_CORRUPT] = &sp_fault_corrupt,
+    [SP_FAULT_LOOKUP_FAIL] = &sp_fault_lookup_fail,
+    [SP_FAULT_WRONG_ADDRESS] = &sp_fault_wrong_address,
+    [SP_FAULT_NO_FDS] = &sp_fault_no_fds,
+    [SP_FAULT_EINTR] = &sp_fault_eintr,
 };
+
+#define LIST_KINDS 64u /* what a seed decides stays as it is when a fault is added */
 
 struct word {
     const char *at;
@@ -37,20 +53,47 @@ static int list_at(struct sp_fault *fault, struct word w, struct sp_error *error
     if (sp_text_parse_count(w.at, first, &fault->first) != SP_TEXT_OK || fault->first == 0)
         return list_bad(error, "at", w, "ordinals from 1: 3 or 3..5");
     fault->last = fault->first;
-    if (dots && sp_text_parse_count(dots + 2, w.length - first - 2, &fault->last) != SP_TEXT_OK)
+    if (dots && (sp_text_parse_count(dots + 2, w.length - first - 2, &fault->last) != SP_TEXT_OK ||
+                 fault->last < fault->first))
         return list_bad(error, "at", w, "ordinals from 1: 3 or 3..5");
     return 1;
 }
 
+/* Rows that nothing carries out yet. */
+#define LIST_BIT(kind) (1u << SP_FAULT_##kind)
+#define LIST_NOT_YET                                                                              \
+    (LIST_BIT(BLACKHOLE) | LIST_BIT(HANG) | LIST_BIT(RESET) | LIST_BIT(EOF) | LIST_BIT(SLICE) |   \
+     LIST_BIT(SLOW_CLOSE) | LIST_BIT(CORRUPT) | LIST_BIT(LOOKUP_FAIL) | LIST_BIT(WRONG_ADDRESS) | \
+     LIST_BIT(NO_FDS) | LIST_BIT(EINTR))
+
+/* Where a fault acts, as people write it. */
+static const struct {
+    const char *word;
+    uint8_t on;
+} list_stages[] = {
+    {"connect", SP_FAULT_ON_CONNECT}, {"connection", SP_FAULT_ON_CONNECTION},
+    {"request", SP_FAULT_ON_REQUEST}, {"answer", SP_FAULT_ON_ANSWER},
+    {"lookup", SP_FAULT_ON_LOOKUP},   {"fd", SP_FAULT_ON_FD},
+    {"wait", SP_FAULT_ON_WAIT},
+};
+#define LIST_STAGES (sizeof list_stages / sizeof *list_stages)
+
 static int list_on(struct sp_fault *fault, struct word w, struct sp_error *error)
 {
-    uint8_t on = sp_text_is(w.at, w.length, "connect")   ? SP_FAULT_ON_CONNECT
-                 : sp_text_is(w.at, w.length, "request") ? SP_FAULT_ON_REQUEST
-                                                         : 0;
-    if (!(on & sp_faults[fault->kind]->on))
-        return list_bad(error, "on", w, "connect or request, where this fault acts");
-    fault->on = on;
-    return 1;
+    const struct sp_fault_row *row = sp_faults[fault->kind];
+    char possible[80];
+    struct sp_text_out out = sp_text_out(possible, sizeof possible);
+    for (size_t i = 0; i < LIST_STAGES; i++) {
+        if (!(row->on & list_stages[i].on))
+            continue;
+        if (sp_text_is(w.at, w.length, list_stages[i].word)) {
+            fault->on = list_stages[i].on;
+            return 1;
+        }
+        sp_text_put(&out, "%s%s", out.length ? " or " : "", list_stages[i].word);
+    }
+    sp_text_put(&out, ", where %s acts", row->word);
+    return list_bad(error, "on", w, possible);
 }
 
 /* A word that every fault takes, with its value. */
@@ -63,7 +106,7 @@ static int list_common(struct sp_fault *fault, struct word w, const char **text,
         i++;
     if (i == 5)
         return list_bad(error, sp_faults[fault->kind]->word, w,
-                        "share P%, at N..M, every N, seed N or on connect|request");
+                        "share P%, at N..M, every N, seed N, on STAGE or a word of its own");
     struct word value = list_next(text);
     switch (i) {
     case 0:
@@ -87,33 +130,47 @@ static int list_common(struct sp_fault *fault, struct word w, const char **text,
     }
 }
 
+static int list_kind(struct sp_fault *fault, struct word w, struct sp_error *error)
+{
+    char known[256];
+    struct sp_text_out out = sp_text_out(known, sizeof known);
+    for (fault->kind = 0; fault->kind < SP_FAULT_COUNT; fault->kind++) {
+        if (sp_text_is(w.at, w.length, sp_faults[fault->kind]->word))
+            return 0;
+        sp_text_put(&out, "%s%s", fault->kind ? ", " : "one of: ", sp_faults[fault->kind]->word);
+    }
+    list_bad(error, "fault", w, known);
+    return -1;
+}
+
 int sp_fault_parse(const char *text, struct sp_fault *out, struct sp_error *error)
 {
     struct word w = list_next(&text);
     memset(out, 0, sizeof *out);
-    out->share = SP_SHARE_ALL;
-    while (out->kind < SP_FAULT_COUNT && !sp_text_is(w.at, w.length, sp_faults[out->kind]->word))
-        out->kind++;
-    if (out->kind == SP_FAULT_COUNT)
-        return list_bad(error, "fault", w, "latency or refuse");
+    if (list_kind(out, w, error) != 0)
+        return -1;
     const struct sp_fault_row *row = sp_faults[out->kind];
-    out->on = row->on;
+    out->share = row->share ? row->share : SP_SHARE_ALL;
     for (w = list_next(&text); w.length; w = list_next(&text)) {
-        int taken = row->take(out, w.at, w.length, error);
+        int taken = row->take ? row->take(out, w.at, w.length, error) : 0;
         if (taken == 0)
             taken = list_common(out, w, &text, error);
         if (taken < 0)
             return -1;
     }
-    if (out->kind == SP_FAULT_LATENCY && out->amount == 0)
-        return sp_error_set(error, EINVAL, "latency needs a time: latency 300ms");
+    if (row->whole && row->whole(out, error) != 0)
+        return -1;
+    if (LIST_NOT_YET >> out->kind & 1)
+        return sp_error_set(error, ENOSYS, "%s is not supported yet", row->word);
+    if (out->on == 0)
+        out->on = row->usual ? row->usual : row->on;
     return 0;
 }
 
 bool sp_fault_apply(const struct sp_fault *fault, uint64_t destination, uint64_t ordinal,
                     struct sp_fault_act *act)
 {
-    uint64_t random = sp_mix(sp_mix(fault->seed * SP_FAULT_COUNT + fault->kind) ^ destination) ^
+    uint64_t random = sp_mix(sp_mix(fault->seed * LIST_KINDS + fault->kind) ^ destination) ^
                       ordinal * UINT64_C(0x9e3779b97f4a7c15);
     random = sp_mix(random);
     bool hit;

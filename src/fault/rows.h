@@ -6,5 +6,19 @@
 
 extern const struct sp_fault_row sp_fault_latency;
 extern const struct sp_fault_row sp_fault_refuse;
+extern const struct sp_fault_row sp_fault_unreachable;
+extern const struct sp_fault_row sp_fault_no_address;
+extern const struct sp_fault_row sp_fault_no_buffers;
+extern const struct sp_fault_row sp_fault_blackhole;
+extern const struct sp_fault_row sp_fault_hang;
+extern const struct sp_fault_row sp_fault_reset;
+extern const struct sp_fault_row sp_fault_eof;
+extern const struct sp_fault_row sp_fault_slice;
+extern const struct sp_fault_row sp_fault_slow_close;
+extern const struct sp_fault_row sp_fault_corrupt;
+extern const struct sp_fault_row sp_fault_lookup_fail;
+extern const struct sp_fault_row sp_fault_wrong_address;
+extern const struct sp_fault_row sp_fault_no_fds;
+extern const struct sp_fault_row sp_fault_eintr;
 
 #endif

@@ -265,7 +265,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_guards room;
     struct sp_call call;
     struct sp_admission admission;
-    struct sp_fault_act act = {0, 0};
+    struct sp_fault_act act = {0};
     int result;
     *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
@@ -288,8 +288,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (verdict != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
     connect_count(a, &call, &admission);
-    if (sp_here.fault_count)
-        sp_here_faults(&call, SP_FAULT_ON_CONNECT, &act);
+    if (sp_here_injects(&call))
+        sp_here_faults(&call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
     if (!a->blocking && sp_here.fault_count)
         sp_due_arm(SP_DUE_WATCH, SP_NEVER); /* the next wait is one of ours: hold.h */

@@ -112,7 +112,7 @@ static bool cut_needed(struct sp_conn *conn, uint64_t word, int fd, uint64_t now
 static bool cut_disabled(const struct sp_conn *conn)
 {
     const struct sp_dest *dest = sp_segment_dest(&sp_here.segment, conn->dest);
-    return !sp_here_awake() || (dest && atomic_load(&dest->disabled));
+    return !sp_here_awake() || (dest && sp_dest_disabled(dest));
 }
 
 static void cut_due(struct sp_conn *conn, uint64_t word)

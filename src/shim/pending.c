@@ -225,10 +225,10 @@ static void pending_pass(struct sp_conn *conn, int fd)
 static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call, int fd,
                            struct sp_admission *admission)
 {
-    struct sp_fault_act act = {0, 0};
+    struct sp_fault_act act = {0};
     uint64_t at;
-    if (sp_here.fault_count)
-        sp_here_faults(call, SP_FAULT_ON_CONNECT, &act);
+    if (sp_here_injects(call))
+        sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     if (!act.error)
         return false;
     sp_order_settle(call, &admission->permit, true, sp_socket_outcome(act.error, true), 0);

@@ -86,25 +86,13 @@ static int start_segment(const char *name, const char *path, struct sp_error *er
 
 /* --- SHEARPIN_SET --- */
 
-static int start_inject(const char *name, size_t length, const char *value, struct sp_error *error)
-{
-    if (sp_here.fault_count == SP_FAULTS_MAX || length >= SP_NAME_SIZE)
-        return sp_error_set(error, EINVAL, "SHEARPIN_SET: at most %u faults, names below %d",
-                            SP_FAULTS_MAX, SP_NAME_SIZE);
-    if (sp_fault_parse(value, &sp_here.faults[sp_here.fault_count].fault, error) != 0)
-        return -1;
-    memcpy(sp_here.faults[sp_here.fault_count].destination, name, length);
-    sp_here.fault_count++;
-    return 0;
-}
-
 /* One `dest.guard.word=VALUE`, or `dest.inject=FAULT` as `run --inject` passes it. */
 static int start_setting(const char *one, struct sp_error *error)
 {
     const char *equals = strchr(one, '=');
     size_t key = equals ? (size_t)(equals - one) : 0;
     if (key > 7 && strncmp(equals - 7, ".inject", 7) == 0)
-        return start_inject(one, key - 7, equals + 1, error);
+        return sp_here_inject(one, key - 7, equals + 1, error);
     int count = sp_override_parse(one, NULL, sp_here.overrides + sp_here.override_count,
                                   SP_OVERRIDES_MAX - sp_here.override_count, error);
     if (count < 0)

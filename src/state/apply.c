@@ -195,7 +195,7 @@ static void apply_rename(struct sp_segment *segment, struct sp_dest *dest, const
         memset((char *)dest + behind, 0, sizeof *dest - behind);
         struct sp_breaker fresh = {.epoch = (uint16_t)(old.epoch + 1)};
         atomic_store(&dest->cell.word, sp_breaker_pack(fresh));
-        atomic_store(&dest->disabled, 0);
+        atomic_store(&dest->odd, 0);
         atomic_store(&dest->peak, 0);
     }
     snprintf(dest->name, sizeof dest->name, "%s", name);

@@ -28,6 +28,8 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < SP_BINS; i++)
         out->wait_time[i] = atomic_load_explicit(&dest->wait_time[i], memory_order_relaxed);
+    for (size_t i = 0; i < SP_INJECTED; i++)
+        out->injected[i] = atomic_load_explicit(&dest->injected[i], memory_order_relaxed);
     for (size_t i = 0; i < SP_SPILLS; i++)
         out->diverted += atomic_load_explicit(&dest->spills[i].total, memory_order_relaxed);
     for (size_t s = 0; s < SP_SHARDS; s++) {
@@ -37,7 +39,6 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
         SUM(rejected, 3);
         SUM(detected, 3);
         SUM(expired, SP_DEADLINE_COUNT);
-        SUM(injected, 8);
         SUM(fallback[0], SP_OUTCOMES_WIRE);
         SUM(fallback[1], SP_OUTCOMES_WIRE);
         SUM(retried, SP_RETRIED_COUNT);

@@ -30,6 +30,12 @@ static void history_add(sp_half *to, uint32_t more)
     atomic_store_explicit(to, sum, memory_order_relaxed);
 }
 
+static void history_add_all(sp_half *to, const sp_word *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        history_add(to, history_load(&from[i]));
+}
+
 static void history_add_shard(struct sp_moment *moment, const struct sp_shard *shard, bool connects)
 {
     const sp_word *times = connects ? shard->connect_time : shard->answer_time;
@@ -38,8 +44,8 @@ static void history_add_shard(struct sp_moment *moment, const struct sp_shard *s
         history_add(&moment->exchanges[i], history_load(&shard->exchanges[i]));
     }
     history_add(&moment->exchanges[SP_OUTCOME_OK], (uint32_t)sp_count_timed(shard));
-    for (unsigned i = 0; i < 3; i++)
-        history_add(&moment->refused, history_load(&shard->rejected[i]));
+    history_add_all(&moment->refused, shard->rejected, 3);
+    history_add_all(&moment->retried, shard->retried, SP_RETRIED_OVER_BUDGET);
     for (unsigned i = 0; i < SP_BINS; i++)
         history_add(&moment->times[i], history_load(&times[i]));
 }
@@ -64,10 +70,7 @@ void sp_history_keep(struct sp_segment *segment, struct sp_dest *dest,
     uint64_t begin = now - now % step;
     if (begin <= last || !atomic_compare_exchange_strong(&history->last, &last, begin))
         return;
-    struct sp_moment *moment = &history->moments[now / step % SP_MOMENTS];
-    atomic_store(&moment->time, 0);
-    history_sum(moment, dest, history_connects(guards));
-    atomic_store(&moment->time, now);
+    sp_moment_take(&history->moments[now / step % SP_MOMENTS], dest, guards, now);
 }
 
 /* --- reading --- */
@@ -139,6 +142,7 @@ static void history_between(struct sp_span *out, const struct sp_guards *guards,
     for (unsigned i = 0; i < SP_BINS; i++)
         out->times[i] += history_since(&now->times[i], &then->times[i]);
     out->refused += history_since(&now->refused, &then->refused);
+    out->retried += history_since(&now->retried, &then->retried);
 }
 
 bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *dest,
@@ -163,6 +167,25 @@ bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *des
     return true;
 }
 
+void sp_moment_take(struct sp_moment *moment, const struct sp_dest *dest,
+                    const struct sp_guards *guards, uint64_t now)
+{
+    atomic_store(&moment->time, 0);
+    history_sum(moment, dest, history_connects(guards));
+    atomic_store(&moment->time, now);
+}
+
+bool sp_moment_between(struct sp_span *out, const struct sp_guards *guards,
+                       const struct sp_moment *now, const struct sp_moment *then)
+{
+    uint64_t from = atomic_load(&then->time), to = atomic_load(&now->time);
+    *out = (struct sp_span){.time = to > from ? to - from : 0};
+    if (from == 0 || to == 0)
+        return false;
+    history_between(out, guards, now, then);
+    return atomic_load(&then->time) == from && atomic_load(&now->time) == to;
+}
+
 static uint64_t span_more(uint64_t after, uint64_t before)
 {
     return after > before ? after - before : 0;
@@ -181,4 +204,6 @@ void sp_span_between(struct sp_span *out, const struct sp_guards *guards,
         out->times[i] += span_more(now[i], then[i]);
     for (unsigned i = 0; i < 3; i++)
         out->refused += span_more(after->rejected[i], before->rejected[i]);
+    for (unsigned i = 0; i < SP_RETRIED_OVER_BUDGET; i++)
+        out->retried += span_more(after->retried[i], before->retried[i]);
 }

@@ -2,12 +2,16 @@
 #ifndef SHEARPIN_STATE_LAYOUT_H
 #define SHEARPIN_STATE_LAYOUT_H
 
-#include "shearpin/segment.h"
+#include "shearpin/chaos.h"
 
 #define SP_LEASES_MAX      (1u << 22)
 #define SP_POLICY_SIZE_MAX ((uint32_t)SP_POLICY_ROOM)
 #define SP_JOURNAL_MAX     (1u << 24) /* entries: 256 MiB */
 #define SP_HISTORIES_MAX   SP_DESTS_MAX
+
+/* One experiment, whole cache lines. */
+#define SP_CHAOS_SIZE sizeof(struct sp_chaos)
+_Static_assert(SP_CHAOS_SIZE % SP_CACHELINE == 0, "the marks behind them are aligned");
 
 #define SP_AT_PROCESSES ((size_t)4096)
 #define SP_AT_EVENTS    (SP_AT_PROCESSES + SP_PROCESSES * sizeof(struct sp_process))
@@ -16,7 +20,9 @@
 #define SP_AT_ANSWERS   (SP_AT_TARGETS + SP_TARGETS * sizeof(struct sp_target))
 #define SP_AT_KEYS      (SP_AT_ANSWERS + SP_ANSWERS * sizeof(struct sp_answer))
 #define SP_AT_ENDPOINTS (SP_AT_KEYS + SP_ENDPOINTS * sizeof(sp_word))
-#define SP_AT_POLICY    (SP_AT_ENDPOINTS + SP_ENDPOINTS * sizeof(struct sp_endpoint))
+#define SP_AT_CHAOS     (SP_AT_ENDPOINTS + SP_ENDPOINTS * sizeof(struct sp_endpoint))
+#define SP_AT_MARKS     (SP_AT_CHAOS + SP_EXPERIMENTS * SP_CHAOS_SIZE)
+#define SP_AT_POLICY    (SP_AT_MARKS + SP_MARKS * sizeof(struct sp_moment))
 /* capacities are multiples of a cache line's worth, so every part is aligned */
 #define SP_AT_LEASES(policy_size)           (SP_AT_POLICY + (size_t)2 * (policy_size))
 #define SP_AT_DESTS(lease_max, policy_size) (SP_AT_LEASES(policy_size) + (size_t)(lease_max)*8)

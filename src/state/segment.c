@@ -119,6 +119,8 @@ void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head
     segment->answers = (struct sp_answer *)(void *)(at + SP_AT_ANSWERS);
     segment->endpoint_keys = (sp_word *)(void *)(at + SP_AT_KEYS);
     segment->endpoints = (struct sp_endpoint *)(void *)(at + SP_AT_ENDPOINTS);
+    segment->chaos = (struct sp_chaos *)(void *)(at + SP_AT_CHAOS);
+    segment->marks = (struct sp_moment *)(void *)(at + SP_AT_MARKS);
     segment->policy[0] = (struct sp_policy *)(void *)(at + SP_AT_POLICY);
     segment->policy[1] = (struct sp_policy *)(void *)(at + SP_AT_POLICY + head->policy_size);
     segment->leases = (sp_word *)(void *)(at + SP_AT_LEASES(head->policy_size));

@@ -77,7 +77,7 @@ START_TEST(one_destination)
     uint64_t disabled;
 
     world_held_open(server->text);
-    run_until_disabled(server->text, &disabled, &world_dest("d")->disabled);
+    run_until_disabled(server->text, &disabled, &world_dest("d")->odd);
 }
 END_TEST
 

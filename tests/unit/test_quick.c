@@ -52,7 +52,7 @@ static void some_breaker(struct sp_dest *dest)
                            .epoch = (uint16_t)any(1u << 14),
                            .until = (uint32_t)sp_random_next(&seed)};
     atomic_store(&dest->cell.word, sp_breaker_pack(b));
-    atomic_store(&dest->disabled, any(16) == 0);
+    atomic_store(&dest->odd, any(16) == 0);
 }
 
 static void same_twins(void)
@@ -79,7 +79,7 @@ static void begin_is_same(const struct sp_guards *guards)
     struct sp_admission admission;
     struct sp_permit permit;
     struct sp_call call = call_of(&twins[0], guards);
-    bool off = atomic_load(&twins[1].disabled); /* asked by sp_here_call on the long way */
+    bool off = atomic_load(&twins[1].odd); /* asked by sp_here_call on the long way */
     if (!sp_quick_guards(guards) || !sp_quick_admit(&twins[1], &permit))
         return;
     ck_assert(!off);

@@ -364,12 +364,12 @@ START_TEST(a_place_that_gets_another_name_begins_anew_but_for_its_leases)
     uint32_t at = sp_cap_take(&fx.call, SP_CAP_CONNECTIONS, &lease);
     const sp_word *words = sp_lease_words(&fx.segment, fx.call.dest, SP_CAP_CONNECTIONS, &count);
     atomic_store(&fx.call.dest->shards[0].sent, 5);
-    atomic_store(&fx.call.dest->disabled, 1);
+    atomic_store(&fx.call.dest->odd, 1);
     applies(fixture_policy_of(1, 4)); /* what is in force is not taken from under anybody */
     replace_all("b");
     ck_assert_ptr_null(named("a1"));
     ck_assert_uint_eq(atomic_load(&fx.call.dest->shards[0].sent), 0);
-    ck_assert_uint_eq(atomic_load(&fx.call.dest->disabled), 0);
+    ck_assert_uint_eq(atomic_load(&fx.call.dest->odd), 0);
     ck_assert_ptr_eq(sp_lease_words(&fx.segment, fx.call.dest, SP_CAP_CONNECTIONS, &after), words);
     ck_assert_uint_eq(after, count);
     ck_assert_uint_eq(sp_lease_held(&fx.segment, words, count), 1);
