@@ -62,6 +62,7 @@ enum {
     SP_CONN_LOWAT = 256,     /* SO_RCVLOWAT is above 1: a timer would give less than that */
     SP_CONN_CAPPED = 512,    /* `cap inflight`: no byte may go before its exchange has a place */
     SP_CONN_RETRY = 1024,    /* a pending connect that may be tried again: sp_due_watch() */
+    SP_CONN_TALLIED = 2048,  /* it counts among those that stand on its arm */
     SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
     SP_CONN_PINNED = 8192,   /* a duplicate may stand: a close() waits for it (pin.c) */
     SP_CONN_HELD = 16384     /* something of it is not to be seen yet: held.h */

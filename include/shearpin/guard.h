@@ -79,6 +79,7 @@ struct sp_call {
     struct sp_segment *segment;
     struct sp_dest *dest;
     struct sp_endpoint *endpoint; /* whose breaker is asked; NULL: the destination's */
+    struct sp_arm *arm;           /* that the connection goes to; `endpoint` is then its */
     uint32_t index;               /* of dest */
     const struct sp_guards *guards;
     uint64_t now;

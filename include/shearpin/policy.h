@@ -71,6 +71,8 @@ struct sp_guards {
     uint32_t moment;       /* ms between two moments of the history; 0 = none is kept */
     uint32_t retry_budget; /* share of the recent calls that may be tried again */
     uint32_t fallback;     /* SP_WHEN bits that some line `fallback` has; 0 = off */
+    uint32_t split;        /* arms, and SP_SPLIT_STICKY (split.h); 0 = off */
+    uint32_t spare;
     struct sp_retry_policy retry[SP_RETRY_LINES];
 };
 
@@ -139,6 +141,8 @@ struct sp_row {
     uint16_t fallback_count;
     uint16_t slo_first; /* index into the conditions; those of `defaults` belong to many rows */
     uint16_t slo_count;
+    uint16_t arm_first; /* index into the arms */
+    uint16_t arm_count;
     struct sp_guards guards;
 };
 
@@ -259,6 +263,7 @@ struct sp_policy {
     uint32_t line_defaults;
     uint32_t learn; /* endpoints that get a destination of their own; set by `run --observe` */
     uint32_t conditions, condition_count;
+    uint32_t arms, arm_count;
     uint32_t experiments, experiment_count;
     uint32_t spare;
     char segment[SP_NAME_SIZE]; /* `segment NAME`, or "" */

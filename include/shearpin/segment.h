@@ -3,12 +3,12 @@
  *
  * One file in /dev/shm (or SHEARPIN_DIR). Writers are many processes that may die anywhere, so
  * every shared word is atomic and right after each single store. Readers trust nothing: all offsets
- * are computed from five capacities and compared with the head once, indices are bounded at each
+ * are computed from six capacities and compared with the head once, indices are bounded at each
  * use. A change of layout is a new SP_LAYOUT, and so a new file. Source: src/state.
  *
  * Parts, in file order:
  *     head | processes | events | names | targets | answers | endpoints | experiments | marks |
- *     policy 0 | policy 1 | leases | dests | journal | histories
+ *     tallies | policy 0 | policy 1 | leases | dests | journal | histories | arms
  */
 #ifndef SHEARPIN_SEGMENT_H
 #define SHEARPIN_SEGMENT_H
@@ -24,10 +24,11 @@
 #define SP_EVENTS      1024u
 #define SP_LEARNT      512u
 #define SP_TARGETS     64u
-#define SP_ANSWERS     64u  /* names whose last good answer is kept */
-#define SP_ENDPOINTS   128u /* addresses with a breaker of their own */
-#define SP_EXPERIMENTS 4u   /* that run, or whose figures are still known: chaos.h */
-#define SP_MARKS       8u   /* targets of them whose figures at the start or end are kept */
+#define SP_ANSWERS     64u   /* names whose last good answer is kept */
+#define SP_ENDPOINTS   128u  /* addresses with a breaker of their own */
+#define SP_EXPERIMENTS 4u    /* that run, or whose figures are still known: chaos.h */
+#define SP_TALLIES     1024u /* of connections on arms: tally.c */
+#define SP_MARKS       8u    /* targets of them whose figures at the start or end are kept */
 #define SP_NO_SLOT     0xffffffffu
 #define SP_NO_LEASE    0xffffffffu
 #define SP_NO_ROW      0xffffu
@@ -36,7 +37,7 @@
 struct sp_head {
     uint64_t magic; /* written last at creation */
     uint32_t layout;
-    uint32_t dest_max;    /* capacities: everything below follows from these five */
+    uint32_t dest_max;    /* capacities: everything below follows from these six */
     uint32_t lease_max;   /* words in the lease pool */
     uint32_t policy_size; /* bytes of each policy area */
     uint64_t size;        /* of the whole file */
@@ -45,7 +46,8 @@ struct sp_head {
     char version[16];     /* of the library that created it */
     uint32_t journal_max; /* entries of the journal; 0: none */
     uint32_t history_max; /* destinations whose figures of the last minutes are kept */
-    char spare0[16];
+    uint32_t arm_max;     /* places for the arms of destinations */
+    char spare0[12];
 
     /* its own cache lines: what changes while programs run */
     _Alignas(
@@ -56,10 +58,10 @@ struct sp_head {
     sp_word lost;                     /* processes that died without leaving */
     sp_half unregistered;             /* processes that found all slots taken */
     sp_half unmatched_known;
-    sp_word unmatched;   /* connects that no destination took */
-    sp_word reply_until; /* monotonic ns: who gives canned answers stays at least until then */
-    sp_half loose;       /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
-    uint32_t spare1;
+    sp_word unmatched;    /* connects that no destination took */
+    sp_word reply_until;  /* monotonic ns: who gives canned answers stays at least until then */
+    sp_half loose;        /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
+    sp_half tallies_full; /* 1: connections were made that stand on an arm and are not counted */
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
     _Alignas(SP_CACHELINE) sp_word journal_next;
@@ -94,7 +96,8 @@ enum sp_event_kind {
                         how they came out */
     SP_EVENT_STALE,  /* look-ups of text = a name fail; a = ns since its last good answer */
     SP_EVENT_CHAOS,  /* to: enum sp_chaos_state; text = the experiment, and why; a = its end or 0 */
-    SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before */
+    SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before,
+                          b = sp_fallback_id() */
     SP_EVENT_KINDS
 };
 
@@ -205,10 +208,11 @@ static inline uint32_t sp_lease_detail(uint64_t word)
 
 /* Where an address has its breaker. */
 struct sp_aim {
-    uint32_t index; /* SP_NO_ENDPOINT: nowhere */
+    uint32_t index; /* SP_NO_ENDPOINT: nowhere; from SP_AIM_ARM on: the place of an arm */
     uint32_t tag;   /* of whose it was then */
 };
 #define SP_NO_ENDPOINT UINT32_MAX
+#define SP_AIM_ARM     0x10000u
 
 /* This process as a segment knows it. */
 struct sp_self {
@@ -242,6 +246,9 @@ struct sp_segment {
     struct sp_entry *journal;
     struct sp_history *histories;
     uint32_t history_max;
+    sp_word *tallies; /* of connections on arms: arm.c */
+    struct sp_arm *arms;
+    uint32_t arm_max;
     size_t size;
     void *life; /* the page that keeps the life lock */
     dev_t device;

@@ -22,6 +22,10 @@
 #define SP_NAME_SIZE 48 /* a destination's or segment's name with its NUL: [A-Za-z0-9._-] */
 #define SP_CACHELINE 64
 
+#define SP_ARMS_MAX      8u /* of a destination: where its connections go (split.h) */
+#define SP_ARM_NAME_SIZE 32
+#define SP_NO_ARM        0xffffu
+
 /* X(id, word, blames): one row an outcome; `blames` says that it is a failure of the destination
  * unless the policy's `breaker on` says otherwise. */
 #define SP_OUTCOMES(X)                         \

@@ -8,12 +8,13 @@
 
 #include "base/random.h"
 #include "policy/keys.h"
+#include "shearpin/split.h"
 
 #include <assert.h>
 #include <string.h>
 
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
-static_assert(sizeof(struct sp_row) == 376 && sizeof(struct sp_match) == 36 &&
+static_assert(sizeof(struct sp_row) == 384 && sizeof(struct sp_match) == 36 &&
                   sizeof(struct sp_fallback) == 152 && sizeof(struct sp_setting) == 8 &&
                   sizeof(struct sp_condition) == 24,
               "the layout of blocks in segments");
@@ -45,6 +46,11 @@ const struct sp_fallback *sp_policy_fallback(const struct sp_policy *policy, siz
 {
     return block_item(policy, policy->fallbacks, policy->fallback_count, i,
                       sizeof(struct sp_fallback));
+}
+
+const struct sp_arm_policy *sp_policy_arm(const struct sp_policy *policy, size_t i)
+{
+    return block_item(policy, policy->arms, policy->arm_count, i, sizeof(struct sp_arm_policy));
 }
 
 const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, size_t i)
@@ -95,12 +101,14 @@ uint64_t block_digest(const struct sp_policy *policy)
     const struct sp_match *match;
     const struct sp_fallback *fallback;
     const struct sp_condition *condition;
+    const struct sp_arm_policy *arm;
 
     digest = sp_hash_more(digest, policy->group, sizeof policy->group);
     for (size_t i = 0; (row = sp_policy_row(policy, i)) != NULL; i++) {
         digest = sp_hash_more(digest, row->name, sizeof row->name);
         digest = sp_hash_more(digest, &row->match_count, sizeof row->match_count);
         digest = sp_hash_more(digest, &row->fallback_count, sizeof row->fallback_count);
+        digest = sp_hash_more(digest, &row->arm_count, sizeof row->arm_count);
         digest = sp_hash_more(digest, &row->guards, sizeof row->guards);
         for (size_t c = 0; c < row->slo_count; c++) {
             condition = sp_policy_condition(policy, row->slo_first + c);
@@ -119,6 +127,10 @@ uint64_t block_digest(const struct sp_policy *policy)
     for (size_t i = 0; (fallback = sp_policy_fallback(policy, i)) != NULL; i++) {
         digest = sp_hash_more(digest, &fallback->hash, sizeof fallback->hash);
         digest = sp_hash_more(digest, &fallback->kind, 2);
+    }
+    for (size_t i = 0; (arm = sp_policy_arm(policy, i)) != NULL; i++) {
+        digest = sp_hash_more(digest, arm->name, offsetof(struct sp_arm_policy, text));
+        digest = sp_hash_more(digest, &arm->share, sizeof arm->share);
     }
     return digest;
 }
@@ -149,6 +161,14 @@ static bool block_guards(const struct sp_guards *guards)
     return guards->breaker.open_min <= guards->breaker.open_max;
 }
 
+static bool block_split(const struct sp_row *row)
+{
+    uint32_t split = row->guards.split;
+
+    return row->arm_count <= SP_ARMS_MAX && SP_SPLIT_COUNT(split) == row->arm_count &&
+           (split & ~(SP_SPLIT_STICKY | 0xffu)) == 0;
+}
+
 static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
 {
     return block_name(row->name, sizeof row->name, false) && row->file < policy->file_count &&
@@ -156,7 +176,9 @@ static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
            row->match_count <= policy->match_count - row->match_first &&
            row->fallback_first <= policy->fallback_count &&
            row->fallback_count <= policy->fallback_count - row->fallback_first &&
-           row->fallback_count <= SP_FALLBACKS_MAX && row->slo_first <= policy->condition_count &&
+           row->fallback_count <= SP_FALLBACKS_MAX && row->arm_first <= policy->arm_count &&
+           row->arm_count <= policy->arm_count - row->arm_first && block_split(row) &&
+           row->slo_first <= policy->condition_count &&
            row->slo_count <= policy->condition_count - row->slo_first && block_guards(&row->guards);
 }
 
@@ -166,6 +188,14 @@ static bool block_fallback(const struct sp_policy *policy, const struct sp_fallb
            fallback->text < policy->strings_size && fallback->file < policy->file_count &&
            fallback->address.family <= SP_FAMILY_IPV6 &&
            memchr(fallback->address.path, 0, sizeof fallback->address.path) != NULL;
+}
+
+static bool block_arm(const struct sp_policy *policy, const struct sp_arm_policy *arm)
+{
+    return block_name(arm->name, sizeof arm->name, false) && arm->share <= SP_SHARE_ALL &&
+           arm->kind <= SP_FALLBACK_NAME && arm->text < policy->strings_size &&
+           arm->file < policy->file_count && arm->address.family <= SP_FAMILY_IPV6 &&
+           memchr(arm->address.path, 0, sizeof arm->address.path) != NULL;
 }
 
 static bool block_condition(const struct sp_policy *policy, const struct sp_condition *condition)
@@ -198,6 +228,7 @@ static bool block_arrays(const struct sp_policy *p)
            block_array(p->rows, p->row_count, sizeof(struct sp_row), p->size) &&
            block_array(p->matches, p->match_count, sizeof(struct sp_match), p->size) &&
            block_array(p->fallbacks, p->fallback_count, sizeof(struct sp_fallback), p->size) &&
+           block_array(p->arms, p->arm_count, sizeof(struct sp_arm_policy), p->size) &&
            block_array(p->settings, p->setting_count, sizeof(struct sp_setting), p->size) &&
            block_array(p->conditions, p->condition_count, sizeof(struct sp_condition), p->size) &&
            block_array(p->files, p->file_count, sizeof(uint32_t), p->size) &&
@@ -223,6 +254,9 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size)
             return false;
     for (size_t i = 0; i < policy->fallback_count; i++)
         if (!block_fallback(policy, sp_policy_fallback(policy, i)))
+            return false;
+    for (size_t i = 0; i < policy->arm_count; i++)
+        if (!block_arm(policy, sp_policy_arm(policy, i)))
             return false;
     for (size_t i = 0; i < policy->setting_count; i++)
         if (!block_setting_sound(policy, block_setting(policy, i)))

@@ -1,6 +1,7 @@
 /*
  * build.c - from what was read to the block that is kept.
  */
+#include "base/random.h"
 #include "policy/block.h"
 #include "policy/reader.h"
 
@@ -29,6 +30,7 @@ void build_clear(struct reader *reader, size_t row)
     memset(&reader->rows[row], 0, sizeof reader->rows[row]);
     memset(&reader->opened[row], 0, sizeof reader->opened[row]);
     memset(reader->set[row], 0, sizeof reader->set[row]);
+    memset(&reader->sticky[row], 0, sizeof reader->sticky[row]);
     reader->broken[row] = false;
     reader->slo_own[row] = false;
     reader->rows[row].state = UINT16_MAX;
@@ -106,6 +108,43 @@ static void build_fallbacks(const struct reader *reader, struct sp_policy *polic
         rows[row].fallback_count = (uint16_t)(count - rows[row].fallback_first);
     }
     policy->fallback_count = count;
+}
+
+/* Shares that an operator has set are for these very lines. */
+static void build_of(struct sp_arm_policy *first, struct sp_arm_policy *end)
+{
+    uint64_t of = sp_hash("", 0);
+
+    for (struct sp_arm_policy *arm = first; arm < end; arm++) {
+        of = sp_hash_more(of, arm->name, sizeof arm->name);
+        of = sp_hash_more(of, &arm->hash, sizeof arm->hash);
+        of = sp_hash_more(of, &arm->share, sizeof arm->share);
+    }
+    for (struct sp_arm_policy *arm = first; arm < end; arm++)
+        arm->of = of;
+}
+
+/* As the fallbacks. */
+static void build_arms(const struct reader *reader, struct sp_policy *policy)
+{
+    struct sp_row *rows = build_at(policy, policy->rows);
+    struct sp_arm_policy *out;
+    uint16_t count = 0;
+
+    policy->arms = build_next(policy, reader->arm_count * sizeof *out);
+    out = build_at(policy, policy->arms);
+    for (size_t row = 0; row < reader->row_count; row++) {
+        rows[row].arm_first = count;
+        for (size_t i = 0; i < reader->arm_count; i++)
+            if (reader->arm_row[i] == row)
+                out[count++] = reader->arms[i];
+        build_of(out + rows[row].arm_first, out + count);
+        rows[row].arm_count = (uint16_t)(count - rows[row].arm_first);
+        rows[row].guards.split = rows[row].arm_count;
+        if (rows[row].arm_count > 0 && reader->sticky[row].line > 0)
+            rows[row].guards.split |= SP_SPLIT_STICKY;
+    }
+    policy->arm_count = count;
 }
 
 static void build_rows(const struct reader *reader, struct sp_policy *policy)
@@ -186,6 +225,7 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path)
     build_rows(reader, policy);
     build_matches(reader, policy);
     build_fallbacks(reader, policy);
+    build_arms(reader, policy);
     build_conditions(reader, policy);
     build_settings(reader, policy);
     build_texts(reader, policy);

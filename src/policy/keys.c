@@ -162,7 +162,7 @@ const struct sp_key sp_keys[] = {
 const size_t sp_key_total = KEY_COUNT;
 
 static_assert(sizeof sp_keys / sizeof *sp_keys == KEY_COUNT, "a row for every id");
-static_assert(sizeof(struct sp_guards) == 304, "no hidden padding: the digest reads it as bytes");
+static_assert(sizeof(struct sp_guards) == 312, "no hidden padding: the digest reads it as bytes");
 
 #define RETRY_FORM(n)                                                           \
     {                                                                           \

@@ -30,6 +30,7 @@ static struct reader *read_begin(void *room, size_t size, sp_finding_fn *say, vo
     build_clear(reader, READER_DEFAULTS);
     reader->match_count = 0;
     reader->fallback_count = 0;
+    reader->arm_count = 0;
     reader->condition_count = 0;
     reader->file_count = 0;
     reader->pending_count = 0;

@@ -10,11 +10,13 @@
 #include "policy/keys.h"
 #include "policy/scan.h"
 #include "shearpin/policy.h"
+#include "shearpin/split.h"
 
 #include <sys/types.h>
 
 #define READER_MATCHES_MAX    8192
 #define READER_FALLBACKS_MAX  1024
+#define READER_ARMS_MAX       1024
 #define READER_STRINGS_MAX    (512 << 10)
 #define READER_CONDITIONS_MAX 1024
 #define READER_FILES_MAX      256
@@ -72,6 +74,10 @@ struct reader {
     size_t fallback_count;
     struct sp_fallback fallbacks[READER_FALLBACKS_MAX];
     uint16_t fallback_row[READER_FALLBACKS_MAX];
+    size_t arm_count;
+    struct sp_arm_policy arms[READER_ARMS_MAX];
+    uint16_t arm_row[READER_ARMS_MAX];
+    struct reader_place sticky[READER_ROWS]; /* `split sticky process` */
     bool slo_own[READER_ROWS]; /* it says `slo` itself: those of defaults are not its */
     size_t condition_count;
     struct sp_condition conditions[READER_CONDITIONS_MAX];

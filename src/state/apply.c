@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "shearpin/guard.h"
+#include "state/arm.h"
 #include "state/layout.h"
 #include "state/process.h"
 #include "state/shared.h"
@@ -74,6 +75,8 @@ void sp_apply_capacities(struct sp_head *head, const struct sp_policy *policy)
         apply_round(apply_between(2ull * policy->size, SP_POLICY_LEAST, SP_POLICY_SIZE_MAX), 4096);
     head->journal_max = apply_between(apply_journal(policy), 0, SP_JOURNAL_MAX);
     head->history_max = apply_between(apply_histories(policy) * 3 / 2, 0, SP_HISTORIES_MAX);
+    head->arm_max = apply_round(
+        apply_between(sp_arm_total(policy) * UINT64_C(3) / 2, SP_PLACES_LEAST, SP_PLACES_MAX), 4);
     head->size = sp_segment_size(head);
     head->layout = SP_LAYOUT;
     head->created = sp_wall();
@@ -190,6 +193,7 @@ static void apply_rename(struct sp_segment *segment, struct sp_dest *dest, const
         return;
     if (dest->name[0] != 0) {
         sp_endpoint_forget(segment, (uint32_t)(dest - segment->dests));
+        sp_arm_forget(segment, (uint32_t)(dest - segment->dests));
         struct sp_breaker old = sp_breaker_unpack(atomic_load(&dest->cell.word));
         memset((char *)dest + cell, 0, caps - cell);
         memset((char *)dest + behind, 0, sizeof *dest - behind);
@@ -245,7 +249,8 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                             "the segment has room for the history of %u destinations with an slo, "
                             "the policy has %u; end its programs and `shearpin rm` it",
                             segment->history_max, apply_histories(policy));
-    if (apply_plan(segment, policy, place, error) != 0)
+    if (apply_plan(segment, policy, place, error) != 0 ||
+        sp_arm_plan(segment, policy, place, error) != 0)
         return -1;
 
     /* Readers of this area are a generation behind: they must see that before they see this. */
@@ -262,6 +267,7 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
         apply_caps(segment, dest, &row->guards);
         atomic_store(&dest->row[area], i);
     }
+    sp_arm_hand_out(segment, policy, copy, place);
     apply_histories_out(segment, policy, place);
     for (uint32_t i = 0; word == 0 && i < segment->dest_max; i++)
         atomic_store(&segment->dests[i].row[area ^ 1], SP_NO_ROW);

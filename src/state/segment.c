@@ -19,7 +19,7 @@
 size_t sp_segment_size(const struct sp_head *head)
 {
     return SP_AT_END(head->dest_max, head->lease_max, head->policy_size, head->journal_max,
-                     head->history_max);
+                     head->history_max, head->arm_max);
 }
 
 /* --- may this file be believed at all? --- */
@@ -95,7 +95,7 @@ static int segment_check_head(const char *path, const struct sp_head *head, off_
              head->lease_max > SP_LEASES_MAX || head->lease_max % 8 ||
              head->policy_size > SP_POLICY_SIZE_MAX || head->policy_size % SP_CACHELINE ||
              head->policy_size < sizeof(struct sp_policy) || head->journal_max > SP_JOURNAL_MAX ||
-             head->history_max > SP_HISTORIES_MAX)
+             head->history_max > SP_HISTORIES_MAX || head->arm_max > SP_PLACES_MAX)
         why = "is damaged: its capacities are out of range";
     else if (head->size != (uint64_t)size || sp_segment_size(head) != head->size)
         why = "is damaged: its size is not what its head says";
@@ -119,6 +119,7 @@ void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head
     segment->answers = (struct sp_answer *)(void *)(at + SP_AT_ANSWERS);
     segment->endpoint_keys = (sp_word *)(void *)(at + SP_AT_KEYS);
     segment->endpoints = (struct sp_endpoint *)(void *)(at + SP_AT_ENDPOINTS);
+    segment->tallies = (sp_word *)(void *)(at + SP_AT_TALLIES);
     segment->chaos = (struct sp_chaos *)(void *)(at + SP_AT_CHAOS);
     segment->marks = (struct sp_moment *)(void *)(at + SP_AT_MARKS);
     segment->policy[0] = (struct sp_policy *)(void *)(at + SP_AT_POLICY);
@@ -131,6 +132,8 @@ void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head
     segment->history_max = head->history_max;
     segment->histories =
         (struct sp_history *)(void *)(segment->journal + (head->journal_max + 3) / 4 * 4);
+    segment->arm_max = head->arm_max;
+    segment->arms = (struct sp_arm *)(void *)(segment->histories + head->history_max);
 }
 
 static size_t segment_span(size_t size)

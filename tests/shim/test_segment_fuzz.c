@@ -3,6 +3,7 @@
  * never to a crash. The damage is chosen by a seed, which a failure names: FUZZ_SEED=N repeats it.
  */
 #include "harness.h"
+#include "shearpin/split.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -42,7 +43,8 @@ static size_t some_place(uint64_t *seed)
 {
     const struct sp_head *head = (const void *)pristine;
     size_t policies = size - (size_t)head->dest_max * sizeof(struct sp_dest) -
-                      (size_t)head->lease_max * sizeof(sp_word) - 2 * (size_t)head->policy_size;
+                      (size_t)head->lease_max * sizeof(sp_word) -
+                      (size_t)head->arm_max * sizeof(struct sp_arm) - 2 * (size_t)head->policy_size;
 
     switch (next_random(seed) % 4) {
     case 0:
