@@ -53,6 +53,7 @@ static void harm_end(struct sp_harm *harm, enum sp_harm_of of, const struct sp_f
 /* A blackhole is over with its connect; what hangs is not. */
 void sp_harm_connect(struct sp_conn *conn, const struct sp_fault_act *act)
 {
+    sp_conn_mark(conn, SP_CONN_HARMED, false); /* by a try before this one */
     if (!sp_harm_lasts(act) || !harm_reserve())
         return;
     struct sp_harm *harm = sp_harm_of(conn);

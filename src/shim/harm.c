@@ -55,21 +55,18 @@ static const struct sockaddr_in6 nowhere_mapped = {
     .sin6_addr.s6_addr = {[10] = 0xff, 0xff, 127, 127, 127, 127},
 };
 
-void sp_harm_swallow(struct attempt *a)
+const struct sockaddr *sp_harm_nowhere(int fd, const struct sockaddr *to, socklen_t *length)
 {
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)a->address;
-    const struct sockaddr_in6 *to = &nowhere_six;
-    if (!harm_deafen(a->fd))
-        return;
-    if (a->address->sa_family == AF_INET) {
-        a->address = (const struct sockaddr *)(const void *)&nowhere_four;
-        a->length = sizeof nowhere_four;
-    } else if (a->address->sa_family == AF_INET6) {
-        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-            to = &nowhere_mapped;
-        a->address = (const struct sockaddr *)(const void *)to;
-        a->length = sizeof *to;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)to;
+    if (to->sa_family == AF_UNIX || !harm_deafen(fd))
+        return to;
+    if (to->sa_family == AF_INET) {
+        *length = sizeof nowhere_four;
+        return (const struct sockaddr *)(const void *)&nowhere_four;
     }
+    *length = sizeof nowhere_six;
+    six = IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) ? &nowhere_mapped : &nowhere_six;
+    return (const struct sockaddr *)(const void *)six;
 }
 
 int sp_harm_wait(const struct attempt *a)

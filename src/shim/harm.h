@@ -11,8 +11,8 @@
 
 /* A socket that was deaf may be used anew. */
 void sp_harm_afresh(int fd);
-/* This connect goes where no answer comes from; the destination hears nothing of it. */
-void sp_harm_swallow(struct attempt *a);
+/* Where a connect goes from which no answer ever comes; the destination hears nothing of it. */
+const struct sockaddr *sp_harm_nowhere(int fd, const struct sockaddr *to, socklen_t *length);
 /* The same of a unix socket that blocks: as if its backlog were full. */
 int sp_harm_wait(const struct attempt *a);
 /* The connection stands. */

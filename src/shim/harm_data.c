@@ -3,6 +3,7 @@
  * it receives: what goes out changed goes out of a copy. */
 #include "shim/await.h"
 #include "shim/harm.h"
+#include "shim/hold.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -94,8 +95,13 @@ static bool data_closed(const struct sp_io *io, struct sp_harm *harm)
     uint64_t none = 0, now = sp_now();
     atomic_compare_exchange_strong(&harm->closed, &none, now);
     uint64_t until = atomic_load(&harm->closed) + harm->close;
-    if (now >= until || !io->blocking)
+    if (now >= until)
         return true;
+    if (!io->blocking) {
+        sp_hold_input(io->conn, io->fd, until);
+        errno = EAGAIN;
+        return false;
+    }
     return sp_await_pause(SP_ASLEEP_INJECTED, io->conn->dest, io->fd, until);
 }
 
@@ -105,9 +111,12 @@ static void data_received(const struct sp_io *io, struct sp_harm *harm, int flag
     if (flags & MSG_PEEK)
         return;
     atomic_fetch_add(&harm->in, got);
-    if (sliced && harm->pause)
-        atomic_store(&harm->next_in, sp_now() + harm->pause);
-    if (sliced && !io->blocking)
+    uint64_t next = sp_now() + harm->pause;
+    if (sliced && io->blocking)
+        atomic_store(&harm->next_in, next);
+    else if (sliced && harm->pause)
+        sp_hold_input(io->conn, io->fd, next);
+    else if (sliced)
         data_edge(io->fd, SOL_SOCKET, SO_RCVLOWAT);
 }
 
@@ -236,9 +245,12 @@ static ssize_t data_send_slice(struct sp_io *io, const struct msghdr *message, s
         return -1;
     size_t room = sp_harm_slice(harm, atomic_load(&harm->out));
     ssize_t sent = data_send(io, message, 0, room, flags);
-    if (sent > 0 && harm->pause)
-        atomic_store(&harm->next_out, sp_now() + harm->pause);
-    if (sent > 0 && (size_t)sent < whole && !io->blocking)
+    uint64_t next = sp_now() + harm->pause;
+    if (sent > 0 && io->blocking)
+        atomic_store(&harm->next_out, next);
+    else if (sent > 0 && harm->pause)
+        sp_hold_output(io->conn, next);
+    else if (sent > 0 && (size_t)sent < whole)
         data_edge(io->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
     return sent;
 }
