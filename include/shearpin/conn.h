@@ -111,10 +111,16 @@ struct sp_kept {
     _Alignas(SP_CACHELINE) sp_word word; /* the policy's, plus 1; 0: none, above 1 << 63: filling */
     sp_word retired;                     /* when it was seen to be out of force; 0: not yet */
     uint32_t response;                   /* its deadline, in SP_LIMIT_UNIT */
-    bool plain;                          /* a healthy exchange may go the short way: quick.h */
-    bool tells;                          /* and then sp_quick_tells() */
+    uint32_t connect;                    /* the same of connects */
     struct sp_dest *dest;
     _Atomic(struct sp_shard *) shard; /* this process's, since a connection was told */
+    sp_word *places;                  /* of the cap on connections */
+    uint32_t place_room;              /* of them: more than the policy has in force, perhaps */
+    uint32_t place_count;             /* 0: there is no such cap */
+    sp_half place;                    /* the one that this process gave back last */
+    bool plain;                       /* a healthy exchange may go the short way: quick.h */
+    bool tells;                       /* and then sp_quick_tells() */
+    bool connects;                    /* and so may a connect */
     struct sp_guards guards;
 };
 

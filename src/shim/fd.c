@@ -1,4 +1,5 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
+#include "conn/quick.h"
 #include "shim/io.h"
 #include "shim/kind.h"
 #include "shim/pin.h"
@@ -50,7 +51,7 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
 void sp_fd_left(struct sp_conn *conn)
 {
     int error = errno;
-    if (sp_conn_drop(conn))
+    if (sp_conn_drop(conn) && !sp_quick_over(conn))
         sp_turn_over(conn, sp_now());
     errno = error;
 }
