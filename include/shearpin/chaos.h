@@ -53,7 +53,7 @@ struct sp_chaos_target {
 
 struct sp_chaos_fault {
     struct sp_fault fault; /* its seed is made of the experiment's and of its place here */
-    char text[80];
+    char text[SP_EXPERIMENT_TEXT];
     sp_word injected[SP_EXPERIMENT_TARGETS]; /* by target */
 };
 
