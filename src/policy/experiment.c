@@ -183,6 +183,9 @@ static void experiment_proviso(struct reader *reader, struct sp_experiment *e,
         experiment_condition(reader, proviso, first);
     else if (when == SP_PROVISO_STEADY)
         report_at(reader, &words[first], "abort payments opens", "'opens' is for abort alone");
+    if (proviso->opens && first + 1 < reader->line.count)
+        report_at(reader, &words[first + 1], "abort payments opens", "unexpected '%.*s'",
+                  SHOWN(&words[first + 1]));
     proviso->condition.file = reader->file;
     proviso->condition.line = (uint16_t)reader->line.number;
 }
