@@ -64,7 +64,8 @@ enum {
     SP_CONN_RETRY = 1024,    /* a pending connect that may be tried again: sp_due_watch() */
     SP_CONN_TALLIED = 2048,  /* it counts among those that stand on its arm */
     SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
-    SP_CONN_PINNED = 8192    /* a duplicate may stand: a close() waits for it (pin.c) */
+    SP_CONN_PINNED = 8192,   /* a duplicate may stand: a close() waits for it (pin.c) */
+    SP_CONN_HELD = 16384     /* something of it is not to be seen yet: held.h */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
@@ -82,7 +83,7 @@ struct sp_conn {
     sp_half fd;     /* one of its fds; while it is free, the next free one, index + 1 */
     uint32_t lease; /* place in the cap, SP_NO_LEASE */
     sp_half limit;  /* of this turn */
-    sp_half hold;   /* injected: the answer is not to be seen earlier */
+    sp_half hold;   /* injected: so much later is the answer seen than it came */
     sp_half idle;   /* `deadline idle` */
     sp_half least;  /* the shortest limit that a blocking receive must notice */
 

@@ -1,4 +1,4 @@
-#include "shearpin/conn.h"
+#include "shearpin/held.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -95,10 +95,12 @@ void sp_here_after_fork(void)
         conn->lease = SP_NO_LEASE;
         sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
+        sp_held_forked(conn);
     }
     memset(sp_here.sleepers, 0, sizeof sp_here.sleepers);
     atomic_store(&sp_due_watched, 0);
-    atomic_store(&sp_due_next, sp_here.deadline);
+    /* What the parent holds back ends here, too: it may be the child that waits for it. */
+    atomic_store(&sp_due_next, atomic_load(&sp_held_count) != 0 ? 0 : sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
     sp_names_changed(); /* what is known by the pid is known no more */
     sp_process_join(&sp_here.segment);

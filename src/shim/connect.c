@@ -2,6 +2,7 @@
 #include "shim/connect.h"
 #include "shim/await.h"
 #include "shim/divert.h"
+#include "shim/hold.h"
 #include "shim/io.h"
 #include "shim/kind.h"
 #include "shim/redial.h"
@@ -79,6 +80,8 @@ int sp_connect_told(struct attempt *a, const struct sp_call *call, int result)
     int error = errno;
     if (result != 0 && !a->blocking && sp_pending_refused(a->conn, a->entry, a->fd, error))
         error = EINPROGRESS;
+    if (result == 0 || error != EINPROGRESS)
+        sp_hold_free(a->conn); /* who does not block is told at once what is known at once */
     int told = connect_finish(a, call, a->blocking, result == 0 ? 0 : error);
     if (told != EINPROGRESS && told != EALREADY && told != EINTR)
         a->failed = told;
@@ -96,6 +99,8 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
     sp_pending_begin(a, call);
+    if (!blocking && a->delay && !a->local)
+        sp_hold_connect(conn, sp_turn_since(a->word), a->delay);
     sp_fd_fresh(a->fd);
     a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
@@ -117,7 +122,7 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
     a->refused = !admission;
     if (admission) {
         enum sp_outcome outcome = sp_socket_outcome(error, true);
-        if (a->delay)
+        if (a->delay && a->blocking)
             sp_await_pause(SP_ASLEEP_INJECTED, call->index, a->fd, call->now + a->delay);
         sp_order_settle(call, &admission->permit, true, outcome, 0);
         sp_cap_release(call, admission);
@@ -291,6 +296,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (sp_here_injects(&call))
         sp_here_faults(&call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
+    if (!a->blocking && sp_here_injects(&call))
+        sp_due_arm(SP_DUE_WATCH, SP_NEVER); /* the next wait is one of ours: hold.h */
     if (a->delay)
         sp_here_own(&call, &room);
     a->fault = act.error;
@@ -368,7 +375,7 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
         *result = -1;
         return true;
     }
-    if (sp_turn_of(word) == SP_TURN_RESTING) {
+    if (sp_turn_of(word) == SP_TURN_RESTING || (sp_hold_hides(conn) & SP_HOLD_OUT)) {
         errno = EALREADY;
         *result = -1;
         return true;
