@@ -147,7 +147,7 @@ static void turn_inject(struct sp_conn *conn, const struct sp_call *call)
     memset(&act, 0, sizeof act);
     if (injects)
         sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
-    turn_set(&conn->hold, turn_units(act.delay));
+    turn_set(&conn->hold, turn_units(act.delay + act.answer));
     sp_harm_exchange(conn, &act, call->now);
 }
 

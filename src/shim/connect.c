@@ -301,7 +301,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_guards room;
     struct sp_call call;
     struct sp_admission admission;
-    int result;
+    int result = -1;
     *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
         return 0;
