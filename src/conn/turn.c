@@ -1,6 +1,7 @@
 /* turn.c - request and answer on a connection, told by directions alone. Whoever changes the word
  * from what it saw owns what follows; everything else of the turn is read before that. */
 #include "conn/turn.h"
+#include "shearpin/held.h"
 
 #include <errno.h>
 #include <string.h>
@@ -402,6 +403,7 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
         turn_return(conn, conn->dest, &permit, now);
     }
     sp_due_unwatch(conn);
+    sp_held_clear(conn);
     turn_note(conn, now);
     turn_give_lease(conn, now);
     sp_conn_free(conn);
