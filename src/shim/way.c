@@ -86,6 +86,7 @@ bool sp_way_go(struct sp_way *asked, int fd, struct sp_conn *conn, struct sp_cal
                struct sockaddr_storage *out, socklen_t *length)
 {
     struct way way;
+    socklen_t size;
     bool fresh = !asked->drawn;
     sp_way_take(conn, call, NULL);
     way_read(&way, call);
@@ -99,11 +100,12 @@ bool sp_way_go(struct sp_way *asked, int fd, struct sp_conn *conn, struct sp_cal
             way_observe(&way, call, asked->point);
         return false;
     }
-    int at = way_choose(&way, call, fd, family, asked, out, length);
+    int at = way_choose(&way, call, fd, family, asked, out, &size);
     if (at < 0)
         return false;
+    *length = size;
     sp_way_take(conn, call, sp_arm_at(call->segment, call->index, way.lines[at].place));
     call->others = !(asked->barred >> at & 1);
-    asked->barred |= 1u << at;
+    asked->at = at;
     return true;
 }

@@ -9,6 +9,7 @@
 struct sp_way {
     bool drawn;
     uint32_t point;
+    int at;          /* the arm that it was sent to */
     uint32_t barred; /* arms that have refused it */
 };
 
