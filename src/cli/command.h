@@ -42,7 +42,7 @@ struct cli {
     int segment_count;
     const char *root; /* of systemd's directories */
     bool enforce, dry_run;
-    const char *listen, *textfile, *exec, *record, *from;
+    const char *listen, *textfile, *exec, *record, *from, *html;
     uint64_t max; /* bytes; 0: not given */
     bool list, syslog;
     char *set; /* every -o, joined by `;`; NULL when there was none */

@@ -59,6 +59,7 @@ static const struct option_row option_rows[] = {
      "of FILE and FILE.1 together; else 10MiB, of calls 64MiB"},
     {"from", 0, false, TEXT, AT(from), "FILE", "what `journal --record` wrote"},
     {"slo", 0, false, SLO, 0, "'CONDITION'", "what the run is to keep: 'p95 < 500ms'; repeatable"},
+    {"html", 0, false, TEXT, AT(html), "FILE", "as one page, with plots"},
     {"save", 0, false, TEXT, AT(save), "FILE", "what the run was measured as, as JSON"},
     {"against", 0, false, TEXT, AT(against), "FILE", "compare with what --save wrote"},
     {"batch", 0, false, FLAG, AT(batch), NULL, "one plain table after the other"},
