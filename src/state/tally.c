@@ -102,7 +102,7 @@ uint32_t sp_arm_standing(struct sp_segment *segment, const struct sp_arm *arm, b
         if (!asked)
             sp_census_open(segment, &census);
         asked = true;
-        if (sp_census_life(segment, &census, tally_slot(word)) != SP_LIFE_GONE)
+        if (sp_census_alive(segment, &census, tally_slot(word)))
             sum += (uint32_t)(word & TALLY_MOST);
     }
     if (asked)
