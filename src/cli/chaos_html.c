@@ -80,19 +80,19 @@ static void html_top(const struct chaos_view *view, FILE *out)
     html_word(out, c->name);
     fprintf(out, " <span id=\"status\" class=\"%s\">%s%s</span></h1>\n", well ? "good" : "bad",
             sp_chaos_state_word(view->state), view->deviated ? ", deviated" : "");
-    fprintf(out, "<p class=\"soft\">%s, %s; seed %llu</p>\n", when,
-            CHAOS_TOOK(view->end - c->start), (unsigned long long)c->seed);
+    fprintf(out, "<p class=\"soft\">%s, %s; seed %llu</p>\n", when, VIEW_TOOK(view->end - c->start),
+            (unsigned long long)c->seed);
     if (c->expect[0]) {
         fputs("<p id=\"expect\">Expected: ", out);
         html_word(out, c->expect);
         fputs("</p>\n", out);
     }
-    if (chaos_because(view, condition, sizeof condition, value, sizeof value)) {
+    if (view_because(view, condition, sizeof condition, value, sizeof value)) {
         fputs("<p id=\"because\" class=\"bad\">Because: ", out);
         html_word(out, condition);
         if (*value)
             fprintf(out, " (%s on ", value);
-        html_word(out, *value ? chaos_cause_dest(view) : "");
+        html_word(out, *value ? view_cause_dest(view) : "");
         fputs(*value ? ")</p>\n" : "</p>\n", out);
     }
 }
@@ -186,10 +186,10 @@ static void html_injected(const struct chaos_view *view, FILE *out)
     for (unsigned i = 0; i < view->chaos.fault_count; i++) {
         fputs("<tr><th>", out);
         html_word(out, view->chaos.faults[i].text);
-        fprintf(out, "<td>%llu\n", (unsigned long long)chaos_injected(view, i));
+        fprintf(out, "<td>%llu\n", (unsigned long long)view_injected(view, i));
     }
     fprintf(out, "</table><p class=\"soft\">of %s</p></section>\n",
-            SAY_COUNT(chaos_calls(view), "call"));
+            SAY_COUNT(view_calls(view), "call"));
 }
 
 static void html_learned(const struct chaos_view *view, FILE *out)
@@ -230,7 +230,7 @@ void chaos_html(const struct chaos_view *view, FILE *out)
     html_injected(view, out);
     html_learned(view, out);
     html_events(view, out);
-    chaos_rerun(view, rerun, sizeof rerun);
+    view_rerun(view, rerun, sizeof rerun);
     fputs("<section id=\"rerun\"><h2>Again</h2><code>", out);
     html_word(out, rerun);
     fputs("</code></section>\n</html>\n", out);

@@ -39,17 +39,17 @@ static void report_json_sum(struct json *json, const char *key, const struct sp_
 static void report_json_because(struct json *json, const struct chaos_view *view)
 {
     char condition[96], value[32];
-    if (!chaos_because(view, condition, sizeof condition, value, sizeof value)) {
+    if (!view_because(view, condition, sizeof condition, value, sizeof value)) {
         json_null(json, "because");
         return;
     }
-    const struct sp_chaos_condition *c = chaos_cause(view);
+    const struct sp_chaos_condition *c = view_cause(view);
     struct sp_measured m = {.value = atomic_load(&view->chaos.because_value),
                             .calls = atomic_load(&view->chaos.because_calls)};
     json_open(json, "because", '{');
     json_word(json, "kind", c->when == SP_PROVISO_STEADY ? "steady" : "abort");
     json_word(json, "condition", condition);
-    json_word(json, "destination", chaos_cause_dest(view));
+    json_word(json, "destination", view_cause_dest(view));
     if (!c->opens) {
         double number = objective_number(&c->condition, &m);
         json_number(json, "value", isfinite(number) ? number : NAN);
@@ -67,7 +67,7 @@ static void report_json_injected(struct json *json, const struct chaos_view *vie
         json_word(json, "fault",
                   f->fault.kind < SP_FAULT_COUNT ? sp_faults[f->fault.kind]->word : "?");
         json_text(json, "text", f->text, sizeof f->text);
-        json_count(json, "total", chaos_injected(view, i));
+        json_count(json, "total", view_injected(view, i));
         json_open(json, "destinations", '{');
         for (unsigned t = 0; t < view->chaos.target_count; t++)
             json_count(json, view->chaos.targets[t].name, atomic_load(&f->injected[t]));
@@ -105,7 +105,7 @@ void chaos_json(const struct chaos_view *view)
     const struct sp_chaos *c = &view->chaos;
     struct json json = {0};
     char rerun[1024];
-    chaos_rerun(view, rerun, sizeof rerun);
+    view_rerun(view, rerun, sizeof rerun);
     json_open(&json, NULL, '{');
     json_text(&json, "experiment", c->name, SP_NAME_SIZE);
     json_word(&json, "status", sp_chaos_state_word(view->state));
@@ -118,7 +118,7 @@ void chaos_json(const struct chaos_view *view)
     report_json_because(&json, view);
     report_json_targets(&json, view);
     report_json_injected(&json, view);
-    json_count(&json, "calls", chaos_calls(view));
+    json_count(&json, "calls", view_calls(view));
     json_open(&json, "learned", '[');
     for (size_t i = 0; i < view->learned_count; i++)
         json_word(&json, NULL, view->learned[i]);

@@ -75,7 +75,7 @@ static void learn_breaker(struct chaos_view *view, const struct report_target *t
         first && first->wall > view->chaos.start_wall ? first->wall - view->chaos.start_wall : 0;
     if (s->opened > 0 && first)
         learn(view, "the breaker of %s opened %s, first %s after the start", name,
-              SAY_COUNT(s->opened, "time"), CHAOS_TOOK(after));
+              SAY_COUNT(s->opened, "time"), VIEW_TOOK(after));
     else if (s->opened > 0)
         learn(view, "the breaker of %s opened %s", name, SAY_COUNT(s->opened, "time"));
     else if (bad && !b->streak && !b->rate && !b->slow)
@@ -97,7 +97,7 @@ static void learn_recovery(struct chaos_view *view, const struct report_target *
             open = e->to != SP_STATE_CLOSED;
         } else if (open && e->to == SP_STATE_CLOSED) {
             learn(view, "the breaker of %s closed %s after the end", target->target->name,
-                  CHAOS_TOOK(e->wall - view->end_wall));
+                  VIEW_TOOK(e->wall - view->end_wall));
             return;
         }
     }
@@ -133,14 +133,14 @@ static void learn_idle(struct chaos_view *view)
 {
     uint64_t injected = 0;
     for (unsigned i = 0; i < view->chaos.fault_count; i++)
-        injected += chaos_injected(view, i);
+        injected += view_injected(view, i);
     if (injected > 0 || view->end == view->chaos.start)
         return;
-    if (chaos_calls(view) == 0)
+    if (view_calls(view) == 0)
         learn(view, "nothing was injected, for nobody called");
     else
         learn(view, "nothing was injected into %s; a larger share hits more",
-              SAY_COUNT(chaos_calls(view), "call"));
+              SAY_COUNT(view_calls(view), "call"));
 }
 
 void chaos_learn(struct chaos_view *view)

@@ -220,5 +220,5 @@ void plot_breaker(const struct chaos_view *view, unsigned target, FILE *out)
     fprintf(out,
             "<text x=\"%.1f\" y=\"60\">start</text>"
             "<text x=\"%.1f\" y=\"60\" text-anchor=\"end\">%s</text></svg>",
-            plot_x(&time, start), plot_x(&time, view->end_wall), CHAOS_TOOK(took));
+            plot_x(&time, start), plot_x(&time, view->end_wall), VIEW_TOOK(took));
 }

@@ -118,7 +118,7 @@ static void report_events(struct chaos_view *view)
 
 /* --- what the printers share --- */
 
-const char *chaos_took(char *out, size_t size, uint64_t ns)
+const char *view_took(char *out, size_t size, uint64_t ns)
 {
     uint64_t s = ns / SP_SECOND;
     if (s < 10)
@@ -133,7 +133,7 @@ const char *chaos_took(char *out, size_t size, uint64_t ns)
     return out;
 }
 
-const char *chaos_fault_name(const struct chaos_view *view, unsigned fault)
+const char *view_fault_name(const struct chaos_view *view, unsigned fault)
 {
     const struct sp_chaos *c = &view->chaos;
     unsigned kind = c->faults[fault].fault.kind, same = 0;
@@ -142,7 +142,7 @@ const char *chaos_fault_name(const struct chaos_view *view, unsigned fault)
     return same > 1 || kind >= SP_FAULT_COUNT ? c->faults[fault].text : sp_faults[kind]->word;
 }
 
-uint64_t chaos_injected(const struct chaos_view *view, unsigned fault)
+uint64_t view_injected(const struct chaos_view *view, unsigned fault)
 {
     uint64_t sum = 0;
     for (unsigned t = 0; t < view->chaos.target_count; t++)
@@ -150,7 +150,7 @@ uint64_t chaos_injected(const struct chaos_view *view, unsigned fault)
     return sum;
 }
 
-uint64_t chaos_calls(const struct chaos_view *view)
+uint64_t view_calls(const struct chaos_view *view)
 {
     uint64_t sum = 0;
     for (unsigned t = 0; t < view->chaos.target_count; t++)
@@ -158,7 +158,7 @@ uint64_t chaos_calls(const struct chaos_view *view)
     return sum;
 }
 
-const struct sp_chaos_condition *chaos_cause(const struct chaos_view *view)
+const struct sp_chaos_condition *view_cause(const struct chaos_view *view)
 {
     uint64_t because = atomic_load(&view->chaos.because);
     return because > 0 && because <= view->chaos.condition_count
@@ -166,7 +166,7 @@ const struct sp_chaos_condition *chaos_cause(const struct chaos_view *view)
                : NULL;
 }
 
-const char *chaos_cause_dest(const struct chaos_view *view)
+const char *view_cause_dest(const struct chaos_view *view)
 {
     static char name[SP_NAME_SIZE];
     const struct sp_dest *dest =
@@ -175,15 +175,15 @@ const char *chaos_cause_dest(const struct chaos_view *view)
     return name;
 }
 
-bool chaos_because(const struct chaos_view *view, char *out, size_t size, char *value,
-                   size_t value_size)
+bool view_because(const struct chaos_view *view, char *out, size_t size, char *value,
+                  size_t value_size)
 {
-    const struct sp_chaos_condition *c = chaos_cause(view);
+    const struct sp_chaos_condition *c = view_cause(view);
     *out = *value = 0;
     if (!c)
         return false;
     if (c->opens) {
-        snprintf(out, size, "%s opens", chaos_cause_dest(view));
+        snprintf(out, size, "%s opens", view_cause_dest(view));
         return true;
     }
     struct sp_measured m = {.value = atomic_load(&view->chaos.because_value),
@@ -202,7 +202,7 @@ static void rerun_adhoc(const struct sp_chaos *c, struct sp_text_out *text)
     sp_text_put(text, " --for %s", SAY_TIME(c->end - c->start));
 }
 
-void chaos_rerun(const struct chaos_view *view, char *out, size_t size)
+void view_rerun(const struct chaos_view *view, char *out, size_t size)
 {
     const struct sp_chaos *c = &view->chaos;
     struct sp_text_out text = sp_text_out(out, size);

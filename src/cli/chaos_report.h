@@ -53,20 +53,20 @@ void chaos_json(const struct chaos_view *view);             /* chaos_json.c */
 void chaos_html(const struct chaos_view *view, FILE *file); /* chaos_html.c */
 
 /* 3m12s, 800ms. */
-const char *chaos_took(char *out, size_t size, uint64_t ns);
-#define CHAOS_TOOK(ns) chaos_took((char[32]){0}, 32, ns)
+const char *view_took(char *out, size_t size, uint64_t ns);
+#define VIEW_TOOK(ns) view_took((char[32]){0}, 32, ns)
 /* `latency`, or the whole text where there are two of them. */
-const char *chaos_fault_name(const struct chaos_view *view, unsigned fault);
-uint64_t chaos_injected(const struct chaos_view *view, unsigned fault);
+const char *view_fault_name(const struct chaos_view *view, unsigned fault);
+uint64_t view_injected(const struct chaos_view *view, unsigned fault);
 uint64_t
-chaos_calls(const struct chaos_view *view); /* of all targets, while the faults were there */
+view_calls(const struct chaos_view *view); /* of all targets, while the faults were there */
 /* What ended it: `p99 > 1500ms for 30s`, `payments opens`; false: nothing did. And the value, "" of
  * an opening. */
-bool chaos_because(const struct chaos_view *view, char *out, size_t size, char *value,
-                   size_t value_size);
-const struct sp_chaos_condition *chaos_cause(const struct chaos_view *view);
-const char *chaos_cause_dest(const struct chaos_view *view);
+bool view_because(const struct chaos_view *view, char *out, size_t size, char *value,
+                  size_t value_size);
+const struct sp_chaos_condition *view_cause(const struct chaos_view *view);
+const char *view_cause_dest(const struct chaos_view *view);
 /* The line that does it again. */
-void chaos_rerun(const struct chaos_view *view, char *out, size_t size);
+void view_rerun(const struct chaos_view *view, char *out, size_t size);
 
 #endif

@@ -36,7 +36,7 @@ static void text_head(const struct chaos_view *view)
     text_clock(view->end_wall, "%H:%M:%S", to, sizeof to);
     printf("%s   %s %s %s   %s to %s   seed %llu\n",
            say_safe(name, sizeof name, c->name, SP_NAME_SIZE), sp_chaos_state_word(view->state),
-           runs ? "for" : "after", CHAOS_TOOK(view->end - c->start), from, runs ? "now" : to,
+           runs ? "for" : "after", VIEW_TOOK(view->end - c->start), from, runs ? "now" : to,
            (unsigned long long)c->seed);
     printf("  %-14s%s%s\n", "status", sp_chaos_state_word(view->state),
            view->deviated ? ", deviated" : "");
@@ -45,14 +45,14 @@ static void text_head(const struct chaos_view *view)
 static void text_because(const struct chaos_view *view)
 {
     char condition[96], value[32], clock[16], line[256];
-    if (!chaos_because(view, condition, sizeof condition, value, sizeof value))
+    if (!view_because(view, condition, sizeof condition, value, sizeof value))
         return;
     struct sp_text_out text = sp_text_out(line, sizeof line);
-    bool steady = chaos_cause(view)->when == SP_PROVISO_STEADY;
+    bool steady = view_cause(view)->when == SP_PROVISO_STEADY;
     text_clock(view->end_wall, "%H:%M:%S", clock, sizeof clock);
     sp_text_put(&text, "%s%-24s", steady ? "not steady: " : "", condition);
     if (*value)
-        sp_text_put(&text, "(%s on %s at %s)", value, chaos_cause_dest(view), clock);
+        sp_text_put(&text, "(%s on %s at %s)", value, view_cause_dest(view), clock);
     else
         sp_text_put(&text, "(at %s)", clock);
     text_line("because", line);
@@ -162,9 +162,9 @@ static void text_injected(const struct chaos_view *view)
     char line[1024] = "", safe[4 * 80 + 1];
     struct sp_text_out text = sp_text_out(line, sizeof line);
     for (unsigned i = 0; i < view->chaos.fault_count; i++)
-        sp_text_put(&text, "%s %llu   ", say_safe(safe, sizeof safe, chaos_fault_name(view, i), 80),
-                    (unsigned long long)chaos_injected(view, i));
-    sp_text_put(&text, "  of %s", SAY_COUNT(chaos_calls(view), "call"));
+        sp_text_put(&text, "%s %llu   ", say_safe(safe, sizeof safe, view_fault_name(view, i), 80),
+                    (unsigned long long)view_injected(view, i));
+    sp_text_put(&text, "  of %s", SAY_COUNT(view_calls(view), "call"));
     text_line("injected", line);
 }
 
@@ -178,6 +178,6 @@ void chaos_text(const struct chaos_view *view)
     text_injected(view);
     for (size_t i = 0; i < view->learned_count; i++)
         text_line(i == 0 ? "learned" : "", view->learned[i]);
-    chaos_rerun(view, rerun, sizeof rerun);
+    view_rerun(view, rerun, sizeof rerun);
     text_line("rerun", rerun);
 }

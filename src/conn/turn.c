@@ -163,7 +163,7 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
     atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     if (sp_here_injects(call) && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
-    turn_set(&conn->hold, turn_units(act.delay));
+    turn_set(&conn->hold, turn_units(act.delay + act.answer));
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
     uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],

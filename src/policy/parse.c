@@ -3,6 +3,7 @@
  */
 #include "base/near.h"
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/reader.h"
 #include "policy/value.h"
 
@@ -62,7 +63,7 @@ static size_t parse_range(struct reader *reader, const struct keys_form *form,
                           const struct scan_word *word)
 {
     struct scan_word low = *word, high = *word;
-    uint64_t from, to;
+    uint64_t from = 0, to = 0;
 
     for (size_t i = 0; i + 1 < word->length; i++) {
         if (word->text[i] != '.' || word->text[i + 1] != '.')
@@ -319,6 +320,8 @@ static void parse_directive(struct reader *reader)
         report_at(reader, word, "put 'destination NAME' or 'defaults' on a line above it",
                   "'%.*s' stands outside of any section", SHOWN(word));
         reader->section = SECTION_SKIPPED;
+    } else if (reader->section == SECTION_EXPERIMENT) {
+        experiment_line(reader);
     } else if (parse_is(word, "match")) {
         rule_words(reader);
     } else if (parse_is(word, "fallback")) {

@@ -57,7 +57,6 @@ void sp_pending_begin(struct attempt *a, const struct sp_call *call)
     p->length = a->length;
     p->aside = a->aside;
     p->when = a->when;
-    p->mute.epoll = -1;
     sp_dial_begin(&p->dial, a->began, SP_NEVER);
     sp_due_watch(a->conn);
 }
