@@ -296,8 +296,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (sp_here_injects(&call))
         sp_here_faults(&call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
-    if (!a->blocking && sp_here_injects(&call))
-        sp_due_arm(SP_DUE_WATCH, SP_NEVER); /* the next wait is one of ours: hold.h */
+    if (sp_here_injects(&call))
+        sp_hold_prepare();
     if (a->delay)
         sp_here_own(&call, &room);
     a->fault = act.error;
