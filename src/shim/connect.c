@@ -321,6 +321,7 @@ static void connect_inject(struct attempt *a, const struct sp_call *call)
     if (act.swallowed && a->local && !a->blocking && !a->fault)
         a->fault = EAGAIN;
     sp_harm_connect(a->conn, &act);
+    sp_hold_prepare();
 }
 
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
@@ -356,8 +357,6 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     a->swallowed = false;
     if (sp_here_injects(&call))
         connect_inject(a, &call);
-    if (!a->blocking && sp_here_injects(&call))
-        sp_due_arm(SP_DUE_WATCH, SP_NEVER); /* the next wait is one of ours: hold.h */
     if (a->delay)
         sp_here_own(&call, &room);
     if (a->fault && (a->blocking || !sp_retry_wanted(call.guards)))
