@@ -85,7 +85,7 @@ static void status_json(struct json *json, const struct sp_segment *segment,
 
 /* A line when something has changed, once a second at most; on a terminal in its place. */
 int experiment_follow(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *chaos,
-                 bool stops)
+                      bool stops)
 {
     uint64_t told = 0, now = sp_now(), word = atomic_load(&chaos->word);
     follow_until_told();
@@ -195,9 +195,9 @@ static void list_targets(const struct sp_policy *policy, const struct sp_experim
     struct sp_text_out text = sp_text_out(out, size);
     char safe[4 * SP_NAME_SIZE + 1];
     for (unsigned i = 0; i < e->target_count; i++)
-        sp_text_put(&text, "%s%s", i ? " " : "",
-                    say_safe(safe, sizeof safe, sp_policy_string(policy, e->targets[i]),
-                             SP_NAME_SIZE));
+        sp_text_put(
+            &text, "%s%s", i ? " " : "",
+            say_safe(safe, sizeof safe, sp_policy_string(policy, e->targets[i]), SP_NAME_SIZE));
 }
 
 static void list_one(struct json *json, const struct sp_segment *segment,
@@ -216,7 +216,10 @@ static void list_one(struct json *json, const struct sp_segment *segment,
     json_text(json, "experiment", e->name, SP_NAME_SIZE);
     json_word(json, "status", list_state(segment, e->name));
     json_number(json, "last_s", (double)e->last / (double)SP_SECOND);
-    json_word(json, "targets", targets);
+    json_open(json, "targets", '[');
+    for (unsigned i = 0; i < e->target_count; i++)
+        json_word(json, NULL, sp_policy_string(policy, e->targets[i]));
+    json_close(json, ']');
     json_word(json, "expect", expect);
     json_close(json, '}');
 }

@@ -308,9 +308,9 @@ static void event_json_chaos(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",    "hold",
-                                                      "reset", "disable", "enable",  "policy",
-                                                      "retry", "stale",   "chaos",   "fallback"};
+    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
+                                                      "reset", "disable", "enable", "policy",
+                                                      "retry", "stale",   "chaos",  "fallback"};
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 

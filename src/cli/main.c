@@ -158,9 +158,12 @@ const struct command command_table[] = {
      "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
      "         [--inject 'FAULT' --on DEST]... [--for T] [--json]",
      1, 2, chaos_main,
-     "start begins an experiment of the policy in force, at the next call of every process; it ends\n"
-     "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing is\n"
-     "injected. With --inject, --on and --for it needs no experiment in the policy. start -f stays\n"
+     "start begins an experiment of the policy in force, at the next call of every process; it "
+     "ends\n"
+     "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing "
+     "is\n"
+     "injected. With --inject, --on and --for it needs no experiment in the policy. start -f "
+     "stays\n"
      "until the end, and Ctrl-C stops both. The same --seed strikes the same calls again.\n"
      "list shows what the policy has, status what runs and ran, stop ends NAME, or all."},
     {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",

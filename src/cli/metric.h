@@ -46,6 +46,8 @@ extern const char *const metric_type_words[];
 
 /* One sample; `value` is that of the third label, NULL where there is none. */
 void metric_count(const struct metric_out *out, const char *value, uint64_t n);
+/* The third and the fourth. */
+void metric_pair(const struct metric_out *out, const char *value, const char *second, uint64_t n);
 void metric_number(const struct metric_out *out, const char *value, double n);
 void metric_bins(const struct metric_out *out, const char *value, const uint64_t *bins);
 
@@ -75,6 +77,8 @@ metric_fn metric_mode, metric_share, metric_breaker_state, metric_transitions, m
     metric_deadline, metric_cap_limit, metric_cap_in_use, metric_cap_waiting,
     metric_connecting_limit, metric_connecting_in_use, metric_inflight_limit,
     metric_inflight_in_use, metric_limit_rate, metric_limit_burst;
+/* metric_chaos.c */
+metric_fn metric_chaos_active, metric_chaos_injections, metric_chaos_aborts;
 /* metric_slo.c */
 metric_fn metric_slo_kept, metric_slo_value, metric_slo_limit;
 

@@ -81,7 +81,11 @@ destination probed
     breaker streak 1 open 10ms
 destination scoped
     match 127.0.0.1:5
-    breaker streak 1 open 1m scope endpoint eject 100%"
+    breaker streak 1 open 1m scope endpoint eject 100%
+experiment trial
+    target slow
+    inject latency 1ms
+    last 1m"
 export SHEARPIN_SEGMENT=json
 for port in 1 1 1 2 2 2 2 4 5; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
 probed() {
@@ -96,8 +100,11 @@ until_true probed
 "$shearpin" reset slow >/dev/null
 "$shearpin" disable slow >/dev/null
 "$shearpin" enable slow >/dev/null
-echo '    deadline connect 1s' >>json.conf
+sed -i '/^destination slow/a\    deadline connect 1s' json.conf
 "$shearpin" reload json.conf >/dev/null
+"$shearpin" chaos start -q trial 2>/dev/null
+"$shearpin" chaos stop -q trial
+{ "$shearpin" chaos list --json; "$shearpin" chaos status --json; } >printed.CHAOS
 "$shearpin" events --json >printed.EVENTS
 "$shearpin" journal --json >printed.JOURNAL
 "$shearpin" whatif -o payments.breaker.streak=1 --json >printed.WHATIF
