@@ -10,9 +10,8 @@
 
 typedef void section_fn(struct reader *reader, struct scan_word *words, size_t count);
 
-/* Names go into file names, shell words and addresses like payments.deadline.connect. */
-static bool section_name(struct reader *reader, const struct scan_word *word, const char *what,
-                         size_t size)
+bool section_name(struct reader *reader, const struct scan_word *word, const char *what,
+                  size_t size)
 {
     for (size_t i = 0; i < word->length; i++) {
         char c = word->text[i];
@@ -210,6 +209,7 @@ static void section_unknown(struct reader *reader, const struct scan_word *word)
     if (keys_single(word->text, word->length, &key) || keys_group(word->text, word->length) ||
         sp_text_is(word->text, word->length, "match") ||
         sp_text_is(word->text, word->length, "fallback") ||
+        sp_text_is(word->text, word->length, "split") ||
         sp_text_is(word->text, word->length, "slo")) {
         report_at(reader, word, "indent it: only sections begin in column 1",
                   "'%.*s' is a directive, not a section", SHOWN(word));

@@ -57,9 +57,9 @@ static uint64_t wait_nearest(uint64_t now)
 void sp_waiting_slice(struct wait *w)
 {
     int error = errno;
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_hold_met, memory_order_relaxed) == 0))
-        sp_hold_meet();
-    uint64_t now = sp_now(), next = wait_nearest(now);
+    uint64_t now = sp_now();
+    sp_hold_waiting(now);
+    uint64_t next = wait_nearest(now);
     w->hidden = false;
     w->last = w->until <= next;
     uint64_t end = w->last ? w->until : next;
