@@ -86,8 +86,8 @@ is "what the arms count is what the destination counts" \
 is "and so are connects" \
     "$(field half d 'sum(a["connects"]["ok"] for a in d["arms"]) == d["connects"]["ok"]')" True
 like "the table shows the shares" "$("$shearpin" status -s half)" 'blue 50%  green 50%'
-like "the metrics have the arms" "$("$shearpin" metrics -s half)" \
-    'shearpin_arm_exchanges_total\{segment="half",destination="d",arm="green",result="ok"\} [1-9]'
+like "the metrics have the arms" "$("$shearpin" metrics -s half | grep '^shearpin_split_exchanges')" \
+    'shearpin_split_exchanges_total\{segment="half",destination="d",arm="green",result="ok"\} [1-9]'
 
 # --- 10,000 connections of 8 processes ---
 
@@ -159,7 +159,7 @@ is "the breaker of the dead arm is open" "$(arm_field half blue 'a["state"]')" o
 is "that of the destination is not" "$(state half d)" closed
 is "the other has all connections" "$(guarded half "$python" "$work/many.py" "$front" 40)" '0 40'
 like "the table says so" "$("$shearpin" status -s half)" 'blue 50% \(open\)  green 50%'
-like "an event names the arm" "$("$shearpin" events -s half)" 'd@blue  closed -> open   3 refused in a row'
+like "an event names the arm" "$("$shearpin" events -s half)" 'd  closed -> open   3 refused in a row on arm blue'
 arm blue "$blue"
 blue_pid=$pid
 came_back() { guarded half "$python" "$work/many.py" "$front" 2 >"$work/back" && [ "$(arm_field half blue 'a["state"]')" = closed ]; }
