@@ -33,7 +33,8 @@ enum sp_shift_step {
 /* What is told about the shares. Written as a whole into the bank that is not in force. */
 struct sp_shift_note {
     uint64_t of;    /* digest of the lines `split` that it is about */
-    uint64_t since; /* wall ns: when this began */
+    uint64_t since; /* wall ns: when this was written */
+    uint64_t began; /* wall ns: when the command that tries shares took the destination */
     uint32_t pid;   /* who did it */
     uint32_t uid;
     uint32_t token; /* of the lease; 0: nothing is tried */
@@ -51,9 +52,10 @@ struct sp_shift {
     _Atomic uint64_t lease; /* token:24 ms of the monotonic clock:40; 0: none */
     uint64_t spare[6];
     _Alignas(SP_CACHELINE) struct sp_shift_note bank[2];
+    uint64_t spare1[2];
 };
 
-_Static_assert(sizeof(struct sp_shift_note) == 80, "layout");
+_Static_assert(sizeof(struct sp_shift_note) == 88, "layout");
 _Static_assert(sizeof(struct sp_shift) == 256, "layout");
 
 /* --- reading: no lock, safe in signal handlers --- */

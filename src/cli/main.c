@@ -143,6 +143,27 @@ const struct command command_table[] = {
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
      "Every program goes straight to its destinations from its next call on: the panic switch.\n"
      "With DEST only there."},
+    {"shift", "Steer", "", NULL,
+     "DEST [ARM=SHARE... | --rollback] [--reason TEXT] [--json]\n"
+     "       DEST --to ARM [--stages P,P,...] [--every T] [--healthy 'CONDITION']... [--probe CMD]\n"
+     "         [--checks N] [--check-every T] [--check-for T] [--timeout T] [--batch]",
+     1, -1, shift_main,
+     "Alone: which share of the connections each arm of `split` has. With ARM=SHARE for every arm:\n"
+     "at once, for all programs. With --to in stages, 30s each: when the arm was healthy in 5 "
+     "checks\n"
+     "in a row, 10s apart, it gets the first share; when that has held, the next; after the last, "
+     "3\n"
+     "more checks. Conditions are measured over the arm's own calls; where none speaks of errors, "
+     "or\n"
+     "of times, it may fail 1% more than the other arms, and have twice their p95. What does not\n"
+     "hold, Ctrl-C, --rollback in another terminal and the death of this command bring back the\n"
+     "shares from before, at once. CMD finds the arm in SHEARPIN_ARM and SHEARPIN_ARM_ADDRESS.\n"
+     "Exit 1: it was not shifted. Shares hold until the lines `split` of the policy change."},
+    {"drain", "Steer", "DEST ARM=SHARE...", NULL, "DEST ARM [--timeout T] [--reason TEXT] [--json]",
+     2, 2, drain_main,
+     "ARM gets no new connections, its share goes to the others; then waits until those that it\n"
+     "has are closed. Exit 1 when some are still open after T, or it is interrupted: it stays\n"
+     "without new ones. `shearpin shift DEST --rollback` takes it back."},
     {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",
      "SEGMENT PID", 1, 2, answers_main, NULL},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},

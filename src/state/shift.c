@@ -165,6 +165,7 @@ enum sp_shift_result sp_shift_begin(struct sp_shift_hand *hand, uint64_t now)
     hand->token = ((uint32_t)(atomic_load(&hand->shift->word) >> 1) + 1) & SHIFT_TOKEN;
     hand->token += hand->token == 0;
     note.token = hand->token;
+    note.began = sp_wall();
     memcpy(note.tried, note.stable, sizeof note.tried);
     shift_put(hand, &note, SP_SHIFT_BEGIN);
     hand->lease = shift_lease(hand->token, now + SP_SHIFT_LEASE);
