@@ -58,12 +58,10 @@ struct sp_head {
     sp_word lost;                     /* processes that died without leaving */
     sp_half unregistered;             /* processes that found all slots taken */
     sp_half unmatched_known;
+    sp_word unmatched;    /* connects that no destination took */
+    sp_word reply_until;  /* monotonic ns: who gives canned answers stays at least until then */
+    sp_half loose;        /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
     sp_half tallies_full; /* 1: connections were made that stand on an arm and are not counted */
-    uint32_t spare1;
-    sp_word unmatched;   /* connects that no destination took */
-    sp_word reply_until; /* monotonic ns: who gives canned answers stays at least until then */
-    sp_half loose;       /* stages of live faults that are of no destination: SP_FAULT_ON_LOOSE */
-    uint32_t spare1;
     _Alignas(SP_CACHELINE) sp_word event_next;
     _Alignas(SP_CACHELINE) sp_half lease_used; /* words of the pool handed out to caps */
     _Alignas(SP_CACHELINE) sp_word journal_next;
@@ -98,7 +96,8 @@ enum sp_event_kind {
                         how they came out */
     SP_EVENT_STALE,  /* look-ups of text = a name fail; a = ns since its last good answer */
     SP_EVENT_CHAOS,  /* to: enum sp_chaos_state; text = the experiment, and why; a = its end or 0 */
-    SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before */
+    SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before,
+                          b = sp_fallback_id() */
     SP_EVENT_SHIFT, /* reason: enum sp_shift_step; text = shares, and why; to = the arm it is about
                        (255: none), a = its share */
     SP_EVENT_KINDS

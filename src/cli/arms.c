@@ -82,7 +82,7 @@ int arms_find(const struct cli *cli, const struct arms *arms, const char *typed,
 bool arms_idle(const struct cli *cli, const struct arms *arms)
 {
     const struct sp_dest *dest = &arms->segment.dests[arms->dest];
-    bool off = atomic_load(&arms->segment.head->disabled) || atomic_load(&dest->disabled);
+    bool off = atomic_load(&arms->segment.head->disabled) || sp_dest_disabled(dest);
     if (!off && arms->guards.mode == SP_MODE_ENFORCE)
         return false;
     if (cli->quiet)

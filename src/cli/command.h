@@ -42,7 +42,7 @@ struct cli {
     int segment_count;
     const char *root; /* of systemd's directories */
     bool enforce, dry_run;
-    const char *listen, *textfile, *exec, *record;
+    const char *listen, *textfile, *exec, *record, *from;
     uint64_t max; /* bytes; 0: not given */
     bool list, syslog;
     char *set; /* every -o, joined by `;`; NULL when there was none */
@@ -55,7 +55,7 @@ struct cli {
     int slo_count;
     const char *save, *against;
     bool batch, strict, waiting;
-    uint64_t frames, checks, every; /* every: ns; 0: not given */
+    uint64_t frames, checks, every;  /* every: ns; 0: not given */
     const char *to, *stages, *probe; /* of a shift */
     uint64_t check_every, check_for;
     bool rollback;
@@ -79,9 +79,9 @@ extern const size_t command_total;
 const struct command *command_named(const char *name); /* or NULL */
 
 command_fn run_main, check_main, show_main, match_main, reload_main, status_main, events_main,
-    wait_main, whatif_main, suggest_main, segments_main, rm_main, trip_main, hold_main, reset_main,
-    enable_main, disable_main, metrics_main, serve_main, watch_main, answers_main, version_main,
-    help_main;
+    wait_main, journal_main, whatif_main, suggest_main, segments_main, rm_main, trip_main,
+    hold_main, reset_main, enable_main, disable_main, metrics_main, serve_main, watch_main,
+    answers_main, version_main, help_main;
 command_fn doctor_main, wrap_main, unwrap_main;
 command_fn shift_main, drain_main; /* between the arms of a destination */
 

@@ -213,12 +213,14 @@ static void compare_why(const struct compare *compare, uint32_t i, const struct 
     sp_condition_format(compare->derived[i] ? &plain : condition, said, sizeof said);
     if (m->verdict == SP_MEASURED_FEW) {
         sp_text_put(&text, "'%s' needs %s on %s, %llu so far", said,
-                    SAY_COUNT(m->needed ? m->needed : 1, "call"), arm, (unsigned long long)m->calls);
+                    SAY_COUNT(m->needed ? m->needed : 1, "call"), arm,
+                    (unsigned long long)m->calls);
         return;
     }
     objective_why(condition, m, detail, sizeof detail);
     sp_text_put(&text, "%s of %s %s, not %s%s%s%s", sp_measure_word(condition->measure), arm,
-                OBJECTIVE_VALUE(condition, m), said + strlen(sp_measure_word(condition->measure)) + 1,
+                OBJECTIVE_VALUE(condition, m),
+                said + strlen(sp_measure_word(condition->measure)) + 1,
                 compare->derived[i] ? " as the others allow" : "", *detail ? ": " : "", detail);
 }
 

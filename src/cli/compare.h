@@ -30,8 +30,8 @@ struct compare {
     struct sp_condition conditions[COMPARE_CONDITIONS];
     bool derived[COMPARE_CONDITIONS]; /* from the figures of the other arms */
     uint32_t count;
-    uint64_t longest; /* `for` of all conditions */
-    uint32_t opened;  /* how often the arm's breaker had when the stage began */
+    uint64_t longest;           /* `for` of all conditions */
+    uint32_t opened;            /* how often the arm's breaker had when the stage began */
     struct compare_mark *marks; /* of the arm, since the stage began; the newest last */
     uint32_t mark_count;
     struct sp_figures *others; /* when all began, and when the stage did */

@@ -52,8 +52,7 @@ static int drain_begin(struct drain *drain)
 static void drain_look(struct drain *drain)
 {
     struct arms *arms = drain->arms;
-    struct sp_arm *arm =
-        sp_arm_named(&arms->segment, arms->dest, arms->lines[drain->arm].name);
+    struct sp_arm *arm = sp_arm_named(&arms->segment, arms->dest, arms->lines[drain->arm].name);
     drain->uncounted = false;
     drain->standing = arm ? sp_arm_standing(&arms->segment, arm, &drain->uncounted) : 0;
 }

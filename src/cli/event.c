@@ -18,6 +18,24 @@ uint64_t event_first(const struct sp_segment *segment)
     return last > SP_EVENTS ? last - SP_EVENTS + 1 : 1;
 }
 
+/* How many connections went to a fallback from this event up to the next of its kind, or now. */
+static uint64_t event_spell(const struct sp_segment *segment, const struct sp_event *e)
+{
+    const struct sp_dest *dest = sp_segment_dest_named(segment, e->destination, NULL);
+    uint64_t total = e->a, sequence = atomic_load(&e->sequence) + 1;
+    struct sp_event next;
+    for (int got; (got = sp_event_read(segment, &sequence, &next)) != 0; sequence += got > 0) {
+        if (got > 0 && next.kind == SP_EVENT_FALLBACK && next.b == e->b &&
+            strncmp(next.destination, e->destination, SP_NAME_SIZE) == 0)
+            return next.a > e->a ? next.a - e->a : 0;
+    }
+    for (size_t i = 0; dest && i < SP_SPILLS; i++) {
+        if (atomic_load(&dest->spills[i].of) == e->b)
+            total = atomic_load(&dest->spills[i].total);
+    }
+    return total > e->a ? total - e->a : 0;
+}
+
 bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out)
 {
     for (unsigned tries = 0; tries < 4 * SP_EVENTS; tries++) {
@@ -26,6 +44,8 @@ bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_
             return false;
         if (got > 0) {
             ++*sequence;
+            if (out->kind == SP_EVENT_FALLBACK)
+                out->b = event_spell(segment, out);
             return true;
         }
     }
@@ -164,6 +184,15 @@ static bool event_address(const struct sp_event *e, char *out, size_t size)
     return true;
 }
 
+static const char *event_step(const struct sp_event *e)
+{
+    static const char *const steps[SP_SHIFT_STEPS] = {
+        [SP_SHIFT_NONE] = "none",      [SP_SHIFT_SET] = "set",    [SP_SHIFT_BEGIN] = "begun",
+        [SP_SHIFT_STAGE] = "stage",    [SP_SHIFT_KEEP] = "done",  [SP_SHIFT_BACK] = "rolled back",
+        [SP_SHIFT_LAPSED] = "cut off", [SP_SHIFT_DRAIN] = "drain"};
+    return e->reason < SP_SHIFT_STEPS ? steps[e->reason] : "?";
+}
+
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -205,6 +234,12 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         break;
     case SP_EVENT_FALLBACK:
         sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        if (e->b > 1)
+            sp_text_put(&text, " (first of %llu)", (unsigned long long)e->b);
+        break;
+    case SP_EVENT_SHIFT:
+        sp_text_put(&text, "shift %s by %s   %s", event_step(e), event_who(e->uid),
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
@@ -273,9 +308,15 @@ static void event_json_retry(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",    "hold",
-                                                      "reset", "disable", "enable",  "policy",
-                                                      "retry", "stale",   "fallback"};
+    static const char *const kinds[SP_EVENT_KINDS] = {
+        [SP_EVENT_NONE] = "none",     [SP_EVENT_BREAKER] = "breaker",
+        [SP_EVENT_TRIP] = "trip",     [SP_EVENT_HOLD] = "hold",
+        [SP_EVENT_RESET] = "reset",   [SP_EVENT_DISABLE] = "disable",
+        [SP_EVENT_ENABLE] = "enable", [SP_EVENT_POLICY] = "policy",
+        [SP_EVENT_RETRY] = "retry",   [SP_EVENT_STALE] = "stale",
+        [SP_EVENT_CHAOS] = "chaos",   [SP_EVENT_FALLBACK] = "fallback",
+        [SP_EVENT_SHIFT] = "shift",
+    };
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 
@@ -305,6 +346,10 @@ void event_json(struct json *json, const struct sp_event *e)
         json_count(json, "generation", e->a);
     if (e->kind == SP_EVENT_STALE)
         json_number(json, "age_s", (double)e->a / (double)SP_SECOND);
+    if (e->kind == SP_EVENT_FALLBACK)
+        json_count(json, "connections", e->b);
+    if (e->kind == SP_EVENT_SHIFT)
+        json_word(json, "step", event_step(e));
     json_text(json, "text", e->text, sizeof e->text);
     json_count(json, "pid", e->pid);
     json_count(json, "uid", e->uid);

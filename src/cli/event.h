@@ -7,7 +7,8 @@
 
 /* The oldest sequence that may still be there. */
 uint64_t event_first(const struct sp_segment *segment);
-/* Copies the event at *sequence or the next that is there, and moves on. False: no more yet. */
+/* Copies the event at *sequence or the next that is there, and moves on; `b` of a fallback is then
+ * how many connections its spell has had. False: no more yet. */
 bool event_next(const struct sp_segment *segment, uint64_t *sequence, struct sp_event *out);
 
 /* The time of the day, with the date when that is not today's. */

@@ -38,36 +38,40 @@ static void follow_drain(struct follow *f)
     }
 }
 
-/* After `shearpin rm` the next program makes a new file under the old name. */
-static void follow_successor(struct follow *f)
+bool follow_successor(struct sp_segment *segment)
 {
     struct stat st;
     struct sp_segment next = {0};
-    bool same = stat(f->segment->path, &st) == 0 && st.st_dev == f->segment->device &&
-                st.st_ino == f->segment->inode;
-    if (same || sp_segment_attach(&next, f->segment->path, NULL) != 0)
-        return;
-    next.self = f->segment->self;
-    sp_segment_detach(f->segment);
-    *f->segment = next;
-    f->sequence = 1;
+    bool same = stat(segment->path, &st) == 0 && st.st_dev == segment->device &&
+                st.st_ino == segment->inode;
+    if (same || sp_segment_attach(&next, segment->path, NULL) != 0)
+        return false;
+    next.self = segment->self;
+    sp_segment_detach(segment);
+    *segment = next;
+    return true;
+}
+
+void follow_until_told(void)
+{
+    /* no SA_RESTART: the pause ends with the signal */
+    struct sigaction stop = {.sa_handler = follow_stop};
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
 }
 
 void follow_events(struct follow *f)
 {
-    /* no SA_RESTART: the pause ends with the signal */
-    struct sigaction stop = {.sa_handler = follow_stop};
-    if (f->on) {
-        sigaction(SIGINT, &stop, NULL);
-        sigaction(SIGTERM, &stop, NULL);
-    }
+    if (f->on)
+        follow_until_told();
     follow_drain(f);
     for (uint64_t looked = sp_now(); f->on && !follow_over() && !ferror(stdout);) {
         look_sleep(FOLLOW_PAUSE);
         follow_drain(f);
         if (sp_now() - looked < SP_SECOND)
             continue;
-        follow_successor(f);
+        if (follow_successor(f->segment))
+            f->sequence = 1;
         looked = sp_now();
     }
 }

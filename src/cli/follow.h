@@ -18,7 +18,11 @@ struct follow {
 /* Says on stderr how many events were overwritten before they could be read. */
 void follow_events(struct follow *follow);
 
-/* SIGINT or SIGTERM came while following. */
+/* From now on SIGINT and SIGTERM only end following. */
+void follow_until_told(void);
+/* One of them came. */
 bool follow_over(void);
+/* After `shearpin rm` the next program makes a new file under the old name: goes over to that. */
+bool follow_successor(struct sp_segment *segment);
 
 #endif

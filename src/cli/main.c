@@ -100,11 +100,20 @@ const struct command command_table[] = {
      "_LINE.\n"
      "CMD itself is not guarded, and killed after T (else 1m).\n"
      "  shearpin watch payments --exec 'logger -t alarm \"$SHEARPIN_EVENT_LINE\"'"},
+    {"journal", "Watch", "[-f]", "every call, one by one",
+     "[-f] [--json] [--since T] [--record FILE [--max SIZE]]", 0, 0, journal_main,
+     "Needs `journal SIZE` in the policy, which is how many calls the segment remembers. With\n"
+     "-f --record it writes them down before they are forgotten, with what breakers did "
+     "meanwhile;\n"
+     "when half of SIZE is reached, FILE becomes FILE.1. It goes on where an earlier one ended.\n"
+     "Calls that were overwritten before they could be read are counted on stderr, and missing\n"
+     "among the numbers in FILE."},
     {"whatif", "Watch", "-o ...", "the journal's calls under another policy",
-     "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--json]", 0, 0, whatif_main,
-     "Needs `journal SIZE` in the policy. Every call goes through the same guards once more, "
-     "under\n"
-     "FILE or the policy in force, with -o changing anything, thresholds and caps too: what would\n"
+     "[-p FILE] [-o dest.guard.word=VALUE]... [--since T] [--from FILE] [--json]", 0, 0,
+     whatif_main,
+     "Needs `journal SIZE` in the policy, or --from a FILE that `journal --record` wrote. Every\n"
+     "call goes through the same guards once more, under FILE or the policy in force, with -o "
+     "changing anything, thresholds and caps too: what would\n"
      "have tripped when, been refused and been cut, beside what did. What operators did by hand "
      "is\n"
      "not replayed; what was refused then counts as UNKNOWN where it would not have been."},
@@ -145,10 +154,12 @@ const struct command command_table[] = {
      "With DEST only there."},
     {"shift", "Steer", "", NULL,
      "DEST [ARM=SHARE... | --rollback] [--reason TEXT] [--json]\n"
-     "       DEST --to ARM [--stages P,P,...] [--every T] [--healthy 'CONDITION']... [--probe CMD]\n"
+     "       DEST --to ARM [--stages P,P,...] [--every T] [--healthy 'CONDITION']... [--probe "
+     "CMD]\n"
      "         [--checks N] [--check-every T] [--check-for T] [--timeout T] [--batch]",
      1, -1, shift_main,
-     "Alone: which share of the connections each arm of `split` has. With ARM=SHARE for every arm:\n"
+     "Alone: which share of the connections each arm of `split` has. With ARM=SHARE for every "
+     "arm:\n"
      "at once, for all programs. With --to in stages, 30s each: when the arm was healthy in 5 "
      "checks\n"
      "in a row, 10s apart, it gets the first share; when that has held, the next; after the last, "

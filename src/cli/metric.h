@@ -75,5 +75,7 @@ metric_fn metric_mode, metric_share, metric_breaker_state, metric_transitions, m
     metric_deadline, metric_cap_limit, metric_cap_in_use, metric_cap_waiting,
     metric_connecting_limit, metric_connecting_in_use, metric_inflight_limit,
     metric_inflight_in_use, metric_limit_rate, metric_limit_burst;
+/* metric_slo.c */
+metric_fn metric_slo_kept, metric_slo_value, metric_slo_limit;
 
 #endif

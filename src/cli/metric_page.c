@@ -1,5 +1,6 @@
 /* metric_page.c - the text that Prometheus reads. Samples of one metric stand together, whatever
  * segment they are of. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ void metric_count(const struct metric_out *out, const char *value, uint64_t n)
 void metric_number(const struct metric_out *out, const char *value, double n)
 {
     page_series(out, "", value, NULL);
-    fprintf(out->file, "%.15g\n", n);
+    fprintf(out->file, isinf(n) ? "+Inf\n" : "%.15g\n", n);
 }
 
 static void page_bucket(const struct metric_out *out, const char *value, uint64_t edge, uint64_t n)

@@ -56,6 +56,24 @@ const char *objective_value(const struct sp_condition *condition, const struct s
     return out;
 }
 
+static double objective_unit(const struct sp_condition *condition)
+{
+    static const double units[] = {SP_SECOND, SP_SHARE_ALL, 1};
+    return units[sp_measure_kind(condition->measure)];
+}
+
+double objective_number(const struct sp_condition *condition, const struct sp_measured *m)
+{
+    if (m->calls == 0 && m->needed > 0)
+        return NAN;
+    return m->value == SP_NEVER ? INFINITY : (double)m->value / objective_unit(condition);
+}
+
+double objective_limit(const struct sp_condition *condition)
+{
+    return (double)condition->limit / objective_unit(condition);
+}
+
 const char *objective_verdict(const struct sp_measured *measured)
 {
     static const char *const words[] = {"kept", "broken", "too few calls"};
@@ -96,17 +114,14 @@ void objective_why(const struct sp_condition *condition, const struct sp_measure
 void objective_json(struct json *json, const struct sp_condition *condition,
                     const struct sp_measured *m)
 {
-    static const double units[] = {SP_SECOND, SP_SHARE_ALL, 1};
     static const char *const names[] = {"holds", "broken", "few"};
     char text[64];
-    double unit = units[sp_measure_kind(condition->measure)];
-    bool none = m->value == SP_NEVER || (m->calls == 0 && m->needed > 0);
     sp_condition_format(condition, text, sizeof text);
     json_word(json, "slo", text);
     json_word(json, "verdict", names[m->verdict]);
     json_word(json, "measure", sp_measure_word(condition->measure));
-    json_number(json, "value", none ? NAN : (double)m->value / unit);
-    json_number(json, "limit", (double)condition->limit / unit);
+    json_number(json, "value", objective_number(condition, m));
+    json_number(json, "limit", objective_limit(condition));
     json_count(json, "calls", m->calls);
     json_count(json, "needed", m->needed);
     json_count(json, "wrong", m->wrong);

@@ -25,6 +25,11 @@ const char *objective_value(const struct sp_condition *condition, const struct s
                             char *out, size_t size);
 #define OBJECTIVE_VALUE(c, m) objective_value(c, m, (char[32]){0}, 32)
 
+/* In seconds, as a share of 1 or in calls a second; NAN: nothing was measured, INFINITY: it is a
+ * timeout. And the limit. */
+double objective_number(const struct sp_condition *condition, const struct sp_measured *m);
+double objective_limit(const struct sp_condition *condition);
+
 /* "kept", "broken", "too few calls". */
 const char *objective_verdict(const struct sp_measured *measured);
 

@@ -36,7 +36,8 @@ static void progress_figures(struct sp_text_out *text, const char *name,
         sp_text_put(text, "no calls");
         return;
     }
-    sp_text_put(text, "%.1f%% errors of %s", 100.0 * (double)figures->errors / (double)figures->calls,
+    sp_text_put(text, "%.1f%% errors of %s",
+                100.0 * (double)figures->errors / (double)figures->calls,
                 SAY_COUNT(figures->calls, "call"));
     if (figures->p95 == SP_NEVER)
         sp_text_put(text, ", p95 timed out");
@@ -60,10 +61,10 @@ static void progress_both(const struct stages *stages, const struct stages_turn 
 static const char *progress_status(enum stages_end end)
 {
     static const char *const words[STAGES_ENDS] = {
-        [STAGES_GO_ON] = "running",     [STAGES_DONE] = "completed",
-        [STAGES_SICK] = "unhealthy",    [STAGES_FAILED] = "failed",
+        [STAGES_GO_ON] = "running",       [STAGES_DONE] = "completed",
+        [STAGES_SICK] = "unhealthy",      [STAGES_FAILED] = "failed",
         [STAGES_STOPPED] = "interrupted", [STAGES_TIMEOUT] = "timed_out",
-        [STAGES_LOST] = "lost",         [STAGES_CHANGED] = "changed"};
+        [STAGES_LOST] = "lost",           [STAGES_CHANGED] = "changed"};
     return words[end];
 }
 
@@ -194,8 +195,8 @@ static void progress_page(const struct stages *stages)
     if (progress_drawn > 0)
         printf("\033[%uA", progress_drawn);
     progress_drawn = 0;
-    sp_text_put(&text, "%s  %s  %s", stages->arms->name,
-                ARMS_TEXT_OF(stages->arms, stages->shares), SAY_AGE(sp_now() - stages->began));
+    sp_text_put(&text, "%s  %s  %s", stages->arms->name, ARMS_TEXT_OF(stages->arms, stages->shares),
+                SAY_AGE(sp_now() - stages->began));
     progress_put(line);
     text = sp_text_out(line, sizeof line);
     sp_text_put(&text, "  %7s  ", "checks");
@@ -206,7 +207,10 @@ static void progress_page(const struct stages *stages)
         progress_turn(stages, i);
     text = sp_text_out(line, sizeof line);
     sp_text_put(&text, "  %7s  ", "checks");
-    progress_bar(&text, last ? stages->passed : stages->end == STAGES_DONE ? stages->last : 0,
+    progress_bar(&text,
+                 last                         ? stages->passed
+                 : stages->end == STAGES_DONE ? stages->last
+                                              : 0,
                  stages->last);
     progress_put(line);
     progress_put(stages->waits || stages->phase == STAGES_CHECKS ? stages->why : "");
@@ -253,8 +257,7 @@ static void progress_json(const struct stages *stages, enum progress_news news)
     arms_json(&json, "shares", stages->arms, stages->shares);
     if (news == PROGRESS_CHECK) {
         json_count(&json, "passed", stages->passed);
-        json_count(&json, "needed",
-                   stages->phase == STAGES_LAST ? stages->last : stages->checks);
+        json_count(&json, "needed", stages->phase == STAGES_LAST ? stages->last : stages->checks);
     }
     progress_json_stage(&json, stages);
     if (news == PROGRESS_END) {

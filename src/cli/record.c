@@ -51,51 +51,67 @@ void record_close(struct record *record)
 
 /* --- where an earlier run ended --- */
 
-/* The last whole line, of this file or of the one before it. */
-static bool record_last(const char *path, char line[RECORD_LINE])
+/* Half a line has no end: its writer was killed. */
+static char *record_last_of(const char *path, const char *begin)
 {
-    char tail[2 * RECORD_LINE] = "";
+    char *line = NULL, *last = NULL;
+    size_t size = 0;
+    ssize_t got;
     FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    if (fseek(file, -(long)(sizeof tail - 1), SEEK_END) != 0)
-        rewind(file);
-    size_t got = fread(tail, 1, sizeof tail - 1, file);
-    fclose(file);
-    while (got > 0 && tail[got - 1] != '\n') /* half a line: its writer was killed */
-        got--;
-    if (got == 0)
-        return false;
-    tail[got - 1] = 0;
-    const char *start = memrchr(tail, '\n', got - 1);
-    snprintf(line, RECORD_LINE, "%.*s", RECORD_LINE - 1, start ? start + 1 : tail);
-    return true;
+    while (file && (got = getline(&line, &size, file)) > 0) {
+        if (got < 2 || strcmp(line + got - 2, "}\n") != 0 ||
+            strncmp(line, begin, strlen(begin)) != 0)
+            continue;
+        free(last);
+        last = line;
+        line = NULL;
+        size = 0;
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return last;
 }
 
-static double record_number(const char *line, const char *key)
+char *record_last(const struct record *record, const char *key)
 {
-    const char *at = strstr(line, key);
-    return at ? strtod(at + strlen(key), NULL) : 0;
-}
-
-uint64_t record_next(const struct record *record, const struct sp_segment *segment)
-{
-    char line[RECORD_LINE], before[4096];
-    struct sp_event event;
+    char before[4096], begin[64];
     snprintf(before, sizeof before, "%s.1", record->path);
-    if (!record_last(record->path, line) && !record_last(before, line))
-        return 1;
-    uint64_t sequence = (uint64_t)record_number(line, "\"sequence\":");
+    snprintf(begin, sizeof begin, "{\"%s\":", key);
+    char *last = record_last_of(record->path, begin);
+    return last ? last : record_last_of(before, begin);
+}
+
+double record_number(const char *line, const char *key)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    const char *at = strstr(line, quoted);
+    return at ? strtod(at + strlen(quoted), NULL) : 0;
+}
+
+static uint64_t record_after(const struct sp_segment *segment, uint64_t sequence, double time)
+{
+    struct sp_event event;
     uint64_t last = sp_event_last(segment), asked = sequence;
     if (sequence == 0 || sequence > last)
         return 1;
     if (last - sequence >= SP_EVENTS) /* overwritten since: nothing can be compared */
-        return (uint64_t)(record_number(line, "\"time_s\":") * 1e9) > segment->head->created
-                   ? sequence + 1
-                   : 1;
+        return (uint64_t)(time * 1e9) > segment->head->created ? sequence + 1 : 1;
     bool same = sp_event_read(segment, &asked, &event) == 1 &&
-                event.wall / 1000000 == (uint64_t)(record_number(line, "\"time_s\":") * 1000 + 0.5);
+                event.wall / 1000000 == (uint64_t)(time * 1000 + 0.5);
     return same ? sequence + 1 : 1;
+}
+
+uint64_t record_next(const struct record *record, const struct sp_segment *segment)
+{
+    char *line = record_last(record, "sequence");
+    if (!line)
+        return 1;
+    uint64_t next = record_after(segment, (uint64_t)record_number(line, "sequence"),
+                                 record_number(line, "time_s"));
+    free(line);
+    return next;
 }
 
 /* --- a line --- */
@@ -110,6 +126,22 @@ static int record_rotate(struct record *record)
     return record_append(record);
 }
 
+void record_line(struct record *record, const char *line, size_t size)
+{
+    bool ready = record->file || record_append(record) == 0;
+    if (ready && record->bytes > 0 && record->bytes + size > record->most)
+        ready = record_rotate(record) == 0;
+    if (ready && fwrite(line, 1, size, record->file) != size)
+        record_failed(record, "write to");
+    record->bytes += size;
+}
+
+void record_flush(struct record *record)
+{
+    if (record->file && fflush(record->file) != 0)
+        record_failed(record, "write to");
+}
+
 void record_event(struct record *record, const struct sp_event *event)
 {
     char *line = NULL;
@@ -119,11 +151,7 @@ void record_event(struct record *record, const struct sp_event *event)
         return;
     event_write_json(memory, event);
     fclose(memory);
-    bool ready = record->file || record_append(record) == 0;
-    if (ready && record->bytes > 0 && record->bytes + size > record->most)
-        ready = record_rotate(record) == 0;
-    if (ready && (fwrite(line, 1, size, record->file) != size || fflush(record->file) != 0))
-        record_failed(record, "write to");
-    record->bytes += size;
+    record_line(record, line, size);
+    record_flush(record);
     free(line);
 }

@@ -1,5 +1,5 @@
-/* record.h - events on disk: FILE and, once it is full, FILE.1, together never more than a bound.
- */
+/* record.h - events and calls on disk, a line of JSON each: FILE and, once it is full, FILE.1,
+ * together never more than a bound. */
 #ifndef SHEARPIN_CLI_RECORD_H
 #define SHEARPIN_CLI_RECORD_H
 
@@ -17,10 +17,17 @@ struct record {
 
 /* -1 after saying why not. */
 int record_open(struct record *record, const char *path, uint64_t bound);
+/* The last whole line that begins with this key, here or in the file before it. Free it; NULL. */
+char *record_last(const struct record *record, const char *key);
+/* What stands behind `"key":`, as a number; 0. */
+double record_number(const char *line, const char *key);
 /* The sequence to go on with, when the last line that was recorded is of this segment; else 1. */
 uint64_t record_next(const struct record *record, const struct sp_segment *segment);
 /* A line, on disk when this returns. */
 void record_event(struct record *record, const struct sp_event *event);
+/* A line with its newline, on disk after record_flush(). */
+void record_line(struct record *record, const char *line, size_t size);
+void record_flush(struct record *record);
 void record_close(struct record *record);
 
 #endif

@@ -124,8 +124,8 @@ static int shift_turns(const struct cli *cli, struct stages *stages)
     }
     if (stages->count > 0)
         return CLI_OK;
-    say_error("%s has %s already; no stage of %s is more",
-              stages->arms->lines[stages->to].name, ARMS_TEXT_OF(stages->arms, stages->from), text);
+    say_error("%s has %s already; no stage of %s is more", stages->arms->lines[stages->to].name,
+              ARMS_TEXT_OF(stages->arms, stages->from), text);
     return CLI_NO;
 }
 
@@ -138,17 +138,15 @@ static int shift_staged(const struct cli *cli, struct arms *arms)
         return CLI_USAGE;
     if (arms_idle(cli, arms))
         return CLI_NO;
-    stages = (struct stages){.cli = cli,
-                             .arms = arms,
-                             .to = (uint32_t)to,
-                             .every = cli->every ? cli->every : SHIFT_EVERY,
-                             .checks = cli->checks ? cli->checks : SHIFT_CHECKS,
-                             .check_every = cli->check_every ? cli->check_every : SHIFT_CHECK_EVERY,
-                             .check_for = cli->check_for ? cli->check_for : SHIFT_CHECK_FOR,
-                             .vet = {.arms = arms,
-                                     .arm = (uint32_t)to,
-                                     .command = cli->probe,
-                                     .heard = cli->verbose}};
+    stages = (struct stages){
+        .cli = cli,
+        .arms = arms,
+        .to = (uint32_t)to,
+        .every = cli->every ? cli->every : SHIFT_EVERY,
+        .checks = cli->checks ? cli->checks : SHIFT_CHECKS,
+        .check_every = cli->check_every ? cli->check_every : SHIFT_CHECK_EVERY,
+        .check_for = cli->check_for ? cli->check_for : SHIFT_CHECK_FOR,
+        .vet = {.arms = arms, .arm = (uint32_t)to, .command = cli->probe, .heard = cli->verbose}};
     stages.last = stages.checks < SHIFT_CHECKS_LAST ? stages.checks : SHIFT_CHECKS_LAST;
     stages.vet.limit = cli->probe ? stages.check_every : connect ? connect : SHIFT_CHECK_LIMIT;
     arms_stable(arms, stages.from);
@@ -178,8 +176,8 @@ int shift_main(struct cli *cli)
     int status = arms_begin(cli, &arms, cli->words[0]);
     if (status != CLI_OK)
         return status;
-    return staged ? shift_staged(cli, &arms)
-           : set  ? shift_set(cli, &arms)
+    return staged          ? shift_staged(cli, &arms)
+           : set           ? shift_set(cli, &arms)
            : cli->rollback ? shift_back(cli, &arms)
                            : shift_show(cli, &arms);
 }

@@ -36,8 +36,9 @@ static enum stages_end stages_allowed(struct stages *stages, uint64_t now)
     if (!arms_same(stages->arms))
         return stages_say(stages, STAGES_CHANGED, "a reload has other lines `split`");
     if (sp_shift_renew(&stages->arms->hand, now) != SP_SHIFT_DONE)
-        return stages_say(stages, STAGES_LOST, "it was ended by another command, or this one was "
-                                               "stopped for too long");
+        return stages_say(stages, STAGES_LOST,
+                          "it was ended by another command, or this one was "
+                          "stopped for too long");
     if (timeout && now - stages->began >= timeout)
         return stages_say(stages, STAGES_TIMEOUT, "it has taken too long");
     return STAGES_GO_ON;
@@ -81,7 +82,8 @@ static enum stages_end stages_look(struct stages *stages, uint64_t now, bool *fe
     return STAGES_GO_ON;
 }
 
-static enum stages_end stages_checked(struct stages *stages, enum vet_answer answer, uint64_t needed)
+static enum stages_end stages_checked(struct stages *stages, enum vet_answer answer,
+                                      uint64_t needed)
 {
     bool last = stages->phase == STAGES_LAST;
     if (answer == VET_WAIT)
@@ -154,8 +156,8 @@ static enum stages_end stages_put(struct stages *stages)
 static enum stages_end stages_turn(struct stages *stages)
 {
     struct stages_turn *turn = &stages->turns[stages->at];
-    uint64_t length = stages->compare.longest > stages->every ? stages->compare.longest
-                                                              : stages->every;
+    uint64_t length =
+        stages->compare.longest > stages->every ? stages->compare.longest : stages->every;
     bool few = true;
     arms_spread(stages->arms, stages->from, stages->to, turn->share, stages->shares);
     stages->waits = false;

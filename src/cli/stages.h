@@ -12,12 +12,12 @@ enum stages_phase { STAGES_CHECKS, STAGES_TURNS, STAGES_LAST, STAGES_OVER };
 enum stages_end {
     STAGES_GO_ON,
     STAGES_DONE,
-    STAGES_SICK,     /* the new arm was not healthy before anything was shifted */
-    STAGES_FAILED,   /* a condition did not hold, or the last checks failed */
-    STAGES_STOPPED,  /* by a signal */
-    STAGES_TIMEOUT,  /* --timeout */
-    STAGES_LOST,     /* somebody ended it, or we were not awake in time */
-    STAGES_CHANGED,  /* a reload has other lines `split` */
+    STAGES_SICK,    /* the new arm was not healthy before anything was shifted */
+    STAGES_FAILED,  /* a condition did not hold, or the last checks failed */
+    STAGES_STOPPED, /* by a signal */
+    STAGES_TIMEOUT, /* --timeout */
+    STAGES_LOST,    /* somebody ended it, or we were not awake in time */
+    STAGES_CHANGED, /* a reload has other lines `split` */
     STAGES_ENDS
 };
 
@@ -36,19 +36,19 @@ struct stages {
     uint16_t shares[SP_ARMS_MAX]; /* in force by us */
     struct stages_turn turns[STAGES_MAX];
     uint32_t count;
-    uint64_t every;            /* how long a stage lasts at least */
-    uint64_t checks, last;     /* how many healthy checks in a row, before and after */
+    uint64_t every;        /* how long a stage lasts at least */
+    uint64_t checks, last; /* how many healthy checks in a row, before and after */
     uint64_t check_every, check_for;
     struct vet vet;
     struct compare compare;
 
     /* how far it is */
     enum stages_phase phase;
-    uint32_t at;             /* the stage */
-    uint64_t passed;         /* checks in a row */
-    uint64_t began, turn;    /* monotonic: all, the stage */
-    bool waits;              /* the stage is long enough, but its calls are too few */
-    char why[240];           /* what is waited for, or what has ended it */
+    uint32_t at;          /* the stage */
+    uint64_t passed;      /* checks in a row */
+    uint64_t began, turn; /* monotonic: all, the stage */
+    bool waits;           /* the stage is long enough, but its calls are too few */
+    char why[240];        /* what is waited for, or what has ended it */
     enum stages_end end;
 };
 

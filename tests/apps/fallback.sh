@@ -120,8 +120,8 @@ like "the table says where they went" "$("$shearpin" status -s address)" \
     "on fallback 127.0.0.1:$other"
 like "the metrics too" "$("$shearpin" metrics -s address)" \
     "shearpin_fallbacks_total\{segment=\"address\",destination=\"d\",to=\"127.0.0.1:$other\"\} 5"
-is "an event for the first of them" \
-    "$("$shearpin" events -s address | grep -c "d  fallback 127.0.0.1:$other ")" 1
+is "an event for the first of them, that says how many followed" \
+    "$("$shearpin" events -s address | grep -c "d  fallback 127.0.0.1:$other (first of 5)")" 1
 become up
 
 # --- the destination comes back ---

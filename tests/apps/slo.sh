@@ -58,6 +58,7 @@ destination pay
 like 'a condition is part of what the policy says' "$("$shearpin" match -p "$work/slo.conf" "127.0.0.1:$port")" \
     'slo +p90 < 250ms for 1m +[^ ]+slo.conf:4'
 ask slo 3 1
+is 'too few have no metric that says they are kept' "$("$shearpin" metrics -s slo | grep -c '^shearpin_slo_kept')" 0
 is 'three calls are too few to tell' "$(verdicts slo)" 'few few few'
 "$shearpin" slo -s slo >"$work/out"
 is 'and break nothing' $? 0
@@ -75,6 +76,11 @@ like 'with the line, the value, the calls' "$(cat "$work/out")" \
     'pay +p90 < 250ms for 1m +4[0-9][0-9]ms +143 +broken +[^ ]*slo.conf:4 +20 of 143 calls took longer, 14 may'
 ask slo 12 0 1 1
 is 'errors are judged apart' "$(verdicts slo)" 'broken broken holds'
+metric() { "$shearpin" metrics -s slo | sed -n "s/^shearpin_slo_$1{segment=\"slo\",destination=\"pay\",slo=\"$2\"} //p"; }
+is 'and so do the metrics' "$(metric kept 'p90 < 250ms for 1m') $(metric kept 'refused < 1% for 1m')" '0 1'
+is 'with the limit, in seconds' "$(metric limit 'p90 < 250ms for 1m')" 0.25
+like 'and what was measured' "$(metric value 'p90 < 250ms for 1m')" '^0[.]4[0-9]*$'
+is 'a share is one of 1' "$(metric limit 'errors < 5% for 1m')" 0.05
 like 'status says it, too' "$("$shearpin" status -s slo)" 'slo broken: p90 4[0-9][0-9]ms'
 is 'quietly: only what is broken' "$("$shearpin" slo -q -s slo | awk '{ print $2 }' | xargs)" 'p90 errors'
 
