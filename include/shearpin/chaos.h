@@ -13,8 +13,7 @@
 #include "shearpin/fault.h"
 #include "shearpin/segment.h"
 
-#define SP_CHAOS_STAGES 8u         /* bits of SP_FAULT_ON_* */
-#define SP_CHAOS_EVERY  UINT32_MAX /* a condition on each of the targets */
+#define SP_CHAOS_EVERY UINT32_MAX /* a condition on each of the targets */
 
 /* X(id, word): how an experiment stands, or came out. */
 #define SP_CHAOS_STATES(X)                                                   \
@@ -45,11 +44,11 @@ struct sp_chaos_target {
     char name[SP_NAME_SIZE]; /* a place whose name is another by now is no target any more */
     uint64_t hash;           /* of the name: what decides is the same in every segment */
     uint32_t dest;
-    uint32_t mark;                     /* which of the marks is its, + 1; 0: none was free */
-    uint64_t opened;                   /* of its breaker, at the start */
-    sp_word ordinals[SP_CHAOS_STAGES]; /* calls so far, by stage; from 1 */
-    struct sp_chaos_sum before;        /* the start */
-    struct sp_chaos_sum during;        /* written at the end; `time` last */
+    uint32_t mark;                 /* which of the marks is its, + 1; 0: none was free */
+    uint64_t opened;               /* of its breaker, at the start */
+    sp_word ordinals[SP_ORDINALS]; /* enum sp_ordinal: calls so far, from 1 */
+    struct sp_chaos_sum before;    /* the start */
+    struct sp_chaos_sum during;    /* written at the end; `time` last */
 };
 
 struct sp_chaos_fault {
@@ -118,6 +117,9 @@ int sp_chaos_target_of(const struct sp_segment *segment, const struct sp_chaos *
 /* A live experiment that has the destination among its targets; NULL. */
 struct sp_chaos *sp_chaos_on(const struct sp_segment *segment, uint32_t dest, uint64_t now);
 
+/* How often the breaker of a destination has opened, with those of its addresses. */
+uint64_t sp_chaos_opened(const struct sp_segment *segment, uint32_t dest);
+
 /* Starts what `plan` says (name, targets by name and place, faults, conditions, seed, `end`...): it
  * acts from the next call of every process on. With `also` on top of what runs on its targets; else
  * that is an error. -1 with `error` set: EBUSY by name or target, ENOSPC. */
@@ -139,7 +141,7 @@ bool sp_chaos_span(const struct sp_segment *segment, const struct sp_chaos *chao
                    uint64_t now, struct sp_span *out);
 /* Before, during and after; zero `time`: not known. During and after of a live one: so far, none.
  */
-void sp_chaos_sums(struct sp_segment *segment, const struct sp_chaos *chaos, uint32_t target,
+void sp_chaos_sums(const struct sp_segment *segment, const struct sp_chaos *chaos, uint32_t target,
                    uint64_t now, struct sp_chaos_sum out[3]);
 
 #endif

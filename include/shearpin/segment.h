@@ -390,11 +390,14 @@ struct sp_span {
     uint64_t retried; /* tries after the first */
     uint64_t times[SP_BINS];
 };
-/* The figures of a destination as they are now, and what happened between two such. */
+/* The longest that all but `tail` of 1000 calls took; SP_NEVER: it timed out. */
+uint64_t sp_span_quantile(const struct sp_span *span, unsigned tail);
+/* The figures of a destination as they are now, and what happened since such. False: nothing is
+ * known. */
 void sp_moment_take(struct sp_moment *moment, const struct sp_dest *dest,
                     const struct sp_guards *guards, uint64_t now);
-bool sp_moment_between(struct sp_span *out, const struct sp_guards *guards,
-                       const struct sp_moment *now, const struct sp_moment *then);
+bool sp_moment_since(struct sp_span *out, const struct sp_guards *guards,
+                     const struct sp_dest *dest, const struct sp_moment *then, uint64_t now);
 /* What happened between two figures. Spans of several destinations may be added up. */
 void sp_span_between(struct sp_span *out, const struct sp_guards *guards,
                      const struct sp_figures *before, const struct sp_figures *after);

@@ -39,15 +39,6 @@ static uint64_t measure_answers(const struct sp_span *span)
     return count;
 }
 
-static uint64_t measure_quantile(const struct sp_span *span, unsigned tail, uint64_t answers)
-{
-    uint64_t all = answers + span->timeouts;
-    double rank = (1 - tail / 1000.0) * (double)all;
-    if (answers == 0 || rank > (double)answers)
-        return all ? SP_NEVER : 0;
-    return sp_bin_quantile(span->times, rank / (double)answers);
-}
-
 static uint64_t measure_share(uint64_t part, uint64_t all)
 {
     return all ? (uint64_t)((double)part * SP_SHARE_ALL / (double)all + 0.5) : 0;
@@ -75,7 +66,7 @@ static void measure_value(const struct sp_condition *condition, const struct sp_
         break;
     default:
         out->calls = measure_answers(span);
-        out->value = measure_quantile(span, sp_measure_tail(condition->measure), out->calls);
+        out->value = sp_span_quantile(span, sp_measure_tail(condition->measure));
         out->calls += span->timeouts;
         out->wrong = measure_slow(span, condition->limit);
     }

@@ -114,11 +114,23 @@ static const struct sp_moment *history_begin(const struct sp_history *history, u
 }
 
 /* Two sums of one thing, both cut to 32 bits. What has fallen since was torn by a writer. */
-static uint32_t history_since(const sp_half *now, const sp_half *then)
+static uint32_t history_more(uint32_t now, const sp_half *then)
 {
-    uint32_t more = atomic_load(now) - atomic_load(then);
+    uint32_t more = now - atomic_load(then);
     return more < UINT32_MAX / 2 ? more : 0;
 }
+
+/* All shards together, of the word that stands at `offset` in each. */
+static uint32_t history_total(const struct sp_dest *dest, size_t offset)
+{
+    uint32_t sum = 0;
+    for (unsigned s = 0; s < SP_SHARDS; s++)
+        sum +=
+            history_load((const sp_word *)(const void *)((const char *)&dest->shards[s] + offset));
+    return sum;
+}
+#define HISTORY_TOTAL(dest, field, i) \
+    history_total(dest, offsetof(struct sp_shard, field) + (i) * sizeof(sp_word))
 
 static void span_outcomes(struct sp_span *out, const struct sp_guards *guards, unsigned outcome,
                           uint64_t connects, uint64_t exchanges)
@@ -133,23 +145,56 @@ static void span_outcomes(struct sp_span *out, const struct sp_guards *guards, u
         out->timeouts += calls;
 }
 
-static void history_between(struct sp_span *out, const struct sp_guards *guards,
-                            const struct sp_moment *now, const struct sp_moment *then)
+/* Good exchanges are counted by their duration alone. */
+static uint32_t history_timed(const struct sp_dest *dest)
 {
-    for (unsigned i = 0; i < SP_OUTCOME_ABANDONED; i++)
-        span_outcomes(out, guards, i, history_since(&now->connects[i], &then->connects[i]),
-                      history_since(&now->exchanges[i], &then->exchanges[i]));
+    uint32_t sum = 0;
+    for (unsigned s = 0; s < SP_SHARDS; s++)
+        sum += (uint32_t)sp_count_timed(&dest->shards[s]);
+    return sum;
+}
+
+/* What happened since a moment, straight from the shards: the stack may be a signal handler's. */
+static void history_since(struct sp_span *out, const struct sp_guards *guards,
+                          const struct sp_dest *dest, const struct sp_moment *then)
+{
+    size_t times = history_connects(guards) ? offsetof(struct sp_shard, connect_time)
+                                            : offsetof(struct sp_shard, answer_time);
+    for (unsigned i = 0; i < SP_OUTCOME_ABANDONED; i++) {
+        uint32_t exchanges = HISTORY_TOTAL(dest, exchanges, i);
+        exchanges += i == SP_OUTCOME_OK ? history_timed(dest) : 0;
+        span_outcomes(out, guards, i,
+                      history_more(HISTORY_TOTAL(dest, connects, i), &then->connects[i]),
+                      history_more(exchanges, &then->exchanges[i]));
+    }
     for (unsigned i = 0; i < SP_BINS; i++)
-        out->times[i] += history_since(&now->times[i], &then->times[i]);
-    out->refused += history_since(&now->refused, &then->refused);
-    out->retried += history_since(&now->retried, &then->retried);
+        out->times[i] +=
+            history_more(history_total(dest, times + i * sizeof(sp_word)), &then->times[i]);
+    uint32_t refused = HISTORY_TOTAL(dest, rejected, 0) + HISTORY_TOTAL(dest, rejected, 1) +
+                       HISTORY_TOTAL(dest, rejected, 2),
+             retried = HISTORY_TOTAL(dest, retried, 0) + HISTORY_TOTAL(dest, retried, 1);
+    out->refused += history_more(refused, &then->refused);
+    out->retried += history_more(retried, &then->retried);
+}
+
+bool sp_moment_since(struct sp_span *out, const struct sp_guards *guards,
+                     const struct sp_dest *dest, const struct sp_moment *then, uint64_t now)
+{
+    uint64_t time = atomic_load(&then->time);
+    *out = (struct sp_span){.time = now > time ? now - time : 0};
+    if (time == 0)
+        return false;
+    history_since(out, guards, dest, then);
+    if (atomic_load(&then->time) == time)
+        return true;
+    *out = (struct sp_span){0}; /* it was overwritten just now */
+    return false;
 }
 
 bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *dest,
                      const struct sp_guards *guards, uint64_t window, uint64_t now,
                      struct sp_span *out)
 {
-    struct sp_moment all, then;
     const struct sp_history *history = history_of(segment, dest);
     uint64_t from = window && now > window ? now - window : 0;
     *out = (struct sp_span){0};
@@ -159,11 +204,9 @@ bool sp_history_span(const struct sp_segment *segment, const struct sp_dest *des
         history_begin(history, guards->moment * SP_MS, from, now, &out->time);
     if (!begin)
         return true;
-    history_sum(&all, dest, history_connects(guards));
-    memcpy(&then, begin, sizeof then);
-    uint64_t time = atomic_load(&then.time);
-    if (time != 0 && atomic_load(&begin->time) == time) /* else it was overwritten just now */
-        history_between(out, guards, &all, &then);
+    uint64_t time = out->time;
+    sp_moment_since(out, guards, dest, begin, now);
+    out->time = time;
     return true;
 }
 
@@ -173,17 +216,6 @@ void sp_moment_take(struct sp_moment *moment, const struct sp_dest *dest,
     atomic_store(&moment->time, 0);
     history_sum(moment, dest, history_connects(guards));
     atomic_store(&moment->time, now);
-}
-
-bool sp_moment_between(struct sp_span *out, const struct sp_guards *guards,
-                       const struct sp_moment *now, const struct sp_moment *then)
-{
-    uint64_t from = atomic_load(&then->time), to = atomic_load(&now->time);
-    *out = (struct sp_span){.time = to > from ? to - from : 0};
-    if (from == 0 || to == 0)
-        return false;
-    history_between(out, guards, now, then);
-    return atomic_load(&then->time) == from && atomic_load(&now->time) == to;
 }
 
 static uint64_t span_more(uint64_t after, uint64_t before)
@@ -206,4 +238,16 @@ void sp_span_between(struct sp_span *out, const struct sp_guards *guards,
         out->refused += span_more(after->rejected[i], before->rejected[i]);
     for (unsigned i = 0; i < SP_RETRIED_OVER_BUDGET; i++)
         out->retried += span_more(after->retried[i], before->retried[i]);
+}
+
+uint64_t sp_span_quantile(const struct sp_span *span, unsigned tail)
+{
+    uint64_t answers = 0;
+    for (uint32_t bin = 0; bin < SP_BINS; bin++)
+        answers += span->times[bin];
+    uint64_t all = answers + span->timeouts;
+    double rank = (1 - tail / 1000.0) * (double)all;
+    if (answers == 0 || rank > (double)answers)
+        return all ? SP_NEVER : 0;
+    return sp_bin_quantile(span->times, rank / (double)answers);
 }
