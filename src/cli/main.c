@@ -152,9 +152,10 @@ const struct command command_table[] = {
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
      "Every program goes straight to its destinations from its next call on: the panic switch.\n"
      "With DEST only there."},
-    {"shift", "Steer", "", NULL,
+    {"shift", "Steer", "| drain DEST ARM=SHARE...", NULL,
      "DEST [ARM=SHARE... | --rollback] [--reason TEXT] [--json]\n"
-     "       DEST --to ARM [--stages P,P,...] [--every T] [--healthy 'CONDITION']... [--probe "
+     "   or: shearpin shift DEST --to ARM [--stages P,P,...] [--every T] [--healthy "
+     "'CONDITION']... [--probe "
      "CMD]\n"
      "         [--checks N] [--check-every T] [--check-for T] [--timeout T] [--batch]",
      1, -1, shift_main,
@@ -170,8 +171,8 @@ const struct command command_table[] = {
      "hold, Ctrl-C, --rollback in another terminal and the death of this command bring back the\n"
      "shares from before, at once. CMD finds the arm in SHEARPIN_ARM and SHEARPIN_ARM_ADDRESS.\n"
      "Exit 1: it was not shifted. Shares hold until the lines `split` of the policy change."},
-    {"drain", "Steer", "DEST ARM=SHARE...", NULL, "DEST ARM [--timeout T] [--reason TEXT] [--json]",
-     2, 2, drain_main,
+    {"drain", "Steer", NULL, NULL, "DEST ARM [--timeout T] [--reason TEXT] [--json]", 2, 2,
+     drain_main,
      "ARM gets no new connections, its share goes to the others; then waits until those that it\n"
      "has are closed. Exit 1 when some are still open after T, or it is interrupted: it stays\n"
      "without new ones. `shearpin shift DEST --rollback` takes it back."},
