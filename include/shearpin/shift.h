@@ -69,14 +69,17 @@ bool sp_shift_held(const struct sp_shift *shift, const struct sp_shift_note *not
  * not the policy's. */
 bool sp_shift_in_force(const struct sp_shift *shift, uint64_t of, const uint16_t *policy,
                        uint32_t count, uint64_t now, uint16_t out[SP_SHIFT_ARMS]);
-/* Did a lease end without its owner? True once, for whoever finds it first: he writes the event. */
+/* Did a lease end without its owner? True once, for whoever finds it first. */
 bool sp_shift_lapsed(struct sp_shift *shift, uint64_t now);
+/* The same, and he writes the event. Nobody else is there to do it. */
+struct sp_segment;
+struct sp_dest;
+void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t now);
 
 /* --- writing: by the command --- */
 
 /* One at a time, and none while a policy is put in force: an fd that is closed to unlock, -1 with
  * errno. Whoever dies has unlocked. Not needed to renew. */
-struct sp_segment;
 int sp_shift_lock(const struct sp_segment *segment);
 
 enum sp_shift_result {

@@ -47,6 +47,7 @@ int arms_begin(struct cli *cli, struct arms *arms, const char *name)
         return CLI_NO;
     }
     arms_hand(arms);
+    sp_shift_mourn(&arms->segment, &arms->segment.dests[arms->dest], sp_now());
     return CLI_OK;
 }
 

@@ -193,6 +193,18 @@ static const char *event_step(const struct sp_event *e)
     return e->reason < SP_SHIFT_STEPS ? steps[e->reason] : "?";
 }
 
+static void event_shift(const struct sp_event *e, struct sp_text_out *text)
+{
+    char safe[sizeof e->text * 4 + 1];
+    if (e->reason == SP_SHIFT_LAPSED)
+        sp_text_put(text,
+                    "shift cut off: the command with pid %llu is gone, the shares before it hold",
+                    (unsigned long long)e->b);
+    else
+        sp_text_put(text, "shift %s by %s   %s", event_step(e), event_who(e->uid),
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
+}
+
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -238,8 +250,7 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
             sp_text_put(&text, " (first of %llu)", (unsigned long long)e->b);
         break;
     case SP_EVENT_SHIFT:
-        sp_text_put(&text, "shift %s by %s   %s", event_step(e), event_who(e->uid),
-                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        event_shift(e, &text);
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
