@@ -103,7 +103,10 @@ static void progress_ended(const struct stages *stages)
     }
     fflush(stdout);
     say_error("%s is not shifted to %s: %s", arms->name, progress_target(stages), stages->why);
-    say_more("in force after %s: %s", SAY_AGE(took), ARMS_TEXT_OF(arms, stages->shares));
+    if (stages->end == STAGES_CHANGED)
+        say_more("in force now: what the policy says; see: shearpin shift %s", arms->name);
+    else
+        say_more("in force after %s: %s", SAY_AGE(took), ARMS_TEXT_OF(arms, stages->shares));
 }
 
 static void progress_line(const struct stages *stages, enum progress_news news)
@@ -179,8 +182,8 @@ static void progress_turn(const struct stages *stages, uint32_t i)
     bool now = stages->phase == STAGES_TURNS && i == stages->at;
     uint64_t took = turn->took < length ? turn->took : length;
     sp_text_put(&text, "  %7s  ", PROGRESS_SHARE(turn->share));
-    progress_bar(&text, turn->held ? length : now ? took : 0, length);
-    if (turn->held || now) {
+    progress_bar(&text, turn->held ? length : took, length);
+    if (turn->held || now || took > 0) {
         sp_text_put(&text, "  %4s  ", SAY_AGE(turn->took));
         progress_both(stages, turn, &text);
     }
@@ -213,7 +216,8 @@ static void progress_page(const struct stages *stages)
                                               : 0,
                  stages->last);
     progress_put(line);
-    progress_put(stages->waits || stages->phase == STAGES_CHECKS ? stages->why : "");
+    bool why = stages->phase == STAGES_CHECKS || (stages->phase == STAGES_TURNS && stages->waits);
+    progress_put(why ? stages->why : "");
     fflush(stdout);
 }
 
@@ -254,7 +258,8 @@ static void progress_json(const struct stages *stages, enum progress_news news)
     json_word(&json, "destination", stages->arms->name);
     json_word(&json, "to", progress_target(stages));
     json_number(&json, "took_s", (double)(sp_now() - stages->began) / (double)SP_SECOND);
-    arms_json(&json, "shares", stages->arms, stages->shares);
+    if (stages->end != STAGES_CHANGED) /* other arms by now */
+        arms_json(&json, "shares", stages->arms, stages->shares);
     if (news == PROGRESS_CHECK) {
         json_count(&json, "passed", stages->passed);
         json_count(&json, "needed", stages->phase == STAGES_LAST ? stages->last : stages->checks);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/say.h"
 
 static const int stages_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD};
@@ -39,8 +40,13 @@ static enum stages_end stages_allowed(struct stages *stages, uint64_t now)
         return stages_say(stages, STAGES_LOST,
                           "it was ended by another command, or this one was "
                           "stopped for too long");
-    if (timeout && now - stages->began >= timeout)
-        return stages_say(stages, STAGES_TIMEOUT, "it has taken too long");
+    if (timeout && now - stages->began >= timeout) {
+        char why[sizeof stages->why];
+        struct sp_text_out text = sp_text_out(why, sizeof why);
+        sp_text_put(&text, "not done after %s%s%s", SAY_TIME(timeout), *stages->why ? ": " : "",
+                    stages->why);
+        return stages_say(stages, STAGES_TIMEOUT, why);
+    }
     return STAGES_GO_ON;
 }
 
