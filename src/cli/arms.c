@@ -154,6 +154,38 @@ void arms_json(struct json *json, const char *key, const struct arms *arms, cons
     json_close(json, '}');
 }
 
+/* The arms of a row as they were before a reload, with the shares that they had; false: those of
+ * the policy. */
+static bool arms_before(struct arms *arms, const struct sp_policy *before, const struct sp_row *row,
+                        uint16_t out[SP_ARMS_MAX])
+{
+    const struct sp_arm_policy *line;
+    *arms = (struct arms){.segment = arms->segment};
+    for (uint32_t i = 0; i < row->arm_count && i < SP_ARMS_MAX; i++) {
+        if ((line = sp_policy_arm(before, (size_t)row->arm_first + i)) != NULL)
+            arms->lines[arms->count++] = *line;
+    }
+    if (arms->count == 0 || !sp_segment_dest_named(&arms->segment, row->name, &arms->dest))
+        return false;
+    strlcpy(arms->name, row->name, sizeof arms->name);
+    arms_hand(arms);
+    arms_shares(arms, out);
+    return memcmp(out, arms->hand.policy, arms->count * sizeof *out) != 0;
+}
+
+void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before)
+{
+    struct arms arms = {.segment = *segment};
+    const struct sp_row *row;
+    uint16_t shares[SP_ARMS_MAX];
+    for (size_t i = 0; (row = sp_policy_row(before, i)) != NULL; i++) {
+        if (arms_before(&arms, before, row, shares) && !arms_same(&arms))
+            printf("%s: the shares that `shift` had set end with the lines `split` that they were "
+                   "for: %s\n",
+                   arms.name, ARMS_TEXT_OF(&arms, shares));
+    }
+}
+
 /* --- changing them --- */
 
 int arms_lock(struct arms *arms, int *fd)

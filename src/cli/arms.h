@@ -45,6 +45,9 @@ const char *arms_text(const struct arms *arms, const uint16_t *shares, char *out
 #define ARMS_TEXT_OF(arms, shares) arms_text(arms, shares, (char[ARMS_TEXT]){0}, ARMS_TEXT)
 void arms_json(struct json *json, const char *key, const struct arms *arms, const uint16_t *shares);
 
+/* After a reload: says which shares that `shift` had set are gone with the lines they were for. */
+void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before);
+
 /* Changes under the lock: opened and closed around each. Exit status, after saying what failed. */
 int arms_lock(struct arms *arms, int *fd);
 /* Says who is shifting. Returns CLI_NO. */
