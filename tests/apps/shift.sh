@@ -17,7 +17,7 @@ get() { guarded search curl -s --noproxy '*' "http://127.0.0.1:$blue/"; }
 answers() { for _ in $(seq "$1"); do get; done | sort | uniq -c | awk '{ printf "%s%s %s", NR > 1 ? " " : "", $2, $1 }'; }
 shares() { "$shearpin" shift search | sed -n '1s/search  //p'; }
 shift_() { "$shearpin" shift search "$@"; }
-quick='--checks 2 --check-every 50ms --every 300ms'
+quick=(--checks 2 --check-every 50ms --every 300ms)
 
 # --- at once ---
 
@@ -51,15 +51,15 @@ is "none of these changed anything" "$(shares)" 'blue 100% green 0%'
 
 # --- checks ---
 
-like "an arm that nobody answers for is not shifted to" \
-    "$(end "$pid"; shift_ --to green $quick --check-for 300ms 2>&1; echo "$?")" \
+end "$pid"
+like "an arm that nobody answers for is not shifted to" "$(shift_ --to green "${quick[@]}" --check-for 300ms 2>&1; echo "$?")" \
     "a check of green failed, 0 of 2 healthy: connect: Connection refused
 .*not shifted to green: green was not healthy 2 times in a row within 300ms: connect: Connection refused
   in force after 0s: blue 100% green 0%
 1"
 start_nginx green "$green"
 green_pid=$pid
-like "a probe that says no" "$(shift_ --to green $quick --check-for 300ms --probe 'exit 3' 2>&1)" \
+like "a probe that says no" "$(shift_ --to green "${quick[@]}" --check-for 300ms --probe 'exit 3' 2>&1)" \
     'the probe ended with status 3'
 like "a probe that hangs" "$(shift_ --to green --checks 1 --check-every 100ms --check-for 300ms \
     --probe 'sleep 600' 2>&1)" 'no answer within 100ms'
@@ -69,7 +69,7 @@ echo x >>"$1"
 curl -s --noproxy '*' "http://$SHEARPIN_ARM_ADDRESS/" | grep -q "$SHEARPIN_ARM" || exit 9
 [ "$(wc -l <"$1")" != 2 ]
 END
-like "a failure starts the count again" "$(shift_ --to green $quick --verbose --timeout 2s \
+like "a failure starts the count again" "$(shift_ --to green "${quick[@]}" --verbose --timeout 2s \
     --probe "sh $work/probe $work/probed" 2>&1 | grep -c 'healthy')" 4
 is "the probe was asked four times" "$(wc -l <"$work/probed")" 4
 
@@ -141,7 +141,7 @@ like "not where everything goes straight through" "$(shift_ --to green 2>&1; ech
 # --- with calls ---
 
 load search "$blue"
-like "healthy, from one to the next" "$(shift_ --to green $quick --healthy 'errors < 1% for 1s' \
+like "healthy, from one to the next" "$(shift_ --to green "${quick[@]}" --healthy 'errors < 1% for 1s' \
     --stages 25,50,100 2>&1; echo "$?")" "search  shift to green \(127.0.0.1:$green\) from blue 90% green 10%
 search  green is healthy, 2 of 2 checks
 search  blue 75% green 25%
@@ -158,7 +158,7 @@ is "it stays" "$(shares) $(answers 5)" 'blue 0% green 100% green 5'
 is "and can be taken back" "$(shift_ --rollback)" 'search  blue 0% green 100% -> blue 90% green 10%'
 
 load search "$blue"
-shift_ --to green $quick --stages 50,100 --json --every 1s >"$work/json" 2>&1
+shift_ --to green "${quick[@]}" --stages 50,100 --json --every 1s >"$work/json" 2>&1
 unload >/dev/null
 is "lines for machines" "$("$python" -c '
 import json, sys
@@ -177,7 +177,7 @@ completed {'blue': 0, 'green': 1} {'blue': 0.9, 'green': 0.1} True"
 
 shift_ -q --rollback
 load search "$blue"
-script -qec "env TERM=xterm LC_ALL=C.UTF-8 $shearpin shift search --to green $quick --stages 50,100" /dev/null >"$work/screen"
+script -qec "env TERM=xterm LC_ALL=C.UTF-8 $shearpin shift search --to green ${quick[*]} --stages 50,100" /dev/null >"$work/screen"
 unload >/dev/null
 like "bars on a terminal" "$(tail -n 12 "$work/screen" | tr -d '\r')" \
     ' 50%  ████████████████████ .*green 0.0% errors of [0-9]+ calls.* 100%  ████████████████████ '
@@ -208,7 +208,8 @@ is "no new ones" "$(answers 10)" 'blue 10'
 "$shearpin" drain search green --timeout 20s >"$work/drain" 2>&1 &
 draining=$!
 until_true grep -q '4 connections' "$work/drain"
-exec {HOLD[1]}>&-
+hold_in=${HOLD[1]}
+exec {hold_in}>&-
 wait "$draining"
 is "drained when they are gone" "$? $(tail -n 1 "$work/drain" | sed 's/[0-9]*s$//')" '0 search  green is drained, after '
 like "the last arm is not drained" "$("$shearpin" drain search blue 2>&1; echo "$?")" \
