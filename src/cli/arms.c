@@ -197,6 +197,13 @@ int arms_lock(struct arms *arms, int *fd)
     return say_status(errno);
 }
 
+bool arms_held(const struct arms *arms)
+{
+    struct sp_shift_note note;
+    return sp_shift_read(arms->hand.shift, arms->hand.of, &note) &&
+           sp_shift_held(arms->hand.shift, &note, sp_now());
+}
+
 int arms_busy(struct arms *arms)
 {
     struct sp_shift_note note = {.target = ARMS_NOBODY};

@@ -50,6 +50,8 @@ void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before);
 
 /* Changes under the lock: opened and closed around each. Exit status, after saying what failed. */
 int arms_lock(struct arms *arms, int *fd);
+/* Is a command shifting it? */
+bool arms_held(const struct arms *arms);
 /* Says who is shifting. Returns CLI_NO. */
 int arms_busy(struct arms *arms);
 /* SP_EVENT_SHIFT with the shares and, if there is one, the reason for them. */

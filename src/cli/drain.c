@@ -34,7 +34,7 @@ static int drain_begin(struct drain *drain)
     enum sp_shift_result result =
         others ? sp_shift_set(&arms->hand, shares, SP_SHIFT_DRAIN, sp_now()) : SP_SHIFT_DONE;
     close(fd);
-    if (result == SP_SHIFT_BUSY)
+    if (result == SP_SHIFT_BUSY || (!others && arms_held(arms)))
         return arms_busy(arms);
     if (!others) {
         say_error("%s is the only arm of %s with a share; shift it first", name, arms->name);
@@ -71,7 +71,7 @@ static void drain_tell(const struct drain *drain, uint64_t began, const char *st
         json_number(&json, "took_s", (double)(sp_now() - began) / (double)SP_SECOND);
         json_close(&json, '}');
         json_end();
-    } else if (!drain->cli->quiet && drain->standing > 0) {
+    } else if (!drain->cli->quiet && strcmp(status, "waiting") == 0) {
         printf("%s  %s: %s open\n", drain->arms->name, name,
                SAY_COUNT(drain->standing, "connection"));
     }

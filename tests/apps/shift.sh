@@ -14,7 +14,7 @@ export SHEARPIN_SEGMENT=search
 guarded search true
 get() { guarded search curl -s --noproxy '*' "http://127.0.0.1:$blue/"; }
 # what N programs, one after the other, are answered
-answers() { for _ in $(seq "$1"); do get; done | sort | uniq -c | awk '{ printf "%s%s %s", NR > 1 ? " " : "", $2, $1 }'; }
+answers() { for _ in $(seq "$1"); do get; done | sort | uniq -c | awk '{ print $2, $1 }' | paste -sd ' '; }
 shares() { "$shearpin" shift search | sed -n '1s/search  //p'; }
 shift_() { "$shearpin" shift search "$@"; }
 quick=(--checks 2 --check-every 50ms --every 300ms)
@@ -79,14 +79,15 @@ is "the probe was asked four times" "$(wc -l <"$work/probed")" 4
 at() { [ "$(shares)" = "$1" ]; }
 # begin WORD...: a shift in the background
 begin() {
-    shift_ --to green --checks 1 --check-every 50ms "$@" >"$work/shifting" 2>&1 &
+    "$shearpin" shift search --to green --checks 1 --check-every 50ms "$@" >"$work/shifting" 2>&1 &
     shifting=$!
     started+=("$shifting")
 }
+# ends NAME REGEX: it does, and says
 ends() {
     wait "$shifting"
     echo "$?" >>"$work/shifting"
-    cat "$work/shifting"
+    like "$1" "$(cat "$work/shifting")" "$2"
 }
 
 begin --stages 10,25 --every 200ms
@@ -100,13 +101,13 @@ like "a second shift is refused" "$(shift_ --to green 2>&1; echo "$?")" \
 like "so are shares" "$(shift_ blue=0 green=100 2>&1; echo "$?")" 'is being shifted to green .*1$'
 like "and drain" "$("$shearpin" drain search blue 2>&1; echo "$?")" 'is being shifted to green .*1$'
 is "another terminal ends it" "$(shift_ --rollback)" 'search  blue 90% green 10% -> blue 100% green 0%'
-like "and it says so" "$(ends)" 'not shifted to green: it was ended by another command.*1$'
+ends "and it says so" 'not shifted to green: it was ended by another command.*1$'
 
 for signal in INT TERM HUP; do
     begin --stages 50 --every 200ms
     until_true at 'blue 50% green 50%'
     kill -s "$signal" "$shifting"
-    like "SIG$signal brings the shares back" "$(ends)" 'in force after [0-9]+s: blue 100% green 0%.*1$'
+    ends "SIG$signal brings the shares back" 'in force after [0-9]+s: blue 100% green 0%.*1$'
 done
 
 begin --stages 50 --every 200ms
@@ -114,7 +115,7 @@ until_true at 'blue 50% green 50%'
 kill -STOP "$shifting"
 until_true at 'blue 100% green 0%' && echo "ok - a command that is stopped loses its shares"
 kill -CONT "$shifting"
-like "and knows it when it goes on" "$(ends)" 'this one was stopped for too long.*1$'
+ends "and knows it when it goes on" 'this one was stopped for too long.*1$'
 
 begin --stages 50 --every 200ms
 until_true at 'blue 50% green 50%'
@@ -124,7 +125,7 @@ is "a reload leaves a shift alone" "$(shares)" 'blue 50% green 50%'
 sed -i 's/share 100%/share 90%/; s/share 0% /share 10%/' "$work/search.conf"
 like "a reload with other shares ends it, and says so" "$("$shearpin" reload "$work/search.conf")" \
     'search: the shares that .shift. had set end with the lines .split. that they were for: blue 50% green 50%'
-like "and the shift says why" "$(ends)" 'a reload has other lines .split..*1$'
+ends "and the shift says why" 'a reload has other lines .split..*1$'
 is "the policy's are in force" "$(shares)" 'blue 90% green 10%'
 shift_ -q blue=0 green=100
 echo '    deadline response 1s' >>"$work/search.conf"
@@ -132,8 +133,8 @@ echo '    deadline response 1s' >>"$work/search.conf"
 is "shares that were set live on over a reload of other words" "$(shares)" 'blue 0% green 100%'
 shift_ -q --rollback
 
-is "a shift ends when it is told to" "$(begin --stages 50 --timeout 500ms; ends | tail -n 1)" 1
-like "and says what it waited for" "$(cat "$work/shifting")" 'not done after 500ms'
+begin --stages 50 --every 100ms --timeout 600ms
+ends "a shift ends when it is told to, and says what it waited for" "not done after 600ms: 'errors < 1%' needs .*1$"
 "$shearpin" disable -q search
 like "not where everything goes straight through" "$(shift_ --to green 2>&1; echo "$?")" 'search is disabled: .*1$'
 "$shearpin" enable -q search
@@ -191,23 +192,23 @@ import socket, sys
 held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(8)]
 for s in held:
     s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-print(sorted(s.recv(4096).split()[-1].decode() for s in held), flush=True)
+print(sum(s.recv(4096).split()[-1] == b"green" for s in held), flush=True)
 sys.stdin.read()
 PYTHON
 coproc HOLD { guarded search "$python" "$work/hold.py" "$blue"; }
 started+=("$HOLD_PID")
 read -r -u "${HOLD[0]}" held
-is "eight connections stand" "$held" "['blue', 'blue', 'blue', 'blue', 'green', 'green', 'green', 'green']"
+like "some of eight connections stand on green" "$held" '^[345]$'
 is "drained not while they stand" "$("$shearpin" drain search green --timeout 300ms 2>&1; echo "$?")" \
     "search  blue 50% green 50% -> blue 100% green 0%
-search  green: 4 connections open
-shearpin: green still has 4 connections open; it gets no new ones
+search  green: $held connections open
+shearpin: green still has $held connections open; it gets no new ones
   to take the drain back: shearpin shift search --rollback
 1"
 is "no new ones" "$(answers 10)" 'blue 10'
 "$shearpin" drain search green --timeout 20s >"$work/drain" 2>&1 &
 draining=$!
-until_true grep -q '4 connections' "$work/drain"
+until_true grep -q "$held connections" "$work/drain"
 hold_in=${HOLD[1]}
 exec {hold_in}>&-
 wait "$draining"
@@ -217,6 +218,6 @@ like "the last arm is not drained" "$("$shearpin" drain search blue 2>&1; echo "
 is "taken back" "$(shift_ --rollback)" 'search  blue 100% green 0% -> blue 50% green 50%'
 like "a drain for machines" "$("$shearpin" drain search green --json)" \
     '"kind":"drain","destination":"search","arm":"green","status":"drained","open":0'
-like "events tell all of it" "$("$shearpin" events --json | grep -c '"step":"drain"')" '^2$'
+like "events tell all of it" "$("$shearpin" events --json | grep -c '"step":"drain"')" '^3$'
 
 end "$green_pid"
