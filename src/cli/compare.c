@@ -137,7 +137,7 @@ static void compare_basis(const struct compare *compare, struct sp_span *out)
     struct sp_figures *now = compare_room(1, sizeof *now);
     compare_others(compare, now);
     compare_span(compare, compare->others, now, SP_SECOND, out);
-    if (out->calls < SP_SHARE_ALL / COMPARE_ERRORS_MORE)
+    if (out->calls < COMPARE_CALLS)
         compare_span(compare, &none, now, SP_SECOND, out);
     free(now);
 }
@@ -151,7 +151,7 @@ static bool compare_limit(const struct sp_span *basis, struct sp_condition *cond
         return true;
     }
     uint64_t p95 = compare_p95(basis);
-    condition->limit = p95 > COMPARE_TIME_MORE ? 2 * p95 : p95 + COMPARE_TIME_MORE;
+    condition->limit = (2 * p95 + COMPARE_TIME_MORE) / SP_MS * SP_MS;
     return p95 != 0 && p95 != SP_NEVER;
 }
 
@@ -244,6 +244,11 @@ static enum sp_measured_verdict compare_conditions(struct compare *compare, uint
             continue;
         compare_window(compare, condition, now, figures, span);
         sp_measure(condition, span, &measured);
+        if (compare->derived[i] && measured.calls < COMPARE_CALLS &&
+            condition->measure != SP_MEASURE_ERRORS) {
+            measured.verdict = SP_MEASURED_FEW;
+            measured.needed = COMPARE_CALLS;
+        }
         if (measured.verdict == SP_MEASURED_HOLDS ||
             (measured.verdict == SP_MEASURED_FEW && all == SP_MEASURED_FEW))
             continue;

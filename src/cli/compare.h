@@ -9,9 +9,11 @@
 #define COMPARE_CONDITIONS (CLI_SLOS + 2)
 
 /* With no condition about them, an arm may fail one call in a hundred more than the others, and its
- * p95 may be twice theirs, or 5ms more where that is nothing. */
+ * p95 may be twice theirs and 20ms more; over a hundred calls at least, for nobody has named a
+ * limit that must not be passed. */
 #define COMPARE_ERRORS_MORE 100u
-#define COMPARE_TIME_MORE   (5 * SP_MS)
+#define COMPARE_TIME_MORE   (20 * SP_MS)
+#define COMPARE_CALLS       100u
 
 struct compare_mark {
     uint64_t at;

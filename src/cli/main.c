@@ -167,8 +167,10 @@ const struct command command_table[] = {
      "3\n"
      "more checks. Conditions are measured over the arm's own calls; where none speaks of errors, "
      "or\n"
-     "of times, it may fail 1% more than the other arms, and have twice their p95. What does not\n"
-     "hold, Ctrl-C, --rollback in another terminal and the death of this command bring back the\n"
+     "of times, it may fail 1% more than the other arms, and have twice their p95 and 20ms. What "
+     "does\n"
+     "not hold, Ctrl-C, --rollback in another terminal and the death of this command bring back "
+     "the\n"
      "shares from before, at once. CMD finds the arm in SHEARPIN_ARM and SHEARPIN_ARM_ADDRESS.\n"
      "Exit 1: it was not shifted. Shares hold until the lines `split` of the policy change."},
     {"drain", "Steer", NULL, NULL, "DEST ARM [--timeout T] [--reason TEXT] [--json]", 2, 2,
