@@ -66,7 +66,7 @@ sick() {
     export SHEARPIN_SEGMENT=$name
     guarded "$name" true
     load "$name" "$blue"
-    "$shearpin" shift "$name" --to green --checks 2 --check-every 50ms --every 30s --stages 10,50,100 \
+    "$shearpin" shift "$name" --to green --checks 2 --check-every 50ms --check-for 10s --every 30s --stages 10,50,100 \
         --healthy 'errors < 1% for 20s' --healthy 'p95 < 200ms for 20s' >"$work/shifting" 2>&1 &
     shifting=$!
     started+=("$shifting")
@@ -84,12 +84,12 @@ test_shares() { [ "$(shares "$1")" = "$2" ]; }
 # no more than the tenth that the stage has, and those that were on their way
 affected() { below "$1: a tenth of the calls at most" "$2" "$(($(said calls) / 10 + 3))"; }
 
-gone() { kill -KILL "$green_pid"; }
+gone() { end "$green_pid"; }
 sick refuses 'errors of green [0-9.]+%, not < 1% for 20s|the breaker of green' gone
 affected refuses "$(said failed)"
 at_least "refuses: there were some" "$(said failed)" 1
 
-arm green "$green" "if (\$one_in_twenty) { return 444; } return 200 \"green\\n\""
+arm green "$green" "if (\$one_in_twenty) { return 444; } return 200 \"green\\n\";"
 green_pid=$pid
 sick resets 'errors of green [0-9.]+%, not < 1% for 20s' true
 affected resets "$(said failed)"
@@ -111,7 +111,7 @@ PYTHON
 coproc SLOW { exec "$python" "$work/slow.py"; }
 started+=("$SLOW_PID")
 read -r -u "${SLOW[0]}" slow
-arm green "$green" "proxy_pass http://127.0.0.1:$slow"
+arm green "$green" "proxy_pass http://127.0.0.1:$slow;"
 green_pid=$pid
 sick slow 'p95 of green 3[0-9][0-9]ms, not < 200ms for 20s' true
 affected slow "$(said slow)"
