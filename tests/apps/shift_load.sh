@@ -28,9 +28,10 @@ END
 start_nginx front "$front" "$shearpin" run -p "$work/search.conf" --
 front_pid=$pid
 load search "$blue"
-guarded search wrk -t1 -c8 -d60s -H 'Connection: close' "http://127.0.0.1:$blue/" >"$work/wrk" 2>&1 &
+interruptible=(env --default-signal=INT) # what a script has in the background ignores it
+"${interruptible[@]}" "$shearpin" run -p "$work/search.conf" -- wrk -t1 -c8 -d60s -H 'Connection: close' "http://127.0.0.1:$blue/" >"$work/wrk" 2>&1 &
 wrk_pid=$!
-wrk -t1 -c8 -d60s "http://127.0.0.1:$front/" >"$work/wrk-front" 2>&1 &
+"${interruptible[@]}" wrk -t1 -c8 -d60s "http://127.0.0.1:$front/" >"$work/wrk-front" 2>&1 &
 wrk_front_pid=$!
 started+=("$wrk_pid" "$wrk_front_pid")
 like "all of it is shifted, under load" "$("$shearpin" shift search --to green "${quick[@]}" \
