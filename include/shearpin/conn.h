@@ -64,7 +64,8 @@ enum {
     SP_CONN_RETRY = 1024,    /* a pending connect that may be tried again: sp_due_watch() */
     SP_CONN_TALLIED = 2048,  /* it counts among those that stand on its arm */
     SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
-    SP_CONN_PINNED = 8192    /* a duplicate may stand: a close() waits for it (pin.c) */
+    SP_CONN_PINNED = 8192,   /* a duplicate may stand: a close() waits for it (pin.c) */
+    SP_CONN_HELD = 16384     /* something of it is not to be seen yet: held.h */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
@@ -82,7 +83,7 @@ struct sp_conn {
     sp_half fd;     /* one of its fds; while it is free, the next free one, index + 1 */
     uint32_t lease; /* place in the cap, SP_NO_LEASE */
     sp_half limit;  /* of this turn */
-    sp_half hold;   /* injected: the answer is not to be seen earlier */
+    sp_half hold;   /* injected: so much later is the answer seen than it came */
     sp_half idle;   /* `deadline idle` */
     sp_half least;  /* the shortest limit that a blocking receive must notice */
 
@@ -111,10 +112,17 @@ struct sp_kept {
     _Alignas(SP_CACHELINE) sp_word word; /* the policy's, plus 1; 0: none, above 1 << 63: filling */
     sp_word retired;                     /* when it was seen to be out of force; 0: not yet */
     uint32_t response;                   /* its deadline, in SP_LIMIT_UNIT */
-    bool plain;                          /* a healthy exchange may go the short way: quick.h */
-    bool tells;                          /* and then sp_quick_tells() */
+    uint32_t connect;                    /* the same of connects */
     struct sp_dest *dest;
     _Atomic(struct sp_shard *) shard; /* this process's, since a connection was told */
+    sp_word spot;    /* pid:32 and its point between arms:32; of the even copy, for both: way.c */
+    sp_word *places; /* of the cap on connections */
+    uint32_t place_room;  /* of them: more than the policy has in force, perhaps */
+    uint32_t place_count; /* 0: there is no such cap */
+    sp_half place;        /* the one that this process gave back last */
+    bool plain;           /* a healthy exchange may go the short way: quick.h */
+    bool tells;           /* and then sp_quick_tells() */
+    bool connects;        /* and so may a connect */
     struct sp_guards guards;
 };
 
@@ -227,9 +235,11 @@ int sp_here_route_name(const char *name, uint16_t port);
  */
 static inline bool sp_here_injects(const struct sp_call *call)
 {
-    (void)call;
-    return __builtin_expect(sp_here.fault_count != 0, 0);
+    uint32_t odd = atomic_load_explicit(&call->dest->odd, memory_order_relaxed);
+    return __builtin_expect((sp_here.fault_count | odd) != 0, 0);
 }
+/* A call begins or ends on a target of a live experiment: is there a reason to stop it? */
+void sp_here_chaos(uint32_t dest, uint64_t now);
 /* What the injected faults do to a call of this destination: those of all `stages` that are decided
  * at once, by one ordinal; it is taken if there are any. */
 void sp_here_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);

@@ -19,10 +19,18 @@
  * generation. */
 static inline bool sp_quick_guards(const struct sp_guards *g)
 {
-    return g->mode == SP_MODE_ENFORCE && g->share == 0 && g->limit_rate == 0 &&
+    return g->mode == SP_MODE_ENFORCE && g->share == 0 && g->split == 0 && g->limit_rate == 0 &&
            g->cap[SP_CAP_INFLIGHT] == 0 && g->journal == 0 &&
            g->breaker.scope == SP_SCOPE_DESTINATION && g->breaker.slow == 0 &&
            !(g->breaker.on & SP_OUTCOME_BIT(OK));
+}
+
+/* And of a connect, with its first exchange, no more than that and a place? */
+static inline bool sp_quick_connects(const struct sp_guards *g)
+{
+    return sp_quick_guards(g) && g->exchange == SP_EXCHANGE_ANSWER &&
+           g->success == SP_SUCCESS_ANSWER && g->cap[SP_CAP_CONNECTING] == 0 && g->fallback == 0 &&
+           (g->retry[0].tries | g->retry[1].tries | g->retry[2].tries | g->retry[3].tries) == 0;
 }
 
 /* Must more of these be told of an answer than its duration? */
@@ -42,8 +50,7 @@ static inline bool sp_quick_admit(struct sp_dest *dest, struct sp_permit *permit
 {
     uint64_t word = atomic_load_explicit(&dest->cell.word, memory_order_acquire);
     *permit = sp_quick_permit(word);
-    return (word & SP_QUICK_STATE) == 0 &&
-           !atomic_load_explicit(&dest->odd, memory_order_relaxed);
+    return (word & SP_QUICK_STATE) == 0 && !atomic_load_explicit(&dest->odd, memory_order_relaxed);
 }
 
 /* Does the breaker still stand as it did, with nothing to be done about it? */
@@ -69,6 +76,37 @@ static inline void sp_quick_note(struct sp_shard *shard, uint64_t duration, uint
 {
     sp_count(&shard->answer_time[sp_bin_of(duration)], 1);
     atomic_store_explicit(&shard->last_success, now, memory_order_relaxed);
+}
+
+/* A place of a cap before which nobody waits: the one at `near`, else any that is free. */
+static inline uint32_t sp_quick_take(struct sp_segment *segment, const struct sp_dest *dest,
+                                     sp_word *places, uint32_t count, uint32_t near, uint64_t lease)
+{
+    uint64_t none = 0;
+    if (atomic_load_explicit(&dest->queues[SP_LINE_CONNECT].maybe, memory_order_relaxed) != 0)
+        return SP_NO_LEASE;
+    if (near < count && atomic_compare_exchange_strong(&places[near], &none, lease))
+        return near;
+    return sp_lease_take(segment, places, count, lease, 0, NULL, NULL);
+}
+
+/* It goes back. False: somebody waits for it, and is to be woken. */
+static inline bool sp_quick_give(struct sp_dest *dest, sp_word *places, uint32_t count,
+                                 uint32_t index, uint64_t lease)
+{
+    sp_lease_give(places, count, index, lease);
+    return atomic_load(&dest->queues[SP_LINE_CONNECT].maybe) == 0;
+}
+
+/* A connect has succeeded, which is no verdict yet. */
+static inline void sp_quick_connected(struct sp_segment *segment, struct sp_dest *dest,
+                                      struct sp_shard *shard, const struct sp_guards *guards,
+                                      uint64_t duration, uint64_t now)
+{
+    if (__builtin_expect(guards->moment != 0, 0))
+        sp_history_keep(segment, dest, guards, now);
+    sp_count(&shard->connects[SP_OUTCOME_OK], 1);
+    sp_count(&shard->connect_time[sp_bin_of(duration)], 1);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "cli/event.h"
 #include "cli/say.h"
 #include "cli/shares.h"
+#include "cli/split.h"
 #include "cli/stages.h"
 
 #define SHIFT_STAGES      "10,25,50,75,100"
@@ -155,6 +156,7 @@ static int shift_staged(const struct cli *cli, struct arms *arms)
         status = compare_open(&stages.compare, cli, arms, (uint32_t)to);
     if (status != CLI_OK)
         return status;
+    split_resolve(&arms->segment, true, cli->quiet);
     status = stages_run(&stages);
     compare_close(&stages.compare);
     return status;

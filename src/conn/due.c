@@ -1,7 +1,7 @@
 /* due.c - the nearest deadline of the process. `next` may be too early, never too late: turns that
  * end leave it as it is, and whoever wakes at it looks again. So a deadline costs nothing more than
  * one comparison a turn, and one scan a deadline's length. */
-#include "shearpin/conn.h"
+#include "shearpin/held.h"
 
 /* Of many connections that hang, each is due at a time of its own: they are looked at together. */
 #define DUE_APART (4 * SP_MS)
@@ -92,24 +92,33 @@ uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word)
     return due < sp_here.deadline ? due : sp_here.deadline;
 }
 
+/* What is held of a connection is due in a child of fork as well: the socket is one. */
+static uint64_t due_any(const struct sp_conn *conn, uint64_t word)
+{
+    uint64_t held = sp_held_due(conn);
+    uint64_t due = sp_conn_flags(conn) & SP_CONN_INHERITED ? SP_NEVER : sp_due_of(conn, word);
+    return held < due ? held : due;
+}
+
 void sp_due_scan(uint64_t now, sp_due_fn *expire)
 {
-    uint64_t nearest = SP_NEVER;
+    uint64_t nearest = SP_NEVER, held = SP_NEVER;
     uint32_t high = atomic_load(&sp_here.conn_high);
     atomic_fetch_add(&sp_due_scanning, 1);
     atomic_exchange(&sp_due_next, SP_NEVER); /* what is armed from here on lowers it again */
     for (uint32_t i = 0; i < high; i++) {
         struct sp_conn *conn = &sp_here.conns[i];
-        if (atomic_load_explicit(&conn->references, memory_order_relaxed) == 0 ||
-            (sp_conn_flags(conn) & SP_CONN_INHERITED))
+        if (atomic_load_explicit(&conn->references, memory_order_relaxed) == 0)
             continue;
-        uint64_t word = atomic_load(&conn->word), due = sp_due_of(conn, word);
+        uint64_t word = atomic_load(&conn->word), due = due_any(conn, word);
         if (due <= now) {
             expire(conn, word);
-            due = sp_due_of(conn, atomic_load(&conn->word));
+            due = due_any(conn, atomic_load(&conn->word));
         }
         if (due < nearest && due > now)
             nearest = due;
+        if (sp_held_due(conn) < held)
+            held = sp_held_due(conn);
     }
     if (sp_here.deadline > now && sp_here.deadline < nearest)
         nearest = sp_here.deadline;
@@ -117,5 +126,7 @@ void sp_due_scan(uint64_t now, sp_due_fn *expire)
         due_lower(&sp_due_next, SP_DUE_WATCH);
     if (nearest != SP_NEVER)
         due_lower(&sp_due_next, nearest > now + DUE_APART ? nearest : now + DUE_APART);
+    if (held != SP_NEVER) /* a delay of a few ms is no deadline: it is kept exactly */
+        due_lower(&sp_due_next, held > now ? held : now + SP_MS);
     atomic_fetch_sub(&sp_due_scanning, 1);
 }

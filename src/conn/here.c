@@ -1,4 +1,4 @@
-#include "shearpin/conn.h"
+#include "shearpin/held.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "conn/names.h"
+#include "conn/route.h"
+#include "shearpin/split.h"
 
 #define HERE_PAGE \
     ((size_t)65536) /* no kernel has larger ones, and it is whole ones that fork wipes */
@@ -92,13 +94,16 @@ void sp_here_after_fork(void)
         atomic_store(&conn->told, 0);
         atomic_store(&conn->blocked, 0);
         conn->lease = SP_NO_LEASE;
-        sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
+        sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY | SP_CONN_TALLIED, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
+        sp_held_forked(conn);
     }
     memset(sp_here.sleepers, 0, sizeof sp_here.sleepers);
     atomic_store(&sp_due_watched, 0);
-    atomic_store(&sp_due_next, sp_here.deadline);
+    /* What the parent holds back ends here, too: it may be the child that waits for it. */
+    atomic_store(&sp_due_next, atomic_load(&sp_held_count) != 0 ? 0 : sp_here.deadline);
     atomic_store(&sp_due_scanning, 0);
+    sp_names_changed(); /* what is known by the pid is known no more */
     sp_process_join(&sp_here.segment);
     if (high > 0)
         sp_process_settle(&sp_here.segment);
@@ -125,6 +130,13 @@ static uint64_t here_random(uint64_t now)
     return (now ^ (uint64_t)sp_here.pid << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 }
 
+/* Whose breaker the connection asks: that of its arm, or of its address. */
+static void here_aim(struct sp_call *call, struct sp_aim aim)
+{
+    call->arm = sp_arm_aimed(call->segment, aim);
+    call->endpoint = call->arm ? &call->arm->endpoint : sp_endpoint_at(call->segment, aim);
+}
+
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
                   struct sp_guards *room)
 {
@@ -141,10 +153,13 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .random = here_random(now),
                              .alive = here_alive,
                              .wake = sp_here.wake};
-    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
+    if ((guards->breaker.scope | guards->split) != 0 && conn < SP_CONNS_MAX &&
         !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
-        call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
-    if (!found || sp_dest_disabled(d))
+        here_aim(call, sp_here.conns[conn].aim);
+    uint32_t odd = found ? atomic_load_explicit(&d->odd, memory_order_relaxed) : 0;
+    if (__builtin_expect(odd & SP_DEST_FAULTY, 0))
+        sp_here_chaos(dest, now);
+    if (!found || (odd & SP_DEST_DISABLED))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }
@@ -162,10 +177,11 @@ static int here_learn(const struct sp_addr *address, const char *name, uint32_t 
 }
 
 /* Matches under the policy in force; a reload meanwhile makes it look again. With no address, what
- * is asked about is the first name, before it is looked up. */
+ * is asked about is the first name, before it is looked up. `lasts`: so it is until then. */
 static int here_match(const struct sp_addr *address, const char *const *names, size_t count,
-                      uint16_t port, bool learn)
+                      uint16_t port, bool learn, bool *lasts)
 {
+    *lasts = false;
     for (int i = 0; i < 8; i++) {
         uint64_t word;
         const struct sp_policy *policy = sp_segment_policy(&sp_here.segment, &word);
@@ -176,6 +192,7 @@ static int here_match(const struct sp_addr *address, const char *const *names, s
         const struct sp_row *row = index < 0 ? NULL : sp_policy_row(policy, (size_t)index);
         int state = row ? row->state : -1, own = -1;
         bool learns = row && learn && policy->learn != 0;
+        *lasts = policy->learn == 0;
         if (!sp_segment_steady(&sp_here.segment, word))
             continue;
         if (learns)
@@ -185,24 +202,40 @@ static int here_match(const struct sp_addr *address, const char *const *names, s
     return -1;
 }
 
-static int here_of(const struct sp_addr *address, bool learn)
+static int here_of(const struct sp_addr *address, bool learn, bool *lasts)
 {
     char text[SP_NAMES_EACH][SP_NAMES_TEXT];
     const char *names[SP_NAMES_EACH];
     size_t count = address->family == SP_FAMILY_UNIX ? 0 : sp_names_of(address, text);
     for (size_t i = 0; i < count; i++)
         names[i] = text[i];
-    return here_match(address, names, count, 0, learn);
+    return here_match(address, names, count, 0, learn, lasts);
+}
+
+/* Most connects go where an earlier one went. */
+static int here_known(const struct sp_addr *address, bool learn)
+{
+    struct sp_peer peer = sp_peer_of(address->family, address->port, address->ip);
+    uint64_t policy = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
+    uint64_t names = sp_names_state();
+    bool lasts, unix_path = address->family == SP_FAMILY_UNIX;
+    int dest = unix_path ? ROUTE_UNKNOWN : sp_route_known(&peer, policy);
+    if (dest != ROUTE_UNKNOWN)
+        return dest;
+    dest = here_of(address, learn, &lasts);
+    if (lasts && !unix_path)
+        sp_route_keep(&peer, policy, names, dest);
+    return dest;
 }
 
 int sp_here_destination(const struct sp_addr *address)
 {
-    return here_of(address, false);
+    return here_known(address, false);
 }
 
 int sp_here_route(const struct sp_addr *address)
 {
-    int dest = here_of(address, true);
+    int dest = here_known(address, true);
     if (dest < 0)
         sp_count(&sp_here.segment.head->unmatched, 1);
     return dest;
@@ -210,5 +243,6 @@ int sp_here_route(const struct sp_addr *address)
 
 int sp_here_route_name(const char *name, uint16_t port)
 {
-    return here_match(NULL, &name, 1, port, false);
+    bool lasts;
+    return here_match(NULL, &name, 1, port, false, &lasts);
 }

@@ -36,6 +36,24 @@ static uint64_t kept_filling(void)
     return UINT64_C(1) << 63 | sp_here.pid;
 }
 
+/* What the short ways would else have to ask each time. Endpoints that are learnt want to know the
+ * most connections at once. */
+static void kept_work_out(struct sp_kept *kept, struct sp_dest *dest, bool good)
+{
+    const struct sp_guards *g = &kept->guards;
+    bool learnt = atomic_load(&dest->origin.state) & SP_ORIGIN_READY;
+    uint32_t limit = g->cap[SP_CAP_CONNECTIONS];
+    kept->dest = dest;
+    kept->response = turn_units(g->deadline[SP_DEADLINE_RESPONSE]);
+    kept->connect = turn_units(g->deadline[SP_DEADLINE_CONNECT]);
+    kept->places = sp_lease_words(&sp_here.segment, dest, SP_CAP_CONNECTIONS, &kept->place_room);
+    kept->place_count = limit < kept->place_room ? limit : kept->place_room;
+    kept->plain = good && sp_quick_plain(g);
+    kept->tells = sp_quick_tells(g);
+    kept->connects =
+        kept->plain && !learnt && sp_quick_connects(g) && (kept->place_count != 0) == (limit != 0);
+}
+
 /* Who fills has the place alone: a thread or a signal handler that meets it uses its own room. */
 static const struct sp_guards *kept_fill(struct sp_kept *kept, uint32_t dest, uint64_t word)
 {
@@ -44,10 +62,7 @@ static const struct sp_guards *kept_fill(struct sp_kept *kept, uint32_t dest, ui
         !atomic_compare_exchange_strong(&kept->word, &seen, filling))
         return NULL;
     bool good = kept_read(dest, &kept->guards) && sp_segment_steady(&sp_here.segment, word);
-    kept->plain = good && sp_quick_plain(&kept->guards);
-    kept->tells = sp_quick_tells(&kept->guards);
-    kept->dest = &sp_here.segment.dests[dest];
-    kept->response = turn_units(kept->guards.deadline[SP_DEADLINE_RESPONSE]);
+    kept_work_out(kept, &sp_here.segment.dests[dest], good);
     atomic_store(&kept->retired, 0);
     atomic_store(&kept->word, good ? word + 1 : 0);
     return good ? &kept->guards : NULL;

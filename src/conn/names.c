@@ -23,7 +23,8 @@ _Static_assert(SP_NAMES_TEXT % 8 == 0, "copied word by word");
 static struct name *names;
 static sp_word names_stamp;
 /* The look-up of this thread decides between names that share an address. */
-static _Thread_local uint64_t names_last;
+_Thread_local uint64_t sp_names_last;
+_Atomic uint64_t sp_names_changes;
 
 size_t sp_names_size(void)
 {
@@ -100,9 +101,10 @@ void sp_names_learn(const char *text, const struct sp_addr *address)
     if ((before & 1) || !atomic_compare_exchange_strong(&e->sequence, &before, before | 1))
         return;
     names_write(e, text, length, address);
-    names_last = sp_hash(text, length);
+    sp_names_last = sp_hash(text, length);
     atomic_store_explicit(&e->sequence, before + 2, memory_order_release);
     sp_learnt_put(&sp_here.segment, address, text);
+    sp_names_changed();
 }
 
 static bool names_read(const struct name *e, const struct sp_addr *address, char *text,
@@ -115,7 +117,7 @@ static bool names_read(const struct name *e, const struct sp_addr *address, char
     names_text(e, text);
     if (atomic_load(&e->sequence) != before)
         return false;
-    if (sp_hash(text, strlen(text)) == names_last)
+    if (sp_hash(text, strlen(text)) == sp_names_last)
         *stamp = UINT64_MAX;
     return true;
 }

@@ -12,7 +12,7 @@ bool sp_quick_plain(const struct sp_guards *guards)
 void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call)
 {
     struct sp_kept *kept = sp_kept_now(call->index);
-    bool plain = kept && kept->plain && call->guards == &kept->guards &&
+    bool plain = kept && kept->plain && call->guards == &kept->guards && !sp_here_injects(call) &&
                  !(sp_conn_flags(conn) & SP_CONN_FALLBACK);
     uint64_t told = 0;
     if (plain) {
@@ -28,4 +28,92 @@ void turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now)
     if (!turn_swap(conn, starting, 0) &&
         atomic_load_explicit(&conn->word, memory_order_relaxed) == TURN_ORPHAN)
         sp_turn_over(conn, now);
+}
+
+/* --- a connect, and the end of a connection --- */
+
+static uint64_t quick_lease(const struct sp_conn *conn)
+{
+    const struct sp_self *self = &sp_here.segment.self;
+    return sp_lease_word(self->slot, self->epoch, sp_conn_index(conn));
+}
+
+/* False: there is no place, or somebody waits for one. */
+static bool quick_place(struct sp_conn *conn, const struct sp_kept *kept)
+{
+    if (kept->place_count == 0)
+        return true;
+    if (sp_here.segment.self.slot >= SP_PROCESSES)
+        return false;
+    conn->lease =
+        sp_quick_take(&sp_here.segment, kept->dest, kept->places, kept->place_count,
+                      atomic_load_explicit(&kept->place, memory_order_relaxed), quick_lease(conn));
+    return conn->lease != SP_NO_LEASE;
+}
+
+struct sp_conn *sp_quick_connect(struct sp_kept *kept, uint32_t dest, uint64_t policy, uint64_t now,
+                                 bool blocking)
+{
+    struct sp_permit permit;
+    struct sp_conn *conn = sp_quick_admit(kept->dest, &permit) ? sp_conn_new() : NULL;
+    if (!conn)
+        return NULL;
+    if (!quick_place(conn, kept)) {
+        sp_conn_free(conn);
+        return NULL;
+    }
+    uint32_t flags = SP_CONN_FRESH | (blocking ? 0 : SP_CONN_NONBLOCK);
+    conn->dest = dest;
+    conn->began = now;
+    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    atomic_store_explicit(&conn->flags, flags, memory_order_relaxed);
+    turn_set(&conn->least, kept->response);
+    turn_set(&conn->response, kept->connect);
+    turn_set(&conn->limit, kept->connect);
+    atomic_store_explicit(&kept->shard, sp_segment_shard(&sp_here.segment, kept->dest),
+                          memory_order_relaxed);
+    atomic_store_explicit(&conn->told, sp_kept_told(kept, policy + 1), memory_order_release);
+    return conn;
+}
+
+uint64_t sp_quick_dial(struct sp_conn *conn, const struct sp_kept *kept)
+{
+    uint64_t word = sp_turn_word(SP_TURN_CONNECTING, conn->began);
+    uint64_t limit = kept->connect * SP_LIMIT_UNIT, due = sp_turn_since(word) + limit;
+    atomic_store_explicit(&conn->word, word, memory_order_release);
+    if (limit == 0)
+        return SP_NEVER;
+    quick_arm(due, limit);
+    return due;
+}
+
+bool sp_quick_stands(struct sp_conn *conn, uint64_t now)
+{
+    uint64_t told, word = sp_turn_word(SP_TURN_CONNECTING, conn->began);
+    if (!sp_quick_told(conn, &told) || !turn_swap(conn, word, 0))
+        return false;
+    const struct sp_kept *kept = sp_kept_of(told);
+    sp_quick_connected(&sp_here.segment, kept->dest, sp_quick_shard(kept), &kept->guards,
+                       turn_lasted(word, now), now);
+    return true;
+}
+
+bool sp_quick_over(struct sp_conn *conn)
+{
+    const uint32_t odd = SP_CONN_FRESH | SP_CONN_RETRY | SP_CONN_INHERITED | SP_CONN_FALLBACK;
+    uint64_t told;
+    if (atomic_load_explicit(&conn->word, memory_order_acquire) != 0 ||
+        (sp_conn_flags(conn) & odd) || !sp_quick_told(conn, &told))
+        return false;
+    struct sp_kept *kept = sp_kept_of(told);
+    uint32_t place = conn->lease;
+    if (place != SP_NO_LEASE) {
+        bool quiet =
+            sp_quick_give(kept->dest, kept->places, kept->place_room, place, quick_lease(conn));
+        atomic_store_explicit(&kept->place, place, memory_order_relaxed);
+        if (!quiet)
+            return false;
+    }
+    sp_conn_free(conn);
+    return true;
 }

@@ -60,11 +60,10 @@ struct sp_conn *sp_conn_new(void)
     conn->cookie = 0;
     conn->aim = (struct sp_aim){SP_NO_ENDPOINT, 0};
     conn->lease = SP_NO_LEASE;
-    sp_half *words[] = {&conn->limit, &conn->hold,       &conn->idle,  &conn->least,
-                        &conn->send,  &conn->response,   &conn->total, &conn->queued,
-                        &conn->alarm, &conn->own_receive};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        atomic_store_explicit(words[i], 0, memory_order_relaxed);
+#define NONE(half) atomic_store_explicit(&conn->half, 0, memory_order_relaxed)
+    NONE(limit), NONE(hold), NONE(idle), NONE(least), NONE(send), NONE(response), NONE(total);
+    NONE(queued), NONE(alarm), NONE(own_receive);
+#undef NONE
     atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
     conn->drawn = 0;
     conn->began = 0;

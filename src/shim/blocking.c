@@ -18,12 +18,14 @@ static bool connect_stands(const struct attempt *a)
     return false;
 }
 
-static void connect_timer(int fd, uint64_t ns)
+static int connect_once(const struct attempt *a, uint64_t rest)
 {
+    uint64_t ns = a->local ? rest : rest - rest / 8;
     struct timeval time = {(time_t)(ns / SP_SECOND), (suseconds_t)(ns % SP_SECOND / 1000)};
     if (time.tv_sec == 0 && time.tv_usec < 1000)
         time.tv_usec = 1000; /* 0 would mean for ever */
-    REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    return REAL(connect)(a->fd, a->address, a->length);
 }
 
 /* The kernel's timer was the alarm at 7/8; poll() is precise. What connect() says then counts. */
@@ -62,10 +64,7 @@ static int connect_until(const struct attempt *a, uint64_t own)
 {
     uint64_t until = a->due < own ? a->due : own;
     for (uint64_t now = sp_turn_since(a->word);; now = sp_now()) {
-        uint64_t rest = now < until ? until - now : 0;
-        connect_timer(a->fd, a->local ? rest : rest - rest / 8);
-        int result = REAL(connect)(a->fd, a->address, a->length);
-        if (result == 0)
+        if (connect_once(a, now < until ? until - now : 0) == 0)
             return 0;
         bool restarts = errno == EINTR && sp_socket_restarts();
         if (!restarts && (errno == EINPROGRESS || errno == EALREADY))
@@ -80,8 +79,6 @@ uint64_t sp_connect_limit(int fd, struct timeval *own)
 {
     socklen_t length = sizeof *own;
     memset(own, 0, sizeof *own);
-    if ((sp_kind_of(fd) & (SP_KIND_KNOWN | SP_KIND_TIMED)) == SP_KIND_KNOWN)
-        return SP_NEVER;
     REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, own, &length);
     uint64_t limit = (uint64_t)own->tv_sec * SP_SECOND + (uint64_t)own->tv_usec * 1000;
     return limit ? sp_now() + limit : SP_NEVER;
@@ -89,10 +86,10 @@ uint64_t sp_connect_limit(int fd, struct timeval *own)
 
 int sp_connect_blocking(const struct attempt *a)
 {
-    struct timeval own;
+    struct timeval own = {0, 0};
     if (a->due == SP_NEVER && a->own == SP_NEVER)
         return REAL(connect)(a->fd, a->address, a->length);
-    uint64_t own_until = sp_connect_limit(a->fd, &own);
+    uint64_t own_until = a->untimed ? SP_NEVER : sp_connect_limit(a->fd, &own);
     if (a->own < own_until)
         own_until = a->own;
     int result = connect_until(a, own_until);

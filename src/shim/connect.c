@@ -2,6 +2,7 @@
 #include "shim/connect.h"
 #include "shim/await.h"
 #include "shim/divert.h"
+#include "shim/hold.h"
 #include "shim/io.h"
 #include "shim/kind.h"
 #include "shim/redial.h"
@@ -74,6 +75,20 @@ static uint64_t connect_identify(const struct attempt *a)
     return a->conn->cookie;
 }
 
+int sp_connect_told(struct attempt *a, const struct sp_call *call, int result)
+{
+    int error = errno;
+    if (result != 0 && !a->blocking && sp_pending_refused(a->conn, a->entry, a->fd, error))
+        error = EINPROGRESS;
+    if (result == 0 || error != EINPROGRESS)
+        sp_hold_free(a->conn); /* who does not block is told at once what is known at once */
+    int told = connect_finish(a, call, a->blocking, result == 0 ? 0 : error);
+    if (told != EINPROGRESS && told != EALREADY && told != EINTR)
+        a->failed = told;
+    errno = told ? told : error;
+    return told ? -1 : 0;
+}
+
 static int connect_run(struct attempt *a, const struct sp_call *call,
                        const struct sp_admission *admission)
 {
@@ -84,6 +99,8 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     a->word = atomic_load(&conn->word);
     a->due = sp_due_of(conn, a->word);
     sp_pending_begin(a, call);
+    if (!blocking && a->delay && !a->local)
+        sp_hold_connect(conn, sp_turn_since(a->word), a->delay);
     sp_fd_fresh(a->fd);
     a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
@@ -94,14 +111,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
                             : REAL(connect)(a->fd, a->address, a->length);
     if (blocking && a->delay)
         result = sp_connect_delay(a, result);
-    int error = errno;
-    if (result != 0 && !blocking && sp_pending_refused(conn, a->entry, a->fd, error))
-        error = EINPROGRESS;
-    int told = connect_finish(a, call, blocking, result == 0 ? 0 : error);
-    if (told != EINPROGRESS && told != EALREADY && told != EINTR)
-        a->failed = told;
-    errno = told ? told : error;
-    return told ? -1 : 0;
+    return sp_connect_told(a, call, result);
 }
 
 /* Refused by a guard or by an injected fault: nothing was sent, and nothing is kept. */
@@ -112,7 +122,7 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
     a->refused = !admission;
     if (admission) {
         enum sp_outcome outcome = sp_socket_outcome(error, true);
-        if (a->delay)
+        if (a->delay && a->blocking)
             sp_await_pause(SP_ASLEEP_INJECTED, call->index, a->fd, call->now + a->delay);
         sp_order_settle(call, &admission->permit, true, outcome, 0);
         sp_cap_release(call, admission);
@@ -122,10 +132,11 @@ static int connect_refuse(struct attempt *a, const struct sp_call *call,
     return -1;
 }
 
-static bool connect_stream(int fd, struct sp_conn *conn)
+static bool connect_stream(struct attempt *a)
 {
-    uint8_t kind = sp_kind_ask(fd);
-    sp_conn_mark(conn, SP_CONN_NONBLOCK, kind & SP_KIND_NONBLOCK);
+    a->untimed = (sp_kind_of(a->fd) & (SP_KIND_KNOWN | SP_KIND_TIMED)) == SP_KIND_KNOWN;
+    uint8_t kind = sp_kind_ask(a->fd);
+    sp_conn_mark(a->conn, SP_CONN_NONBLOCK, kind & SP_KIND_NONBLOCK);
     return kind & SP_KIND_STREAM;
 }
 
@@ -136,8 +147,7 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     a->conn = sp_conn_new();
     if (!a->conn)
         return false;
-    if (!sp_here_call(call, dest, sp_conn_index(a->conn), sp_now(), room) ||
-        !connect_stream(a->fd, a->conn)) {
+    if (!sp_here_call(call, dest, sp_conn_index(a->conn), sp_now(), room) || !connect_stream(a)) {
         sp_conn_free(a->conn);
         a->conn = NULL;
         return false;
@@ -150,14 +160,41 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     return true;
 }
 
+/* Where it goes: to an arm of its destination, or, while its address is out, to another of the
+ * name.
+ */
+static void connect_aim(struct attempt *a, struct sp_call *call)
+{
+    if (!call->guards->split) {
+        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, a->other);
+        return;
+    }
+    a->address = a->wanted;
+    a->length = a->wanted_length;
+    if (sp_way_go(&a->way, a->fd, a->conn, call, a->wanted->sa_family, a->other, &a->length))
+        a->address = (const struct sockaddr *)(const void *)a->other;
+}
+
+/* An arm whose breaker says no after all, for its only probe is another's, is not asked again. */
+static enum sp_verdict connect_admit(struct attempt *a, struct sp_call *call, struct sp_wait *wait,
+                                     struct sp_admission *admission)
+{
+    enum sp_verdict verdict;
+    while ((verdict = sp_order_admit(call, true, wait, admission)) == SP_ANOTHER) {
+        a->way.barred |= 1u << a->way.at;
+        connect_aim(a, call);
+    }
+    return verdict;
+}
+
 /* The same for a try at the program's own address, or at another of its name. */
 static bool connect_begin(struct attempt *a, uint32_t dest, struct sp_call *call,
                           struct sp_guards *room)
 {
     if (!connect_prepare(a, dest, call, room))
         return false;
-    if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
-        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, &a->other);
+    if ((call->guards->split | call->guards->breaker.scope) != 0)
+        connect_aim(a, call);
     return true;
 }
 
@@ -177,7 +214,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
         if (!sp_await(&sleep, wait))
             break;
         verdict = connect_begin(a, call->index, call, room)
-                      ? sp_order_admit(call, true, wait, admission)
+                      ? connect_admit(a, call, wait, admission)
                       : SP_PASS;
     }
     sp_await_end(&sleep);
@@ -191,7 +228,7 @@ static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call, stru
 {
     struct sp_wait wait;
     sp_wait_none(&wait);
-    enum sp_verdict verdict = sp_order_admit(call, true, a->blocking ? &wait : NULL, admission);
+    enum sp_verdict verdict = connect_admit(a, call, a->blocking ? &wait : NULL, admission);
     return verdict == SP_WAIT ? connect_wait(a, call, room, &wait, admission) : verdict;
 }
 
@@ -261,7 +298,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0};
-    int result;
+    int result = -1;
+    a->way = (struct sp_way){0};
     *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
         return 0;
@@ -286,6 +324,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (sp_here_injects(&call))
         sp_here_faults(&call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
+    if (!a->blocking && sp_here_injects(&call))
+        sp_due_arm(SP_DUE_WATCH, SP_NEVER); /* the next wait is one of ours: hold.h */
     if (a->delay)
         sp_here_own(&call, &room);
     a->fault = act.error;
@@ -363,7 +403,7 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
         *result = -1;
         return true;
     }
-    if (sp_turn_of(word) == SP_TURN_RESTING) {
+    if (sp_turn_of(word) == SP_TURN_RESTING || (sp_hold_hides(conn) & SP_HOLD_OUT)) {
         errno = EALREADY;
         *result = -1;
         return true;
@@ -389,14 +429,18 @@ static bool connect_readable(const struct sockaddr *address, socklen_t length)
     return length >= sizeof(sa_family_t) && sp_socket_readable(address, size);
 }
 
-SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+static int connect_long(int fd, const struct sockaddr *address, socklen_t length)
 {
     if (!sp_here_awake() || sp_process_foreign() || !connect_readable(address, length))
         return REAL(connect)(fd, address, length);
 
+    struct sockaddr_storage other;
     struct attempt a = {.fd = fd,
                         .address = address,
                         .length = length,
+                        .wanted = address,
+                        .wanted_length = length,
+                        .other = &other,
                         .due = SP_NEVER,
                         .own = SP_NEVER,
                         .until = SP_NEVER};
@@ -419,4 +463,12 @@ SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
             errno = error;
     }
     return passed ? REAL(connect)(fd, address, length) : result;
+}
+
+SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int short_result;
+    if (sp_connect_short(fd, address, length, &short_result))
+        return short_result;
+    return connect_long(fd, address, length);
 }

@@ -3,6 +3,7 @@
 #define SHEARPIN_SHIM_CONNECT_H
 
 #include "shim/shim.h"
+#include "shim/way.h"
 
 #include <sys/time.h>
 
@@ -10,17 +11,21 @@ struct attempt {
     int fd;
     const struct sockaddr *address;
     socklen_t length;
+    const struct sockaddr *wanted; /* by the program */
+    socklen_t wanted_length;
     struct sp_conn *conn;
     uint64_t entry; /* of the fd */
     uint64_t word;  /* the turn */
     uint64_t due;   /* SP_NEVER: no deadline */
     uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
+    struct sp_way way;
     uint64_t delay; /* injected: the result is not to be seen earlier */
     bool local;     /* a unix socket */
     bool blocking;
-    struct sockaddr_storage other; /* that it goes to instead, while its own address is out */
-    int fault;                     /* injected: what the network is to have said; 0: nothing */
-    bool refused;                  /* a guard said no: this try was not made */
+    bool untimed;                   /* it is known that the program has set no SO_SNDTIMEO */
+    struct sockaddr_storage *other; /* room for where it goes while its own address is out */
+    int fault;                      /* injected: what the network is to have said; 0: nothing */
+    bool refused;                   /* a guard said no: this try was not made */
     int failed; /* what the network said to it; 0: nothing, or it is not known yet */
     /* over all tries of the call: */
     uint32_t aside; /* fallbacks that it went to; 0: none */
@@ -38,5 +43,11 @@ int sp_connect_blocking(const struct attempt *a);
 int sp_connect_delay(const struct attempt *a, int result);
 /* When the program's own SO_SNDTIMEO ends a connect that begins now; SP_NEVER: it has none. */
 uint64_t sp_connect_limit(int fd, struct timeval *own);
+
+/* The short way (short.c). False: nothing was done. */
+bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, int *result);
+/* The kernel has said `result` and errno to a connect that stands in the table: what the program is
+ * told. */
+int sp_connect_told(struct attempt *a, const struct sp_call *call, int result);
 
 #endif

@@ -2,6 +2,7 @@
  *
  * The word is taken first; then all is done on a duplicate, which pins the open file: it cannot
  * become a stranger's between the look at its cookie and the blow. */
+#include "shim/hold.h"
 #include "shim/pin.h"
 #include "shim/redial.h"
 
@@ -25,6 +26,7 @@ static void cut_socket(int fd, bool local)
 static void cut_waiters(struct sp_conn *conn)
 {
     int error = errno;
+    sp_hold_free(conn);
     int fd = sp_pin(conn, (int)atomic_load(&conn->fd));
     if (fd >= 0) { /* without a free fd our own calls fail all the same */
         cut_socket(fd, sp_conn_flags(conn) & SP_CONN_UNIX);
@@ -81,6 +83,8 @@ static bool cut_taken(int fd)
 static bool cut_visible(struct sp_conn *conn, uint64_t word, int fd, uint64_t now)
 {
     enum sp_turn turn = sp_turn_of(word);
+    if (sp_hold_hides(conn) & (turn == SP_TURN_CONNECTING ? SP_HOLD_OUT : SP_HOLD_IN))
+        return false;
     bool visible = cut_ready(fd, turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN);
     bool taken = !visible && turn == SP_TURN_EXCHANGE && cut_taken(fd);
     if (taken)
@@ -144,7 +148,11 @@ void sp_cut_expire(struct sp_conn *conn, uint64_t word)
 {
     if (!sp_conn_hold(conn, conn->generation))
         return;
-    if (atomic_load(&conn->word) == word)
+    uint64_t now = sp_now();
+    if (now >= sp_held_due(conn))
+        sp_hold_due(conn, now);
+    if (atomic_load(&conn->word) == word && !(sp_conn_flags(conn) & SP_CONN_INHERITED) &&
+        now >= sp_due_of(conn, word))
         cut_due(conn, word);
     sp_fd_left(conn);
 }

@@ -1,5 +1,6 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
-#include "shim/io.h"
+#include "conn/quick.h"
+#include "shim/hold.h"
 #include "shim/kind.h"
 #include "shim/pin.h"
 
@@ -38,8 +39,11 @@ static void fd_hear(int fd, uint64_t entry)
 struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
 {
     int error = errno;
-    if (atomic_load(&sp_conn_at(entry)->references) == 1)
+    if (atomic_load(&sp_conn_at(entry)->references) == 1) {
         fd_hear(fd, entry);
+        if (SP_UNLIKELY(sp_conn_flags(sp_conn_at(entry)) & SP_CONN_HELD))
+            sp_hold_close(sp_conn_at(entry), fd);
+    }
     struct sp_conn *conn = sp_conn_remove(fd, entry) ? sp_conn_at(entry) : NULL;
     if (conn && SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_PINNED))
         sp_pin_wait(conn);
@@ -50,7 +54,7 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
 void sp_fd_left(struct sp_conn *conn)
 {
     int error = errno;
-    if (sp_conn_drop(conn))
+    if (sp_conn_drop(conn) && !sp_quick_over(conn))
         sp_turn_over(conn, sp_now());
     errno = error;
 }
@@ -175,6 +179,7 @@ static void fd_mode(int fd, uint64_t entry, bool nonblocking)
     if (sp_process_foreign())
         return;
     sp_conn_mark(conn, SP_CONN_NONBLOCK, nonblocking);
+    sp_hold_mode(conn, fd, nonblocking);
     if (nonblocking && conn->alarm != 0) /* the way back may be a raw system call */
         sp_alarm_lift(fd, conn);
 }
@@ -219,6 +224,9 @@ SP_EXPORT int ioctl(int fd, unsigned long request, ...)
     va_end(args);
     int result = REAL(ioctl)(fd, request, argument);
     uint64_t entry = sp_conn_entry(fd);
+    if (SP_UNLIKELY(request == FIONREAD && result == 0 && entry != 0) &&
+        (sp_hold_hides(sp_conn_at(entry)) & SP_HOLD_IN))
+        *(int *)argument = 0;
     if (SP_LIKELY(request != FIONBIO || result != 0))
         return result;
     sp_kind_mode(fd, *(const int *)argument != 0);

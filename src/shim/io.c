@@ -1,5 +1,6 @@
 /* io.c - sending and receiving: the directions tell where an exchange begins and ends. */
 #include "shim/await.h"
+#include "shim/hold.h"
 #include "shim/quick.h"
 
 #include <errno.h>
@@ -95,6 +96,14 @@ static void io_pending(struct sp_io *io)
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
 }
 
+/* Injected: the answer to the exchange that begins here is seen later than it comes. */
+static void io_hold(const struct sp_io *io)
+{
+    if (SP_UNLIKELY(io->began && io->conn->hold != 0))
+        sp_hold_answer(io->conn, io->fd, sp_turn_since(io->began),
+                       (uint64_t)io->conn->hold * SP_LIMIT_UNIT);
+}
+
 /* False: refused, errno is set. */
 bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
@@ -104,6 +113,8 @@ bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
         sp_conn_adopt(io->conn);
     if (SP_UNLIKELY(sp_turn_of(io->word) == SP_TURN_CONNECTING))
         io_pending(io);
+    if (SP_UNLIKELY(sp_conn_flags(io->conn) & SP_CONN_HELD) && !io->blocking && !sp_hold_send(io))
+        return false;
     if (io->word != 0 && sp_turn_of(io->word) != SP_TURN_QUIET)
         return true;
     struct sp_wait wait;
@@ -123,6 +134,7 @@ bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
             sp_turn_unsend(io->conn, io->began);
             io->began = 0;
         }
+        io_hold(io);
         return true;
     }
     if (!sp_socket_is(fd, io->conn)) { /* a stranger on our number is nobody's to refuse */
@@ -140,6 +152,7 @@ static void io_sent_pending(struct sp_io *io)
     uint64_t now = sp_now();
     sp_connect_learnt(io->fd, io->entry, 0);
     sp_turn_ask(io->conn, now, NULL, &io->began);
+    io_hold(io);
 }
 
 ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
@@ -164,8 +177,10 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
         sp_turn_pushed(io->conn, false);
     if (result < 0)
         io_failed(io, error);
-    if (io->began)
+    if (io->began) {
         sp_turn_unsend(io->conn, io->began);
+        sp_hold_free(io->conn);
+    }
     errno = error;
     return result < 0 ? io_cut_meanwhile(io) : result;
 }
@@ -199,6 +214,8 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
 {
     if (!io_open(io, fd, entry, flags))
         return false;
+    if (SP_UNLIKELY(sp_conn_flags(io->conn) & SP_CONN_HELD) && !sp_hold_receive(io, flags))
+        return io_cut_meanwhile(io) == 0;
     if (!io->blocking)
         return true;
     if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER)) {
@@ -207,17 +224,6 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
             sp_alarm_set(io);
         else if (!sp_alarm_whole(io) && !io_unblocked(io))
             return io_cut_meanwhile(io) == 0;
-    }
-    if (SP_LIKELY(io->conn->hold == 0) || sp_turn_of(io->word) != SP_TURN_EXCHANGE)
-        return true;
-    uint64_t seen = sp_turn_since(io->word) + io->conn->hold * SP_LIMIT_UNIT;
-    uint64_t due = sp_due_of(io->conn, io->word);
-    if (!sp_socket_sleep(seen < due ? seen : due))
-        return false;
-    if (seen > due &&
-        sp_turn_cut_as(io->conn, io->word, SP_OUTCOME_RESPONSE_TIMEOUT, ETIMEDOUT, due)) {
-        errno = ETIMEDOUT;
-        return false;
     }
     return true;
 }

@@ -1,6 +1,9 @@
-/* mute.c - the registration of a resting connect with an epoll. An unconnected socket hangs up all
- * the time; edge-triggered and asked for nothing it says so once. What the program registered is
- * read from the kernel, and put back before it can matter: so nobody has to watch epoll_ctl(). */
+/* mute.c - registrations with an epoll that must not report something for a while: of a resting
+ * connect, which hangs up all the time, or of a connection of which something is held back. What
+ * cannot be switched off is, edge-triggered and asked for nothing, said once. What the program
+ * registered is read from the kernel, and put back before it can matter: so nobody has to watch
+ * epoll_ctl(). */
+#include "shim/mute.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -87,14 +90,12 @@ static bool mute_next(struct mute_file *file, struct sp_mute_line *line)
     return false;
 }
 
-static bool mute_caused(const struct sp_mute_line *line, const struct epoll_event *events,
-                        int count)
+static uint32_t mute_seen(uint64_t data, const struct epoll_event *events, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.u64 == line->data && (events[i].events & MUTE_ALWAYS))
-            return sp_pending_at(line->fd) != NULL;
-    }
-    return false;
+    uint32_t seen = 0;
+    for (int i = 0; i < count; i++)
+        seen |= events[i].data.u64 == data ? events[i].events : 0;
+    return seen;
 }
 
 static void mute_share(struct mute_file *file, struct sp_mute_line *lines, size_t found)
@@ -108,15 +109,17 @@ static void mute_share(struct mute_file *file, struct sp_mute_line *lines, size_
     }
 }
 
-size_t sp_mute_find(int epoll, const struct epoll_event *events, int count,
+size_t sp_mute_find(int epoll, const struct epoll_event *events, int count, sp_mute_fn *wanted,
                     struct sp_mute_line *lines, size_t max)
 {
     struct mute_file file;
     size_t found = 0;
     if (!mute_open(&file, epoll))
         return 0;
-    while (found < max && mute_next(&file, &lines[found]))
-        found += mute_caused(&lines[found], events, count);
+    while (found < max && mute_next(&file, &lines[found])) {
+        lines[found].seen = mute_seen(lines[found].data, events, count);
+        found += wanted(&lines[found]);
+    }
     if (found > 0)
         mute_share(&file, lines, found);
     REAL(close)(file.fd);
@@ -125,9 +128,9 @@ size_t sp_mute_find(int epoll, const struct epoll_event *events, int count,
 
 /* --- */
 
-static bool mute_is(uint32_t events)
+static bool mute_is(uint32_t events, uint32_t set)
 {
-    return (events & ~(uint32_t)MUTE_ALWAYS) == EPOLLET;
+    return ((events ^ set) & ~(uint32_t)MUTE_ALWAYS) == 0;
 }
 
 static bool mute_change(int epoll, int fd, uint32_t events, uint64_t data)
@@ -146,50 +149,85 @@ static uint32_t mute_original(uint32_t events, uint32_t seen)
     return events;
 }
 
-/* A second registration is one too many: there is one place to remember what it was. */
-static bool mute_set(struct sp_pending *p, int epoll, const struct sp_mute_line *line,
-                     uint32_t seen)
+/* What may still be reported. */
+static uint32_t mute_left(uint32_t events, uint32_t seen, uint32_t hide)
 {
-    if (p->epoll >= 0 && (p->epoll != epoll || p->fd != line->fd))
-        return false;
-    if (p->epoll >= 0 && mute_is(line->events))
-        return true;
-    p->fd = line->fd;
-    p->data = line->data;
-    p->events = mute_original(line->events, seen);
-    p->epoll = mute_change(epoll, line->fd, EPOLLET, line->data) ? epoll : -1;
-    return p->epoll >= 0;
+    uint32_t left = events & ~hide;
+    return !(left & ~(uint32_t)MUTE_PRIVATE) || (seen & hide & MUTE_ALWAYS) ? EPOLLET : left;
 }
 
-bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line, uint32_t seen)
+/* Not for ever: it may be a signal handler that has interrupted who is about it. */
+static void mute_lock(struct sp_mute *m)
 {
-    struct sp_pending *p = sp_pending_of(conn);
-    if (atomic_exchange(&p->busy, 1))
-        return true; /* another thread is about it; what is still to be seen is seen again */
-    bool muted = mute_set(p, epoll, line, seen);
-    atomic_store(&p->busy, 0);
+    for (int i = 0; i < 1000 && atomic_exchange(&m->busy, 1); i++)
+        sched_yield();
+}
+
+/* A second registration is one too many: there is one place to remember what it was. */
+static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
+{
+    if (m->epoll && (m->epoll != epoll + 1 || m->fd != line->fd))
+        return false;
+    if (!m->epoll || !mute_is(line->events, m->set))
+        m->events = mute_original(line->events, line->seen);
+    m->fd = line->fd;
+    m->data = line->data;
+    m->set = mute_left(m->events, line->seen, hide);
+    if (m->epoll && mute_is(line->events, m->set))
+        return true;
+    m->epoll = mute_change(epoll, line->fd, m->set, line->data) ? epoll + 1 : 0;
+    return m->epoll != 0;
+}
+
+bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
+{
+    mute_lock(m);
+    bool muted = mute_set(m, epoll, line, hide);
+    atomic_store(&m->busy, 0);
+    return muted;
+}
+
+/* What the program has changed meanwhile is as it wants it. */
+void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
+{
+    struct mute_file file;
+    struct sp_mute_line line;
+    mute_lock(m);
+    uint64_t entry = m->epoll ? sp_conn_entry(m->fd) : 0;
+    bool mine = entry && sp_conn_at(entry) == conn;
+    if (mine && mute_open(&file, m->epoll - 1)) {
+        while (mute_next(&file, &line)) {
+            if (line.fd == m->fd && line.data == m->data && mute_is(line.events, m->set))
+                mute_change(m->epoll - 1, m->fd, m->events, m->data);
+        }
+        REAL(close)(file.fd);
+    }
+    m->epoll = 0;
+    atomic_store(&m->busy, 0);
+}
+
+/* --- a connect that rests --- */
+
+static bool mute_failed(const struct sp_mute_line *line)
+{
+    return (line->seen & MUTE_ALWAYS) && sp_pending_at(line->fd) != NULL;
+}
+
+size_t sp_mute_failed(int epoll, const struct epoll_event *events, int count,
+                      struct sp_mute_line *lines, size_t max)
+{
+    return sp_mute_find(epoll, events, count, mute_failed, lines, max);
+}
+
+bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line)
+{
+    bool muted = sp_mute_set(&sp_pending_of(conn)->mute, epoll, line, UINT32_MAX);
     if (muted && !sp_pending_rests(conn)) /* another thread has dialled again meanwhile */
         sp_mute_end(conn);
     return muted;
 }
 
-/* What the program has changed meanwhile is as it wants it. */
 void sp_mute_end(struct sp_conn *conn)
 {
-    struct sp_pending *p = sp_pending_of(conn);
-    struct mute_file file;
-    struct sp_mute_line line;
-    for (int i = 0; i < 1000 && atomic_exchange(&p->busy, 1); i++)
-        sched_yield();
-    uint64_t entry = sp_conn_entry(p->fd);
-    bool mine = entry && sp_conn_at(entry) == conn;
-    if (p->epoll >= 0 && mine && mute_open(&file, p->epoll)) {
-        while (mute_next(&file, &line)) {
-            if (line.fd == p->fd && line.data == p->data && mute_is(line.events))
-                mute_change(p->epoll, p->fd, p->events, p->data);
-        }
-        REAL(close)(file.fd);
-    }
-    p->epoll = -1;
-    atomic_store(&p->busy, 0);
+    sp_mute_lift(&sp_pending_of(conn)->mute, conn);
 }

@@ -1,5 +1,5 @@
 /* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
-#include "shim/io.h"
+#include "shim/hold.h"
 #include "shim/kind.h"
 #include "shim/redial.h"
 
@@ -57,12 +57,18 @@ SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
     uint64_t entry = sp_conn_entry(fd);
     if (SP_LIKELY(entry == 0) || level != SOL_SOCKET || !sp_shim_on())
         return REAL(getsockopt)(fd, level, name, value, length);
+    /* A connect that has not come out yet, for all that we show: the error must stay where it is,
+     * so something else is asked that is 0. */
+    if (name == SO_ERROR && (sp_hold_hides(sp_conn_at(entry)) & SP_HOLD_OUT))
+        return REAL(getsockopt)(fd, level, SO_ACCEPTCONN, value, length);
     /* The kernel reads and writes first: only then are the program's pointers known to be good. */
     int result = REAL(getsockopt)(fd, level, name, value, length);
     if (result != 0)
         return result;
     if (option_alarmed(entry, level, name) && sp_socket_is(fd, sp_conn_at(entry)))
         option_own(entry, value, length);
+    if (name == SO_RCVLOWAT && *length >= sizeof(int))
+        sp_hold_least(sp_conn_at(entry), value);
     if (name == SO_ERROR && *length >= sizeof(int) && !option_cut(fd, entry, value, length))
         option_error(fd, entry, *(const int *)value);
     return result;
@@ -90,6 +96,7 @@ SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
     }
     if (name == SO_RCVLOWAT) {
         sp_conn_mark(conn, SP_CONN_LOWAT, *(const int *)value > 1);
+        sp_hold_lowat(conn, fd, *(const int *)value);
         sp_alarm_lift(fd, conn);
     }
     return result;

@@ -4,6 +4,7 @@
 #define SHEARPIN_SHIM_REDIAL_H
 
 #include "shim/connect.h"
+#include "shim/mute.h"
 
 #include <netinet/in.h>
 
@@ -46,12 +47,7 @@ struct sp_pending {
     socklen_t length;
     uint32_t aside; /* fallbacks that it went to; `to` is the last of them; 0: none */
     enum sp_when when;
-    /* The registration with an epoll that must not see the rest; mute.c. */
-    sp_half busy;
-    int epoll; /* -1: none */
-    int fd;
-    uint32_t events;
-    uint64_t data;
+    struct sp_mute mute; /* of an epoll that must not see the rest */
 };
 struct sp_pending *sp_pending_of(const struct sp_conn *conn);
 
@@ -91,21 +87,5 @@ enum sp_watch { SP_WATCH_ASKED, SP_WATCH_READY, SP_WATCH_HUNG };
 bool sp_watch_hides(int fd, enum sp_watch seen);
 /* The events of an epoll_wait without those that must not be seen; returns how many are left. */
 int sp_watch_epoll(int epoll, struct epoll_event *events, int count);
-
-/* --- their registrations with epoll: mute.c --- */
-
-/* A registration as the kernel has it. */
-struct sp_mute_line {
-    int fd;
-    uint32_t events;
-    uint64_t data;
-    bool shared; /* its data is that of others, too: events cannot be told apart */
-};
-/* The registrations of pending connects that may have caused one of these events, at most `max`. */
-size_t sp_mute_find(int epoll, const struct epoll_event *events, int count,
-                    struct sp_mute_line *lines, size_t max);
-/* No event of a resting connect, until sp_mute_end(). False: it cannot be had. */
-bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line, uint32_t seen);
-void sp_mute_end(struct sp_conn *conn);
 
 #endif

@@ -1,5 +1,6 @@
 /* select.c - select and pselect: the sets are overwritten by each real call, so those get copies.
  */
+#include "shim/hold.h"
 #include "shim/redial.h"
 #include "shim/wait.h"
 
@@ -66,10 +67,14 @@ static int sets_hide(struct sets *s, enum sp_watch seen)
 {
     int gone = 0;
     for (size_t fd = 0; fd < s->words * SETS_WORD; fd++) {
-        if (!sets_has(s, s->got, fd) || !sp_watch_hides((int)fd, seen))
+        if (!sets_has(s, s->got, fd))
             continue;
-        for (int i = 0; i < 3; i++) {
+        unsigned held = sp_hide_sets((int)fd, seen != SP_WATCH_ASKED);
+        unsigned hides = sp_watch_hides((int)fd, seen) ? 7 : held;
+        for (unsigned i = 0; i < 3; i++) {
             unsigned long *word = &s->got[i][fd / SETS_WORD], bit = 1ul << fd % SETS_WORD;
+            if (!(hides >> i & 1))
+                continue;
             gone += s->set[i] && (*word & bit);
             *word &= ~bit;
         }

@@ -1,6 +1,7 @@
 /* wait.c - no wait sleeps past the nearest deadline of the process: it wakes, cuts what is due, and
  * sleeps on. A process that never armed a deadline pays one load. */
 #include "shim/wait.h"
+#include "shim/hold.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -56,6 +57,8 @@ static uint64_t wait_nearest(uint64_t now)
 void sp_waiting_slice(struct wait *w)
 {
     int error = errno;
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_hold_met, memory_order_relaxed) == 0))
+        sp_hold_meet();
     uint64_t now = sp_now(), next = wait_nearest(now);
     w->hidden = false;
     w->last = w->until <= next;
@@ -87,14 +90,14 @@ void sp_waiting_mask(struct wait *w)
     sigset_t all;
     sigfillset(&all);
     if (!w->masked)
-        w->masked = sigprocmask(SIG_BLOCK, &all, &w->mask) == 0;
+        w->masked = pthread_sigmask(SIG_BLOCK, &all, &w->mask) == 0;
 }
 
 int sp_waiting_end(const struct wait *w, int result)
 {
     int error = errno;
     if (w->masked)
-        sigprocmask(SIG_SETMASK, &w->mask, NULL);
+        pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
     errno = error;
     return result;
 }
@@ -104,8 +107,9 @@ int sp_waiting_end(const struct wait *w, int result)
 /* `later`: the same call, taking the program's mask. `seen`: what the program may see of the
  * result.
  */
-#define WAITING(w, first, later, seen)                \
+#define WAITING(w, before, first, later, seen)        \
     sp_waiting_slice(&(w));                           \
+    before;                                           \
     int result = (first);                             \
     for (;;) {                                        \
         if (result > 0 && sp_waiting_watches()) {     \
@@ -116,6 +120,7 @@ int sp_waiting_end(const struct wait *w, int result)
             return sp_waiting_end(&(w), result);      \
         sp_waiting_mask(&(w));                        \
         sp_waiting_slice(&(w));                       \
+        before;                                       \
         result = (later);                             \
     }
 
@@ -138,16 +143,18 @@ static void poll_hide(struct pollfd *copy, const struct pollfd *fds, nfds_t coun
     for (nfds_t i = 0; i < count; i++) {
         copy[i] = fds[i];
         copy[i].revents = 0;
+        sp_hide_ask(&copy[i]);
         if (sp_watch_hides(fds[i].fd, SP_WATCH_ASKED))
             copy[i].fd = -1;
     }
 }
 
 /* How many are left that have something to say. */
-static int poll_show(const struct pollfd *copy, struct pollfd *fds, nfds_t count)
+static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count)
 {
     int shown = 0;
     for (nfds_t i = 0; i < count; i++) {
+        sp_hide_seen(&copy[i]);
         short seen = copy[i].fd < 0 ? 0 : copy[i].revents;
         if ((seen & (POLLERR | POLLHUP)) && sp_watch_hides(copy[i].fd, SP_WATCH_HUNG))
             seen = 0;
@@ -184,7 +191,7 @@ SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
     if (sp_waiting_watches() && poll_fits(fds, count))
         return poll_watched(&w, fds, count, NULL);
     struct timespec room;
-    WAITING(w, REAL(poll)(fds, count, wait_ms(&w)),
+    WAITING(w, , REAL(poll)(fds, count, wait_ms(&w)),
             REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), &w.mask), result);
 }
 
@@ -197,7 +204,7 @@ SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t s
     if (sp_waiting_watches() && count <= size / sizeof *fds && poll_fits(fds, count))
         return poll_watched(&w, fds, count, NULL);
     struct timespec room;
-    WAITING(w, REAL(__poll_chk)(fds, count, wait_ms(&w), size),
+    WAITING(w, , REAL(__poll_chk)(fds, count, wait_ms(&w), size),
             REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), &w.mask), result);
 }
 
@@ -211,7 +218,7 @@ SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *tim
     sp_waiting_begin(&w, !timeout, timeout ? sp_waiting_ns(timeout) : 0);
     if (sp_waiting_watches() && poll_fits(fds, count))
         return poll_watched(&w, fds, count, mask);
-    WAITING(w, REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), mask),
+    WAITING(w, , REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), mask),
             REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), mask ? mask : &w.mask), result);
 }
 
@@ -225,11 +232,39 @@ SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
     sp_waiting_begin(&w, !timeout, timeout ? sp_waiting_ns(timeout) : 0);
     if (sp_waiting_watches() && count <= size / sizeof *fds && poll_fits(fds, count))
         return poll_watched(&w, fds, count, mask);
-    WAITING(w, REAL(__ppoll_chk)(fds, count, sp_waiting_timespec(&w, &room), mask, size),
+    WAITING(w, , REAL(__ppoll_chk)(fds, count, sp_waiting_timespec(&w, &room), mask, size),
             REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), mask ? mask : &w.mask), result);
 }
 
 /* --- epoll --- */
+
+static void epoll_before(int epoll)
+{
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0))
+        sp_hide_before(epoll);
+}
+
+static int epoll_seen(int epoll, struct epoll_event *events, int count)
+{
+    if (atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0)
+        count = sp_hide_epoll(epoll, events, count);
+    return atomic_load_explicit(&sp_due_watched, memory_order_relaxed) != 0 && count > 0
+               ? sp_watch_epoll(epoll, events, count)
+               : count;
+}
+
+/* Deadlines have time for whole milliseconds, what is held back has not. */
+static int epoll_sleep(int epoll, struct epoll_event *events, int count, const struct wait *w,
+                       const sigset_t *mask)
+{
+    struct timespec room;
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0)) {
+        int result = REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(w, &room), mask);
+        if (result >= 0 || errno != ENOSYS)
+            return result;
+    }
+    return REAL(epoll_pwait)(epoll, events, count, wait_ms(w), mask);
+}
 
 SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
 {
@@ -237,9 +272,8 @@ SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int t
         return REAL(epoll_wait)(epoll, events, count, timeout);
     struct wait w;
     sp_waiting_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, REAL(epoll_wait)(epoll, events, count, wait_ms(&w)),
-            REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), &w.mask),
-            sp_watch_epoll(epoll, events, result));
+    WAITING(w, epoll_before(epoll), epoll_sleep(epoll, events, count, &w, NULL),
+            epoll_sleep(epoll, events, count, &w, &w.mask), epoll_seen(epoll, events, result));
 }
 
 SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
@@ -249,9 +283,9 @@ SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int 
         return REAL(epoll_pwait)(epoll, events, count, timeout, mask);
     struct wait w;
     sp_waiting_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), mask),
-            REAL(epoll_pwait)(epoll, events, count, wait_ms(&w), mask ? mask : &w.mask),
-            sp_watch_epoll(epoll, events, result));
+    WAITING(w, epoll_before(epoll), epoll_sleep(epoll, events, count, &w, mask),
+            epoll_sleep(epoll, events, count, &w, mask ? mask : &w.mask),
+            epoll_seen(epoll, events, result));
 }
 
 SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
@@ -264,8 +298,9 @@ SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
     struct wait w;
     struct timespec room;
     sp_waiting_begin(&w, !timeout, timeout ? sp_waiting_ns(timeout) : 0);
-    WAITING(w, REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room), mask),
+    WAITING(w, epoll_before(epoll),
+            REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room), mask),
             REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room),
                                mask ? mask : &w.mask),
-            sp_watch_epoll(epoll, events, result));
+            epoll_seen(epoll, events, result));
 }

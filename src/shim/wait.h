@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "shearpin/held.h"
 #include "shim/shim.h"
 
 struct wait {
@@ -17,10 +18,11 @@ struct wait {
 
 /* Is there anything that a wait must not sleep over, or must not see? */
 bool sp_waiting_bounded(void);
-/* Are there connects that it must not see fail? */
+/* Are there connects that it must not see fail, or other things held from it? */
 static inline bool sp_waiting_watches(void)
 {
-    return SP_UNLIKELY(atomic_load_explicit(&sp_due_watched, memory_order_relaxed) != 0);
+    return SP_UNLIKELY((atomic_load_explicit(&sp_due_watched, memory_order_relaxed) |
+                        atomic_load_explicit(&sp_held_count, memory_order_relaxed)) != 0);
 }
 
 void sp_waiting_begin(struct wait *w, bool forever, uint64_t timeout);

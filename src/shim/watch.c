@@ -1,4 +1,5 @@
 /* watch.c - what a wait sees of pending connects: not that one has failed, if it is tried again. */
+#include "shim/hold.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -8,16 +9,9 @@
 bool sp_watch_hides(int fd, enum sp_watch seen)
 {
     struct sp_conn *conn = sp_pending_at(fd);
-    return conn && (sp_pending_rests(conn) ||
-                    (seen != SP_WATCH_ASKED && sp_pending_failed(conn, fd, seen == SP_WATCH_HUNG)));
-}
-
-static uint32_t watch_bits(const struct epoll_event *events, int count, uint64_t data)
-{
-    uint32_t bits = 0;
-    for (int i = 0; i < count; i++)
-        bits |= events[i].data.u64 == data ? events[i].events : 0;
-    return bits;
+    return conn && !sp_hold_hides(conn) &&
+           (sp_pending_rests(conn) ||
+            (seen != SP_WATCH_ASKED && sp_pending_failed(conn, fd, seen == SP_WATCH_HUNG)));
 }
 
 /* A rest that cannot be hidden is over. */
@@ -28,24 +22,23 @@ static bool watch_shown(struct sp_conn *conn)
     return turn != SP_TURN_CONNECTING && turn != SP_TURN_STARTING;
 }
 
-static bool watch_held(struct sp_conn *conn, int epoll, const struct sp_mute_line *line,
-                       uint32_t seen)
+static bool watch_rests(struct sp_conn *conn, int epoll, const struct sp_mute_line *line)
 {
     bool rests = sp_pending_rests(conn);
     if (line->shared || (line->events & EPOLLEXCLUSIVE))
         return rests && !watch_shown(conn);
     if (!rests && !sp_pending_failed(conn, line->fd, true))
         return false;
-    return sp_mute_begin(conn, epoll, line, seen) || !watch_shown(conn);
+    return sp_mute_begin(conn, epoll, line) || !watch_shown(conn);
 }
 
-static bool watch_line(int epoll, const struct sp_mute_line *line, uint32_t seen)
+static bool watch_line(int epoll, const struct sp_mute_line *line)
 {
     uint64_t entry = sp_conn_entry(line->fd);
     struct sp_conn *conn = sp_pending_at(line->fd);
     if (!conn || !sp_conn_hold(conn, (uint32_t)(entry >> 32)))
         return false;
-    bool hides = watch_held(conn, epoll, line, seen);
+    bool hides = watch_rests(conn, epoll, line);
     sp_fd_left(conn);
     return hides;
 }
@@ -68,9 +61,9 @@ int sp_watch_epoll(int epoll, struct epoll_event *events, int count)
     bool failed = false;
     for (int i = 0; i < count; i++)
         failed = failed || (events[i].events & (EPOLLERR | EPOLLHUP));
-    size_t n = failed ? sp_mute_find(epoll, events, count, lines, WATCH_LINES) : 0;
+    size_t n = failed ? sp_mute_failed(epoll, events, count, lines, WATCH_LINES) : 0;
     for (size_t i = 0; i < n; i++) {
-        if (watch_line(epoll, &lines[i], watch_bits(events, count, lines[i].data)))
+        if (watch_line(epoll, &lines[i]))
             count = watch_drop(events, count, lines[i].data);
     }
     errno = error;

@@ -53,8 +53,7 @@ uint32_t sp_lease_take(struct sp_segment *segment, sp_word *words, uint32_t limi
     if (limit == 0)
         return SP_NO_LEASE;
     uint32_t start = sp_lease_slot(lease) * 7u % limit; /* neighbours begin at different places */
-    for (uint32_t i = 0; i < limit; i++) {
-        uint32_t at = (start + i) % limit;
+    for (uint32_t i = 0, at = start; i < limit; i++, at = at + 1 < limit ? at + 1 : 0) {
         uint64_t seen = atomic_load_explicit(&words[at], memory_order_relaxed);
         if (seen == 0 && atomic_compare_exchange_strong(&words[at], &seen, lease))
             return at;

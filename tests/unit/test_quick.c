@@ -125,11 +125,40 @@ static bool end_is_same(const struct sp_guards *guards)
     return true;
 }
 
+/* A connect is admitted, stands, and gives its place back. `places` are of both twins. */
+static bool connect_is_same(const struct sp_guards *guards)
+{
+    struct sp_call call = call_of(&twins[0], guards);
+    uint64_t duration = sp_random_next(&seed) >> (24 + any(40)), lease = sp_lease_word(0, 1, 7);
+    struct sp_admission admission;
+    struct sp_permit permit;
+    uint32_t room, place = SP_NO_LEASE, near = (uint32_t)any(4);
+    sp_word *places = sp_lease_words(call.segment, &twins[1], SP_CAP_CONNECTIONS, &room);
+    uint32_t limit = guards->cap[SP_CAP_CONNECTIONS], count = limit < room ? limit : room;
+    if (!sp_quick_connects(guards) || !sp_quick_admit(&twins[1], &permit))
+        return false;
+    if (count)
+        place = sp_quick_take(call.segment, &twins[1], places, count, near, lease);
+    if (place != SP_NO_LEASE)
+        ck_assert(sp_quick_give(&twins[1], places, room, place, lease));
+    ck_assert_int_eq(sp_order_admit(&call, true, NULL, &admission), SP_PASS);
+    ck_assert_mem_eq(&permit, &admission.permit, sizeof permit);
+    ck_assert_int_eq(admission.places[SP_CAP_CONNECTIONS] != SP_NO_LEASE, place != SP_NO_LEASE);
+    ck_assert_uint_eq(admission.places[SP_CAP_CONNECTING], SP_NO_LEASE);
+    is_same("a connect begins");
+    ck_assert(!sp_order_settle(&call, &admission.permit, true, SP_OUTCOME_OK, duration));
+    sp_cap_release(&call, &admission);
+    sp_quick_connected(call.segment, &twins[1], sp_segment_shard(call.segment, &twins[1]), guards,
+                       duration, call.now);
+    is_same("a connect stands");
+    return true;
+}
+
 START_TEST(the_short_way_leaves_every_byte_as_the_long_one_does)
 {
-    unsigned quick = 0;
+    unsigned quick = 0, connects = 0;
     static struct sp_segment segment;
-    const char *text = "destination db\n    match 10.0.0.1:1\n    journal 64KiB\n";
+    const char *text = "destination db\n    match 10.0.0.1:1\n    journal 64KiB\n    cap 4\n";
     ck_assert_int_eq(sp_segment_private(&segment, fixture_policy(text), NULL), 0);
     fx.call.segment = &segment;
     twins = aligned_alloc(SP_CACHELINE, 2 * sizeof *twins);
@@ -148,8 +177,11 @@ START_TEST(the_short_way_leaves_every_byte_as_the_long_one_does)
         bool short_way = end_is_same(&guards);
         ck_assert(!short_way || sp_journal_count(&segment, &oldest) == lines);
         quick += short_way;
+        same_twins();
+        connects += connect_is_same(&guards);
     }
     ck_assert_uint_gt(quick, ROUNDS / 20);
+    ck_assert_uint_gt(connects, ROUNDS / 20);
     ck_assert_uint_eq(sp_event_last(&segment), 0);
     free(twins);
 }

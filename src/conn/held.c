@@ -1,0 +1,73 @@
+/* held.c - which connections have something that is not to be seen yet, and until when. */
+#include "shearpin/held.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+sp_half sp_held_count;
+
+static _Atomic(struct sp_held *) held_table;
+
+struct sp_held *sp_held_of(const struct sp_conn *conn)
+{
+    return atomic_load_explicit(&held_table, memory_order_acquire) + sp_conn_index(conn);
+}
+
+/* The first fault of a process that holds something reserves the table. */
+static bool held_reserve(void)
+{
+    struct sp_held *none = NULL;
+    size_t size = SP_CONNS_MAX * sizeof *none;
+    if (atomic_load(&held_table))
+        return true;
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    if (!atomic_compare_exchange_strong(&held_table, &none, at))
+        munmap(at, size);
+    return true;
+}
+
+struct sp_held *sp_held_make(struct sp_conn *conn)
+{
+    if (!held_reserve())
+        return NULL;
+    struct sp_held *h = sp_held_of(conn);
+    if (h->generation != conn->generation) { /* of another connection */
+        memset(h, 0, sizeof *h);
+        h->generation = conn->generation;
+    }
+    return h;
+}
+
+void sp_held_mark(struct sp_conn *conn)
+{
+    if (!(atomic_fetch_or(&conn->flags, SP_CONN_HELD) & SP_CONN_HELD))
+        atomic_fetch_add(&sp_held_count, 1);
+}
+
+void sp_held_clear(struct sp_conn *conn)
+{
+    if (atomic_fetch_and(&conn->flags, ~(uint32_t)SP_CONN_HELD) & SP_CONN_HELD)
+        atomic_fetch_sub(&sp_held_count, 1);
+}
+
+void sp_held_forked(const struct sp_conn *conn)
+{
+    if (!(sp_conn_flags(conn) & SP_CONN_HELD))
+        return;
+    atomic_store(&sp_held_of(conn)->busy, 0);
+    atomic_store(&sp_held_of(conn)->mute.busy, 0);
+}
+
+uint64_t sp_held_due(const struct sp_conn *conn)
+{
+    if (!(sp_conn_flags(conn) & SP_CONN_HELD))
+        return SP_NEVER;
+    const struct sp_held *h = sp_held_of(conn);
+    uint64_t in = atomic_load(&h->in), out = atomic_load(&h->out);
+    if (in == 0)
+        in = SP_NEVER;
+    return out != 0 && out < in ? out : in;
+}
