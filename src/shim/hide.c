@@ -22,20 +22,6 @@ static struct sp_conn *hide_conn(int fd)
     return conn && (sp_conn_flags(conn) & SP_CONN_HELD) ? conn : NULL;
 }
 
-/* The wait that is about to begin is the first of which we know that it looks. */
-void sp_hold_meet(void)
-{
-    uint32_t high = atomic_load(&sp_here.conn_high);
-    atomic_store(&sp_hold_met, 1);
-    for (uint32_t i = 0; i < high && atomic_load(&sp_held_count) != 0; i++) {
-        struct sp_conn *conn = &sp_here.conns[i];
-        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, conn->generation))
-            continue;
-        sp_hold_again(conn);
-        sp_fd_left(conn);
-    }
-}
-
 /* --- poll and select --- */
 
 /* As long as it is not known when it came it must be asked for. */
@@ -100,7 +86,7 @@ static size_t hide_there(int epoll, const struct epoll_event *events, int count,
         const struct sp_conn *conn = &sp_here.conns[i];
         unsigned hides = sp_hold_hides(conn);
         if (hides == 0 || atomic_load(&conn->references) == 0 ||
-            (sp_held_of(conn)->mute.epoll == epoll &&
+            (sp_held_of(conn)->mute.epoll == epoll + 1 &&
              !hide_reported(sp_held_of(conn), events, count)))
             continue;
         there[n++] = (struct pollfd){.fd = (int)atomic_load(&conn->fd),
@@ -135,7 +121,12 @@ static bool hide_mute(struct sp_conn *conn, int epoll, const struct sp_mute_line
         return false;
     if ((line->events & EPOLLONESHOT) && (line->seen & ~bits))
         return true;
-    return sp_mute_set(&sp_held_of(conn)->mute, epoll, line, bits);
+    struct sp_mute *mute = &sp_held_of(conn)->mute;
+    if (!sp_mute_set(mute, epoll, line, bits))
+        return false;
+    if ((hide_bits(sp_hold_hides(conn)) & bits) != bits) /* due meanwhile: nobody else lifts it */
+        sp_mute_lift(mute, conn);
+    return true;
 }
 
 static int hide_line(int epoll, const struct sp_mute_line *line, struct epoll_event *events,
@@ -177,7 +168,7 @@ static uint32_t hide_ahead(const struct sp_conn *conn, int epoll)
     unsigned hides = sp_hold_hides(conn);
     if (!hide_known(conn) || atomic_load(&h->raised))
         hides &= h->after ? 0 : SP_HOLD_OUT;
-    bool done = h->mute.epoll >= 0 && (h->mute.epoll != epoll || !(h->mute.set & hide_bits(hides)));
+    bool done = h->mute.epoll && (h->mute.epoll != epoll + 1 || !(h->mute.set & hide_bits(hides)));
     return done ? 0 : hide_bits(hides);
 }
 

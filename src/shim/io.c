@@ -262,6 +262,9 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
 {
     int error = errno;
     bool moves = !(flags & (MSG_PEEK | MSG_ERRQUEUE));
+    if (SP_UNLIKELY(sp_conn_flags(io->conn) & SP_CONN_HELD) && io->blocking && result >= 0 &&
+        moves && !sp_hold_received(io))
+        return -1;
     if (SP_LIKELY(result > 0 && bytes > 0)) { /* recvmmsg() has a message of 0 bytes for the end */
         struct sp_shard *shard = io_shard(io);
         if (shard && moves)

@@ -57,9 +57,9 @@ static uint64_t wait_nearest(uint64_t now)
 void sp_waiting_slice(struct wait *w)
 {
     int error = errno;
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_hold_met, memory_order_relaxed) == 0))
-        sp_hold_meet();
-    uint64_t now = sp_now(), next = wait_nearest(now);
+    uint64_t now = sp_now();
+    sp_hold_waiting(now);
+    uint64_t next = wait_nearest(now);
     w->hidden = false;
     w->last = w->until <= next;
     uint64_t end = w->last ? w->until : next;
@@ -90,14 +90,14 @@ void sp_waiting_mask(struct wait *w)
     sigset_t all;
     sigfillset(&all);
     if (!w->masked)
-        w->masked = sigprocmask(SIG_BLOCK, &all, &w->mask) == 0;
+        w->masked = pthread_sigmask(SIG_BLOCK, &all, &w->mask) == 0;
 }
 
 int sp_waiting_end(const struct wait *w, int result)
 {
     int error = errno;
     if (w->masked)
-        sigprocmask(SIG_SETMASK, &w->mask, NULL);
+        pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
     errno = error;
     return result;
 }

@@ -29,6 +29,7 @@ static void sum_of(struct sp_chaos_sum *out, const struct sp_span *span, uint64_
                                  .retried = span->retried,
                                  .opened = opened,
                                  .p50 = sp_span_quantile(span, 500),
+                                 .p75 = sp_span_quantile(span, 250),
                                  .p90 = sp_span_quantile(span, 100),
                                  .p95 = sp_span_quantile(span, 50),
                                  .p99 = sp_span_quantile(span, 10),
