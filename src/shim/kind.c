@@ -22,6 +22,8 @@ uint8_t sp_kind_ask(int fd)
 
 SP_EXPORT int socket(int domain, int type, int protocol)
 {
+    if ((domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX) && sp_loose(SP_FAULT_ON_FD))
+        return -1;
     int fd = sp_fd_fresh(REAL(socket)(domain, type, protocol));
     bool stream = (type & 0xf) == SOCK_STREAM;
     if (fd >= 0 && sp_here_awake() && (sp_here.fd_max != 0 || stream) && !sp_process_foreign() &&
