@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/near.h"
 #include "cli/answer.h"
+#include "cli/chaos.h"
 #include "cli/fallback.h"
 #include "cli/judge.h"
 #include "cli/library.h"
@@ -348,6 +349,8 @@ int run_main(struct cli *cli)
     /* with --anyway each of these may be missing: then the command runs bare */
     if (status == CLI_OK && run.rules.policy && run.library[0])
         status = run_segment(&run);
+    if (status == CLI_OK && run.segment.head && cli->chaos)
+        status = experiment_run(cli, &run.segment, cli->private);
     if (status == CLI_OK && run.segment.head)
         status = run_environment(&run);
     if (status == CLI_OK && trial_wanted(cli))

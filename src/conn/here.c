@@ -148,7 +148,10 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
     if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
         !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
         call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
-    if (!found || sp_dest_disabled(d))
+    uint32_t odd = found ? atomic_load_explicit(&d->odd, memory_order_relaxed) : 0;
+    if (__builtin_expect(odd & SP_DEST_FAULTY, 0))
+        sp_here_chaos(dest, now);
+    if (!found || (odd & SP_DEST_DISABLED))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }

@@ -2,6 +2,7 @@
  * check.c - what is allowed and yet cannot be meant. Warnings only, after everything was read.
  */
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/match.h"
 #include "policy/reader.h"
 
@@ -349,4 +350,5 @@ void check_block(struct reader *reader, const struct sp_policy *policy)
         check.row = sp_policy_row(policy, check.index);
         check_row(&check);
     }
+    experiment_check(reader, policy);
 }

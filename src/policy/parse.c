@@ -3,6 +3,7 @@
  */
 #include "base/near.h"
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/reader.h"
 #include "policy/value.h"
 
@@ -348,6 +349,8 @@ static void parse_directive(struct reader *reader)
         report_at(reader, word, "put 'destination NAME' or 'defaults' on a line above it",
                   "'%.*s' stands outside of any section", SHOWN(word));
         reader->section = SECTION_SKIPPED;
+    } else if (reader->section == SECTION_EXPERIMENT) {
+        experiment_line(reader);
     } else if (parse_is(word, "match")) {
         rule_words(reader);
     } else if (parse_is(word, "fallback")) {

@@ -38,7 +38,8 @@ struct reader_place {
     uint16_t column;
 };
 
-enum reader_section { SECTION_NONE, SECTION_ROW, SECTION_SKIPPED };
+enum reader_section { SECTION_NONE, SECTION_ROW, SECTION_EXPERIMENT, SECTION_SKIPPED };
+#define READER_EXPERIMENT_WORDS 8
 
 struct reader {
     /* reporting */
@@ -52,8 +53,9 @@ struct reader {
     const char *name; /* of its file */
     uint16_t file;
     enum reader_section section;
-    size_t row;    /* with SECTION_ROW */
-    size_t repeat; /* of a directive that may stand on several lines: which this one is */
+    size_t row;        /* with SECTION_ROW */
+    size_t experiment; /* with SECTION_EXPERIMENT */
+    size_t repeat;     /* of a directive that may stand on several lines: which this one is */
 
     /* what was read so far */
     struct reader_place syntax, segment;
@@ -82,6 +84,12 @@ struct reader {
     size_t condition_count;
     struct sp_condition conditions[READER_CONDITIONS_MAX];
     uint16_t condition_row[READER_CONDITIONS_MAX];
+    size_t experiment_count;
+    struct sp_experiment experiments[SP_EXPERIMENTS_MAX];
+    struct reader_place experiment_opened[SP_EXPERIMENTS_MAX];
+    struct reader_place experiment_set[SP_EXPERIMENTS_MAX][READER_EXPERIMENT_WORDS];
+    struct reader_place experiment_target[SP_EXPERIMENTS_MAX][SP_EXPERIMENT_TARGETS];
+    struct reader_place experiment_watched[SP_EXPERIMENTS_MAX][SP_EXPERIMENT_CONDITIONS];
     uint32_t strings_size;
     char strings[READER_STRINGS_MAX];
 
@@ -138,6 +146,7 @@ void include_word(struct reader *reader, const struct scan_word *word); /* inclu
 void slo_line(struct reader *reader);                                   /* slo.c: behind `slo` */
 /* The conditions of all rows into `out`; tells each row which are its. Returns how many. */
 uint32_t slo_build(const struct reader *reader, struct sp_row *rows, struct sp_condition *out);
+uint32_t slo_moment(const struct sp_condition *conditions, uint16_t count);
 void check_block(struct reader *reader, const struct sp_policy *policy); /* check.c */
 
 #endif

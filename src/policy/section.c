@@ -1,8 +1,9 @@
 /*
- * section.c - lines in column 1: syntax, segment, include, defaults, destination.
+ * section.c - lines in column 1: syntax, segment, include, defaults, destination, experiment.
  */
 #include "base/near.h"
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/reader.h"
 
 #include <string.h>
@@ -179,12 +180,16 @@ static void section_destination(struct reader *reader, struct scan_word *words, 
     }
 }
 
-static void section_unsupported(struct reader *reader, struct scan_word *words, size_t count)
+static void section_experiment(struct reader *reader, struct scan_word *words, size_t count)
 {
-    (void)count;
-    report_at(reader, &words[0], "remove the section",
-              "'%.*s' is not supported by shearpin " SP_VERSION " yet", SHOWN(&words[0]));
     reader->section = SECTION_SKIPPED;
+    if (count < 2) {
+        report_at(reader, &words[0], "experiment slow-payments", "'experiment' needs a name");
+        return;
+    }
+    section_surplus(reader, words, count, 2);
+    if (section_name(reader, &words[1], "experiment", SP_NAME_SIZE))
+        experiment_open(reader, &words[1]);
 }
 
 static const struct {
@@ -193,7 +198,7 @@ static const struct {
 } section_words[] = {
     {"syntax", section_syntax},           {"segment", section_segment},
     {"include", section_include},         {"defaults", section_defaults},
-    {"destination", section_destination}, {"experiment", section_unsupported},
+    {"destination", section_destination}, {"experiment", section_experiment},
 };
 #define SECTION_WORDS (sizeof section_words / sizeof *section_words)
 
