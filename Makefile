@@ -212,7 +212,7 @@ $(BUILD)/fuzz_%: $(CORE) $(call objects,$(TEXT_SRC)) $(BUILD)/obj/tests/fuzz/fuz
 STYLED = $(wildcard include/shearpin/*.h src/*/*.[ch] tests/*/*.[ch] tests/*/lib/*.c)
 SCRIPTS = $(shell grep -lE '^\#!.*\b(sh|bash)$$' scripts/* tests/*/* .ci/* 2>/dev/null) \
           $(wildcard tests/apps/*.sh)
-.PHONY: format lint
+.PHONY: format lint analyse
 format:
 	clang-format -i $(STYLED)
 lint:
@@ -220,8 +220,9 @@ lint:
 	clang-format --dry-run -Werror $(STYLED)
 	shellcheck $(sort $(SCRIPTS))
 	$(MAKE) BUILD=$(BUILD)/clang CC=clang tests
-	cppcheck -q --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,portability \
-	    --suppress=missingInclude -D_GNU_SOURCE -Isrc -Iinclude src
+	BUILD=$(BUILD) scripts/analyse
+analyse:
+	BUILD=$(BUILD) NODES=225000 scripts/analyse
 
 # --- install ---
 
@@ -258,6 +259,7 @@ help:
 	@echo 'make check               every test; installs the Debian packages it misses'
 	@echo 'make debug|asan|tsan     the same in build/debug, build/asan, build/tsan'
 	@echo 'make lint|format         style, static checks | rewrite in the style'
+	@echo 'make analyse             cppcheck, gcc -fanalyzer, clang-tidy, scan-build, as deep as they go'
 	@echo 'make fuzz                run the fuzzers, FUZZ_SECONDS=300 each'
 	@echo 'make bench               time against bare, and against proxies and other libraries (25 minutes)'
 	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'

@@ -19,7 +19,8 @@ static void *group_room(void *room)
 
 static struct group_seat *group_more(struct group *group)
 {
-    group->seats = group_room(reallocarray(group->seats, group->count + 1, sizeof *group->seats));
+    size_t one = sizeof *group->seats; /* NOLINT(bugprone-sizeof-expression): pointers are meant */
+    group->seats = group_room(reallocarray(group->seats, group->count + 1, one));
     struct group_seat *seat = group_room(calloc(1, sizeof *seat));
     group->seats[group->count++] = seat;
     return seat;

@@ -169,6 +169,7 @@ static int journal_record(struct journal *j)
     else
         journal_once(j);
     record_close(&record);
+    j->record = NULL;
     return record.failed ? CLI_SYSTEM : CLI_OK;
 }
 

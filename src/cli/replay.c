@@ -293,7 +293,6 @@ static size_t replay_plan(struct replay_state *state)
 void replay_run(struct replay *replay)
 {
     struct replay_state state = {.replay = replay};
-    struct replay_conn *conn, *next;
     state.steps = replay_room(2 * replay->count, sizeof *state.steps);
     state.admissions = replay_room(replay->count, sizeof *state.admissions);
     state.verdicts = replay_room(replay->count, 1);
@@ -301,9 +300,10 @@ void replay_run(struct replay *replay)
     size_t steps = replay_plan(&state);
     for (size_t i = 0; i < steps; i++)
         replay_step(&state, &state.steps[i]);
-    HASH_ITER(hh, state.conns, conn, next)
-    {
-        HASH_DEL(state.conns, conn);
+    struct replay_conn *conn = state.conns, *next;
+    HASH_CLEAR(hh, state.conns);
+    for (; conn; conn = next) {
+        next = conn->hh.next;
         free(conn);
     }
     free(state.steps);

@@ -116,8 +116,7 @@ const char *steer_name(const struct steer *steer)
 void steer_warn(const struct cli *cli, const struct steer *steer)
 {
     const char *name = steer_name(steer);
-    bool off =
-        atomic_load(&steer->segment.head->disabled) || sp_dest_disabled(steer->call.dest);
+    bool off = atomic_load(&steer->segment.head->disabled) || sp_dest_disabled(steer->call.dest);
     if (cli->quiet)
         return;
     if (off)

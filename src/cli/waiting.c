@@ -199,11 +199,11 @@ static void waiting_json(struct json *json, const struct waiting *w, const struc
     const struct sp_process *p = &w->segment->processes[row->slot];
     json_open(json, NULL, '{');
     json_count(json, "pid", atomic_load(&p->pid));
-    json_number(json, "tid", row->tid ? row->tid : NAN);
+    json_number(json, "tid", row->tid ? (double)row->tid : NAN);
     json_text(json, "command", p->command, sizeof p->command);
     json_text(json, "destination", w->segment->dests[row->dest].name, SP_NAME_SIZE);
     json_word(json, "waits_for", waiting_words[row->what]);
-    json_number(json, "fd", row->fd >= 0 ? row->fd : NAN);
+    json_number(json, "fd", row->fd >= 0 ? (double)row->fd : NAN);
     json_number(json, "since_s", row->since ? (double)row->since / (double)SP_SECOND : NAN);
     json_number(json, "left_s",
                 row->left != SP_NEVER ? (double)row->left / (double)SP_SECOND : NAN);

@@ -367,6 +367,16 @@ static int whatif_source(struct whatif *w, const char *policy)
     return CLI_NO;
 }
 
+static void whatif_say(struct whatif *w)
+{
+    replay_run(&w->replay);
+    whatif_really(w, false);
+    if (w->cli->json)
+        whatif_json(w);
+    else
+        whatif_print(w);
+}
+
 int whatif_main(struct cli *cli)
 {
     struct whatif w = {.cli = cli, .from = cli->from};
@@ -385,13 +395,10 @@ int whatif_main(struct cli *cli)
     w.did = whatif_room(w.replay.segment.dest_max, sizeof *w.did);
     w.did_trip = whatif_room(w.replay.segment.dest_max, sizeof *w.did_trip);
     status = whatif_read(&w);
-    if (status != CLI_OK)
-        return status;
-    replay_run(&w.replay);
-    whatif_really(&w, false);
-    if (cli->json)
-        whatif_json(&w);
-    else
-        whatif_print(&w);
-    return CLI_OK;
+    if (status == CLI_OK)
+        whatif_say(&w);
+    free(w.replay.notes);
+    free(w.did);
+    free(w.did_trip);
+    return status;
 }

@@ -244,7 +244,7 @@ int where_attach(struct cli *cli, struct sp_segment *segment)
     where_list(&list);
     int status = where_find(cli, &list, &entry);
     memset(segment, 0, sizeof *segment);
-    if (status == CLI_OK && sp_segment_attach(segment, entry->path, &error) != 0) {
+    if (status == CLI_OK && entry && sp_segment_attach(segment, entry->path, &error) != 0) {
         where_denied(entry->path, &error);
         status = say_status(error.code);
     }

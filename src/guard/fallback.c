@@ -49,8 +49,7 @@ static bool fallback_first(const struct sp_call *call, uint64_t last)
 static void fallback_event(const struct sp_call *call, const struct sp_fallback *fallback,
                            uint64_t before)
 {
-    struct sp_event event = {
-        .kind = SP_EVENT_FALLBACK, .a = before, .b = sp_fallback_id(fallback)};
+    struct sp_event event = {.kind = SP_EVENT_FALLBACK, .a = before, .b = sp_fallback_id(fallback)};
     struct sp_fallback line;
     memcpy(event.destination, call->dest->name, sizeof event.destination);
     for (uint32_t nth = 0;

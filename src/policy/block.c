@@ -210,8 +210,8 @@ static bool block_split(const struct sp_row *row)
 
 static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
 {
-    return block_name(row->name, sizeof row->name, false) && row->file < policy->file_count &&
-           row->match_first <= policy->match_count &&
+    return row != NULL && block_name(row->name, sizeof row->name, false) &&
+           row->file < policy->file_count && row->match_first <= policy->match_count &&
            row->match_count <= policy->match_count - row->match_first &&
            row->fallback_first <= policy->fallback_count &&
            row->fallback_count <= policy->fallback_count - row->fallback_first &&
@@ -231,9 +231,10 @@ static bool block_fallback(const struct sp_policy *policy, const struct sp_fallb
 
 static bool block_arm(const struct sp_policy *policy, const struct sp_arm_policy *arm)
 {
-    return block_name(arm->name, sizeof arm->name, false) && arm->share <= SP_SHARE_ALL &&
-           arm->kind <= SP_FALLBACK_NAME && arm->text < policy->strings_size &&
-           arm->file < policy->file_count && arm->address.family <= SP_FAMILY_IPV6 &&
+    return arm != NULL && block_name(arm->name, sizeof arm->name, false) &&
+           arm->share <= SP_SHARE_ALL && arm->kind <= SP_FALLBACK_NAME &&
+           arm->text < policy->strings_size && arm->file < policy->file_count &&
+           arm->address.family <= SP_FAMILY_IPV6 &&
            memchr(arm->address.path, 0, sizeof arm->address.path) != NULL;
 }
 

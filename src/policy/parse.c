@@ -83,7 +83,7 @@ static size_t parse_range(struct reader *reader, const struct keys_form *form,
                           const struct scan_word *word)
 {
     struct scan_word low = *word, high = *word;
-    uint64_t from, to;
+    uint64_t from = 0, to = 0;
 
     for (size_t i = 0; i + 1 < word->length; i++) {
         if (word->text[i] != '.' || word->text[i + 1] != '.')

@@ -123,7 +123,8 @@ static bool value_rate(size_t key, const char *text, size_t length, uint64_t *va
 {
     const char *slash = memchr(text, '/', length);
     size_t digits = slash != NULL ? (size_t)(slash - text) : length;
-    const char *unit = digits + 2 == length ? strchr(sp_rate_units, slash[1]) : NULL;
+    const char *unit =
+        slash != NULL && digits + 2 == length ? strchr(sp_rate_units, slash[1]) : NULL;
     uint64_t count;
 
     if (unit != NULL && slash[1] != '\0' &&

@@ -271,7 +271,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_call call;
     struct sp_admission admission;
     struct sp_fault_act act = {0};
-    int result;
+    int result = -1;
     *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
         return 0;

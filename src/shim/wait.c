@@ -90,14 +90,14 @@ void sp_waiting_mask(struct wait *w)
     sigset_t all;
     sigfillset(&all);
     if (!w->masked)
-        w->masked = sigprocmask(SIG_BLOCK, &all, &w->mask) == 0;
+        w->masked = pthread_sigmask(SIG_BLOCK, &all, &w->mask) == 0;
 }
 
 int sp_waiting_end(const struct wait *w, int result)
 {
     int error = errno;
     if (w->masked)
-        sigprocmask(SIG_SETMASK, &w->mask, NULL);
+        pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
     errno = error;
     return result;
 }

@@ -229,7 +229,7 @@ __attribute__((no_sanitize("thread"))) static void apply_state(struct sp_row *ro
 int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                   struct sp_error *error)
 {
-    uint32_t place[SP_POLICY_ROWS_MAX];
+    uint32_t place[SP_POLICY_ROWS_MAX] = {0};
     uint64_t word = atomic_load(&segment->head->policy);
     uint32_t area = (word & 1) ^ 1;
     if (!sp_policy_valid(policy, policy->size))

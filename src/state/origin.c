@@ -72,9 +72,10 @@ static void origin_filled(struct sp_dest *dest, uint32_t row, uint64_t word)
 static bool origin_ours(struct sp_segment *segment, struct sp_dest *dest, const char *text,
                         uint32_t tag, uint32_t row, uint64_t word)
 {
-    uint32_t seen = atomic_load(&dest->origin.state);
+    bool named = __atomic_load_n(dest->name, __ATOMIC_ACQUIRE) != 0;
+    uint32_t seen = atomic_load(&dest->origin.state); /* after the name: whoever fills it is seen */
     if (seen == 0) {
-        if (dest->name[0] != 0 || !sp_segment_steady(segment, word))
+        if (named || !sp_segment_steady(segment, word))
             return false;
         if (atomic_compare_exchange_strong(&dest->origin.state, &seen, tag)) {
             origin_fill(segment, dest, text, row, word);
