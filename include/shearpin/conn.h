@@ -115,13 +115,14 @@ struct sp_kept {
     uint32_t connect;                    /* the same of connects */
     struct sp_dest *dest;
     _Atomic(struct sp_shard *) shard; /* this process's, since a connection was told */
-    sp_word *places;                  /* of the cap on connections */
-    uint32_t place_room;              /* of them: more than the policy has in force, perhaps */
-    uint32_t place_count;             /* 0: there is no such cap */
-    sp_half place;                    /* the one that this process gave back last */
-    bool plain;                       /* a healthy exchange may go the short way: quick.h */
-    bool tells;                       /* and then sp_quick_tells() */
-    bool connects;                    /* and so may a connect */
+    sp_word spot;    /* pid:32 and its point between arms:32; of the even copy, for both: way.c */
+    sp_word *places; /* of the cap on connections */
+    uint32_t place_room;  /* of them: more than the policy has in force, perhaps */
+    uint32_t place_count; /* 0: there is no such cap */
+    sp_half place;        /* the one that this process gave back last */
+    bool plain;           /* a healthy exchange may go the short way: quick.h */
+    bool tells;           /* and then sp_quick_tells() */
+    bool connects;        /* and so may a connect */
     struct sp_guards guards;
 };
 

@@ -20,6 +20,7 @@
 #include "cli/private.h"
 #include "cli/rules.h"
 #include "cli/say.h"
+#include "cli/split.h"
 #include "cli/trial.h"
 #include "cli/where.h"
 #include "policy/keys.h"
@@ -223,6 +224,13 @@ static int run_differs(struct run *run)
     return run_refuse(run);
 }
 
+/* Names that the programs must not look up on the way of a call. */
+static void run_resolve(struct run *run)
+{
+    fallback_resolve(&run->segment, false, run->cli->quiet);
+    split_resolve(&run->segment, false, run->cli->quiet);
+}
+
 static int run_segment(struct run *run)
 {
     char path[256], name[SP_NAME_SIZE];
@@ -242,7 +250,7 @@ static int run_segment(struct run *run)
     if (!created)
         status = run_differs(run);
     if (status == CLI_OK)
-        fallback_resolve(&run->segment, false, run->cli->quiet);
+        run_resolve(run);
     if (status == CLI_OK && answer_start(&run->segment, &error) != 0)
         say_error("%s; those calls will be refused", error.text);
     if (status == CLI_OK && run->cli->private &&

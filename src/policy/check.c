@@ -317,6 +317,7 @@ static void check_row(const struct check *check)
     if (check->reader->broken[READER_DEFAULTS])
         return;
     fallback_check(check->reader, check->policy, check->index);
+    split_check(check->reader, check->policy, check->index);
     check_deadlines(check);
     check_breaker(check);
     check_exchange(check);

@@ -10,6 +10,7 @@
     (sizeof(struct sp_policy) + SP_POLICY_ROWS_MAX * sizeof(struct sp_row) + \
      READER_MATCHES_MAX * sizeof(struct sp_match) +                          \
      READER_FALLBACKS_MAX * sizeof(struct sp_fallback) +                     \
+     READER_ARMS_MAX * sizeof(struct sp_arm_policy) +                        \
      READER_CONDITIONS_MAX * sizeof(struct sp_condition) +                   \
      SP_EXPERIMENTS_MAX * sizeof(struct sp_experiment) +                     \
      (SP_POLICY_ROWS_MAX + 1) * KEY_COUNT * sizeof(struct sp_setting) +      \

@@ -133,9 +133,26 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path);
 
 /* --- the rest, one entry each --- */
 
-void parse_line(struct reader *reader);     /* parse.c: a line cut into words */
-void section_line(struct reader *reader);   /* section.c: a line in column 1 */
-void rule_words(struct reader *reader);     /* rule.c: the words behind `match` */
+void parse_line(struct reader *reader);   /* parse.c: a line cut into words */
+void section_line(struct reader *reader); /* section.c: a line in column 1 */
+/* Is it a name? They go into file names, shell words and addresses like payments.deadline.connect.
+ */
+bool section_name(struct reader *reader, const struct scan_word *word, const char *what,
+                  size_t size);
+void rule_words(struct reader *reader); /* rule.c: the words behind `match` */
+/* peer.c: an address to connect to. `forms` says which there are, for who wrote none. */
+struct reader_peer {
+    uint8_t kind; /* SP_FALLBACK_ADDRESS or _NAME */
+    uint16_t port;
+    struct sp_addr address;
+};
+bool peer_read(struct reader *reader, const struct scan_word *word, const char *forms,
+               struct reader_peer *peer);
+/* Is it the kind of socket that the destination's programs have? */
+bool peer_replaces(const struct sp_policy *policy, const struct sp_row *row, uint8_t kind,
+                   const struct sp_addr *address);
+void split_words(struct reader *reader); /* split.c: the words behind `split` */
+void split_check(struct reader *reader, const struct sp_policy *policy, size_t row);
 void fallback_words(struct reader *reader); /* fallback.c: the words behind `fallback` */
 void fallback_check(struct reader *reader, const struct sp_policy *policy, size_t row);
 void source_text(struct reader *reader, const char *text, size_t length); /* source.c */
