@@ -82,6 +82,11 @@ destination probed
 destination scoped
     match 127.0.0.1:5
     breaker streak 1 open 1m scope endpoint eject 100%
+destination divided
+    match 127.0.0.1:8
+    breaker streak 1 open 1m
+    split 127.0.0.1:9 share 50% as blue
+    split localhost:10 share 50% as green
 destination tried
     match 127.0.0.1:7
     breaker streak 1 open 1m
@@ -99,7 +104,7 @@ experiment slower
     last 1m
     abort errors > 0% for 1m"
 export SHEARPIN_SEGMENT=json
-for port in 1 1 1 2 2 2 2 4 5; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
+for port in 1 1 1 2 2 2 2 4 5 8; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
 probed() {
     guarded json curl -s --noproxy '*' http://127.0.0.1:4/
     "$shearpin" events --json | grep -q '"probe"'
@@ -135,7 +140,7 @@ until_true aborted
 printf 'destination a\n    deadline conect 1s\n' >wrong.conf
 "$shearpin" check wrong.conf --json >printed.CHECK
 { "$shearpin" match 127.0.0.1:1 -p json.conf --json; "$shearpin" match 127.0.0.1:1 -p json.conf -o payments.deadline.connect=2s --json
-    "$shearpin" match 9.9.9.9:9 -p json.conf --json; } >printed.MATCH
+    "$shearpin" match 127.0.0.1:8 -p json.conf --json; "$shearpin" match 9.9.9.9:9 -p json.conf --json; } >printed.MATCH
 policy damaged 'destination d
     match 127.0.0.1:1'
 SHEARPIN_SEGMENT=damaged guarded damaged true
