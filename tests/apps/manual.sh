@@ -127,8 +127,7 @@ aborted() {
 until_true aborted
 "$shearpin" chaos start slower >/dev/null
 { "$shearpin" chaos report quick --json; "$shearpin" chaos report slower --json; } >'printed.CHAOS REPORT'
-"$shearpin" chaos list --json >'printed.CHAOS LIST'
-"$shearpin" chaos status --json >'printed.CHAOS STATUS'
+{ "$shearpin" chaos list --json; "$shearpin" chaos status --json; } >printed.CHAOS
 "$shearpin" chaos stop >/dev/null
 "$shearpin" events --json >printed.EVENTS
 "$shearpin" journal --json >printed.JOURNAL
