@@ -137,15 +137,15 @@ const struct command command_table[] = {
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
      "starts a new segment."},
-    {"trip", "Steer", "", NULL, "DEST[@ADDRESS] [--for T | --until-reset] [--reason TEXT]", 1, 1,
-     trip_main,
+    {"trip", "Steer", "", NULL, "DEST[@ADDRESS|@ARM] [--for T | --until-reset] [--reason TEXT]", 1,
+     1, trip_main,
      "Opens the breaker as if it had tripped by itself; probes close it again. With --for it is\n"
      "held open that long first. Under `breaker scope endpoint` DEST is all addresses together,\n"
-     "DEST@10.4.0.7:443 one of them."},
+     "DEST@10.4.0.7:443 one of them, DEST@green one arm of a split."},
     {"hold", "Steer", "", NULL,
-     "DEST[@ADDRESS] open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2, hold_main,
+     "DEST[@ADDRESS|@ARM] open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2, hold_main,
      "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
-    {"reset", "Steer", "", NULL, "DEST[@ADDRESS] | --all [--reason TEXT]", 0, 1, reset_main,
+    {"reset", "Steer", "", NULL, "DEST[@ADDRESS|@ARM] | --all [--reason TEXT]", 0, 1, reset_main,
      "Closes the breaker, of DEST with those of its addresses, ends a hold, forgets failures.\n"
      "Counters go on."},
     {"enable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, enable_main,
