@@ -11,8 +11,9 @@
 int experiment_plan(const struct cli *cli, struct sp_segment *segment,
                     const struct sp_policy *policy, const char *name, struct sp_chaos *plan);
 
-/* Do its `steady` conditions hold now? `tell` prints each; else only those that do not. */
-bool experiment_steady(struct sp_segment *segment, const struct sp_chaos *plan, bool tell);
+/* Do its `steady` conditions hold now? `tell` prints each; else only those that do not, the first
+ * of which becomes what it was aborted because of. */
+bool experiment_steady(struct sp_segment *segment, struct sp_chaos *plan, bool tell);
 
 /* "latency 400ms +-100ms share 20%, reset share 5%, on payments search" */
 void experiment_injects(const struct sp_chaos *chaos, char *out, size_t size);

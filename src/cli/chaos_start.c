@@ -56,7 +56,7 @@ static void start_tell(const struct sp_chaos *chaos)
 }
 
 static int start_plan(const struct cli *cli, struct sp_segment *segment,
-                      const struct sp_chaos *plan, struct sp_chaos **chaos)
+                      struct sp_chaos *plan, struct sp_chaos **chaos)
 {
     struct sp_error error;
     bool tell = !cli->quiet;
