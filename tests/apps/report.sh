@@ -151,3 +151,49 @@ like 'a breaker that opens is a reason' "$told" 'because       payments opens +\
 like 'and is learnt' "$told" 'the breaker of payments opened 1 time, first [0-9.]+m?s after the start'
 exec {end}>&-
 wait "$client"
+
+# --- record and replay: 60 calls one after the other, of which it says what they met ---
+cat >"$work/sixty.py" <<'EOF2'
+import socket, sys
+met = []
+for i in range(int(sys.argv[2])):
+    try:
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        s.sendall(b"?")
+        met.append("well" if s.recv(1) else "eof")
+        s.close()
+    except OSError as error: met.append(type(error).__name__)
+print(*[f"{i}:{m}" for i, m in enumerate(met, 1) if m != "well"])
+EOF2
+policy tape "destination payments
+    match 127.0.0.1:$port
+experiment flaky
+    target payments
+    seed 7
+    inject refuse share 20%
+    inject latency 2ms share 20%
+    last 1m"
+export SHEARPIN_SEGMENT=tape
+guarded tape true
+"$shearpin" chaos start -q flaky 2>/dev/null
+first=$(guarded tape "$python" "$work/sixty.py" "$port" 60)
+like 'some of sixty are refused' "$first" ':ConnectionRefusedError .*:ConnectionRefusedError'
+like 'what runs is not recorded yet' "$("$shearpin" chaos record flaky "$work/tape" 2>&1 || echo "status $?")" 'status 1'
+"$shearpin" chaos stop -q
+total=$(report flaky --json | jq '[.injected[].total] | add')
+is 'every strike is written down' "$("$shearpin" chaos record flaky "$work/tape")" "$work/tape: $total strikes"
+is 'by number' "$(sed -n 's/^strike payments connection \([0-9]*\) 1$/\1:ConnectionRefusedError/p' "$work/tape" | xargs)" "$first"
+"$shearpin" rm tape --force >/dev/null
+sed -i '/^experiment/,$d' "$work/tape.conf"
+guarded tape true
+"$shearpin" chaos replay -q "$work/tape" 2>/dev/null
+second=$(guarded tape "$python" "$work/sixty.py" "$port" 300)
+is 'replayed, without a policy that has it: these and no others, however many calls there are' "$second" "$first"
+"$shearpin" chaos stop -q
+"$shearpin" chaos record flaky "$work/again" >/dev/null
+is 'its record is the same' "$(grep -v '^#' "$work/again")" "$(grep -v '^#' "$work/tape")"
+sed -i 's/^\(strike payments connection \)[0-9]*/\11000/' "$work/again"
+like 'a record that was changed is refused' "$("$shearpin" chaos replay "$work/again" 2>&1 || echo "status $?")" \
+    'again:[0-9]+: these are not the calls that would be struck.*status 1'
+like 'what is none' "$("$shearpin" chaos replay "$work/tape.conf" 2>&1 || echo "status $?")" 'tape.conf:1: this is nothing.*status 1'
+like 'what is not there' "$("$shearpin" chaos replay "$work/none" 2>&1 || echo "status $?")" 'No such file.*status 5'
