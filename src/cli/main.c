@@ -177,7 +177,7 @@ const struct command command_table[] = {
     {"chaos", "Chaos", "list | start | stop | status | report [EXPERIMENT]", NULL,
      "list | start | stop | status | report [EXPERIMENT] [--seed N] [--intensity X]\n"
      "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
-     "         [--inject 'FAULT' --on DEST]... [--for T] [--json]",
+     "         [--inject 'FAULT' --on DEST]... [--for T] [--json] [--html FILE]",
      1, 2, chaos_main,
      "start begins an experiment of the policy in force, at the next call of every process; it "
      "ends\n"
@@ -186,7 +186,12 @@ const struct command command_table[] = {
      "injected. With --inject, --on and --for it needs no experiment in the policy. start -f "
      "stays\n"
      "until the end, and Ctrl-C stops both. The same --seed strikes the same calls again.\n"
-     "list shows what the policy has, status what runs and ran, stop ends NAME, or all."},
+     "list shows what the policy has, status what runs and ran, stop ends NAME, or all. report "
+     "says\n"
+     "what was before, during and after, what was injected, and whether what was expected was "
+     "kept:\n"
+     "`steady` over all calls meanwhile. Exit 1 when it was not, or the experiment was ended "
+     "early."},
     {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",
      "SEGMENT PID", 1, 2, answers_main, NULL},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},
