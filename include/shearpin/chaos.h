@@ -47,6 +47,7 @@ struct sp_chaos_target {
     uint32_t mark;                 /* which of the marks is its, + 1; 0: none was free */
     uint64_t opened;               /* of its breaker, at the start */
     sp_word ordinals[SP_ORDINALS]; /* enum sp_ordinal: calls so far, from 1 */
+    uint32_t limits[SP_ORDINALS];  /* of a replay: from this ordinal on nothing is struck; 0: none */
     struct sp_chaos_sum before;    /* the start */
     struct sp_chaos_sum during;    /* written at the end; `time` last */
 };
@@ -116,6 +117,11 @@ int sp_chaos_target_of(const struct sp_segment *segment, const struct sp_chaos *
                        uint32_t dest);
 /* A live experiment that has the destination among its targets; NULL. */
 struct sp_chaos *sp_chaos_on(const struct sp_segment *segment, uint32_t dest, uint64_t now);
+
+/* Does a fault of an experiment strike this ordinal of a target, at this scale of the shares? That
+ * is all there is to a decision, so it can be asked again: src/guard/chaos.c. */
+bool sp_chaos_decides(const struct sp_chaos *chaos, uint32_t target, uint32_t fault,
+                      uint64_t ordinal, uint32_t scale);
 
 /* How often the breaker of a destination has opened, with those of its addresses. */
 uint64_t sp_chaos_opened(const struct sp_segment *segment, uint32_t dest);
