@@ -1,0 +1,174 @@
+/* Faults that last longer than a call: the kernel itself keeps a peer silent, for every kind of
+ * wait, and everything is as before when it is over. */
+#include "harness.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static struct server *with_fault(const char *fault, const char *guards)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+    char set[128];
+
+    snprintf(set, sizeof set, "d.inject=%s", fault);
+    world_env("SHEARPIN_SET", set);
+    world_policy("destination d\n match %s\n %s\n", server->text, guards);
+    return server;
+}
+
+/* How many events a wait finds that the library does not see. */
+static int raw_events(int fd, int ms)
+{
+    int queue = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
+
+    epoll_ctl(queue, EPOLL_CTL_ADD, fd, &event);
+    int found = (int)raw_call(SYS_epoll_wait, queue, (long)&event, 1, ms, 0);
+    close(queue);
+    return found;
+}
+
+/* raw_dial ADDRESS: a connect that is pending, as io_uring and others see it. */
+VICTIM(raw_dial)
+{
+    int fd = start_dial(argv[1]);
+
+    say("%d %d", fd >= 0 ? raw_events(fd, 300) : -1, socket_error(fd));
+    return 0;
+}
+
+START_TEST(nothing_is_heard_of_a_blackhole)
+{
+    struct server *server = with_fault("blackhole", "breaker streak 9");
+
+    ck_assert_str_eq(victim_says("raw_dial", server->text, NULL), "0 0");
+    ck_assert_uint_eq(server_accepted(server), 0);
+}
+END_TEST
+
+/* raw_ask ADDRESS: sends, and waits where nobody helps. */
+VICTIM(raw_ask)
+{
+    int fd = dial(argv[1]), seen = -1;
+
+    if (fd >= 0 && send(fd, "x", 1, 0) == 1) {
+        struct pollfd one = {.fd = fd, .events = POLLIN};
+        struct timespec time = {0, 300000000};
+        seen = (int)raw_call(SYS_ppoll, (long)&one, 1, (long)&time, 0, 0);
+    }
+    say("%d", seen);
+    close(fd);
+    return 0;
+}
+
+START_TEST(nothing_is_heard_of_what_hangs)
+{
+    struct server *server = with_fault("hang", "breaker streak 9");
+
+    ck_assert_str_eq(victim_says("raw_ask", server->text, NULL), "0");
+    AWAIT(atomic_load(&server->answered) > 0); /* it was asked, and it did answer */
+}
+END_TEST
+
+/* dial_again ADDRESS: on one socket, as programs do that were told ETIMEDOUT. */
+VICTIM(dial_again)
+{
+    struct sockaddr_storage to;
+    socklen_t length;
+    int fd = socket_for(argv[1], argc > 2 ? SOCK_NONBLOCK : 0, &to, &length);
+    int first = connect(fd, (struct sockaddr *)&to, length) == 0 ? 0 : errno;
+
+    if (first == EINPROGRESS) {
+        struct pollfd one = {.fd = fd, .events = POLLOUT};
+        poll(&one, 1, 5000);
+        first = socket_error(fd);
+        fcntl(fd, F_SETFL, 0);
+    }
+    int second = connect(fd, (struct sockaddr *)&to, length) == 0 ? 0 : errno;
+    say("%s %s %s", word_of(first), word_of(second), second ? "" : word_of(ask(fd)));
+    return 0;
+}
+
+START_TEST(a_socket_hears_again)
+{
+    struct server *server = with_fault("blackhole at 1", "deadline connect 150ms");
+    const char *mode = _i ? "nonblock" : NULL;
+
+    ck_assert_str_eq(victim_says("dial_again", server->text, mode, NULL), "ETIMEDOUT ok ok");
+}
+END_TEST
+
+/* Waits in the kernel for what comes, without a deadline of anybody. */
+static void *receives(void *context)
+{
+    char byte;
+    ssize_t got = recv(*(int *)context, &byte, 1, 0);
+
+    return (void *)(intptr_t)(got < 0 ? errno : (int)got);
+}
+
+/* two_wait ADDRESS: what two threads hear that wait for an answer. */
+VICTIM(two_wait)
+{
+    int fd = dial(argv[1]);
+    pthread_t threads[2];
+    void *heard[2];
+
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, receives, &fd);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], &heard[i]);
+    say("%s %s", word_of((int)(intptr_t)heard[0]), word_of((int)(intptr_t)heard[1]));
+    return 0;
+}
+
+START_TEST(an_end_wakes_all_who_wait)
+{
+    struct server *server = with_fault(_i ? "eof after 200ms" : "reset after 200ms", "cap 9");
+    const char *heard = _i ? "ok ok" : "ECONNRESET ECONNRESET";
+
+    server_become(server, HANG);
+    ck_assert_str_eq(victim_says("two_wait", server->text, NULL), heard);
+}
+END_TEST
+
+/* child_asks ADDRESS: a child goes on with the connection of its parent. */
+VICTIM(child_asks)
+{
+    int fd = dial(argv[1]), first = ask(fd);
+    pid_t child = fork();
+
+    if (child == 0) {
+        say("%s %s", word_of(first), word_of(ask(fd)));
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    return 0;
+}
+
+START_TEST(a_child_goes_on)
+{
+    struct server *server = with_fault("slice 1B", "cap 9");
+
+    ck_assert_str_eq(victim_says("child_asks", server->text, NULL), "ok ok");
+}
+END_TEST
+
+Suite *suite_harm(void);
+Suite *suite_harm(void)
+{
+    Suite *suite = suite_create("harm");
+    TCase *tests = tcase_create("harm");
+
+    tcase_add_checked_fixture(tests, world_begin, world_end);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, nothing_is_heard_of_a_blackhole);
+    tcase_add_test(tests, nothing_is_heard_of_what_hangs);
+    tcase_add_loop_test(tests, a_socket_hears_again, 0, 2);
+    tcase_add_loop_test(tests, an_end_wakes_all_who_wait, 0, 2);
+    tcase_add_test(tests, a_child_goes_on);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
