@@ -65,33 +65,11 @@ static int connect_finish(const struct attempt *a, const struct sp_call *call, b
     return error;
 }
 
-static int connect_fault(const struct attempt *a)
-{
-    errno = a->fault;
-    return -1;
-}
-
 /* The program's own address, for a try that goes elsewhere in between. */
 struct aim {
     const struct sockaddr *address;
     socklen_t length;
 };
-
-static int connect_kernel(struct attempt *a)
-{
-    const struct aim own = {a->address, a->length};
-    sp_harm_afresh(a->fd);
-    if (a->swallowed && a->local)
-        return sp_harm_wait(a);
-    if (a->swallowed)
-        a->address = sp_harm_nowhere(a->fd, a->address, &a->length);
-    int result = a->blocking ? sp_connect_blocking(a)
-                 : a->fault  ? connect_fault(a)
-                             : REAL(connect)(a->fd, a->address, a->length);
-    a->address = own.address;
-    a->length = own.length;
-    return result;
-}
 
 /* Asked only of what is going to be connected: a refusal needs no system call. */
 static uint64_t connect_identify(const struct attempt *a)
@@ -132,7 +110,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
      * thread, leaves nothing behind that close() would not give back. */
     sp_conn_give(a->fd, conn);
-    int result = connect_kernel(a);
+    int result = sp_inject_connect(a);
     if (blocking && a->delay)
         result = sp_connect_delay(a, result);
     return sp_connect_told(a, call, result);
@@ -311,20 +289,6 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     return a->aside > 0;
 }
 
-/* The full backlog of a unix socket is an error to who does not wait. */
-static void connect_inject(struct attempt *a, const struct sp_call *call)
-{
-    struct sp_fault_act act;
-    sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
-    a->delay = act.delay;
-    a->fault = act.error;
-    a->swallowed = act.swallowed;
-    if (act.swallowed && a->local && !a->blocking && !a->fault)
-        a->fault = EAGAIN;
-    sp_harm_connect(a->conn, &act);
-    sp_hold_prepare();
-}
-
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
 {
     struct sp_guards room;
@@ -357,7 +321,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     a->fault = 0;
     a->swallowed = false;
     if (sp_here_injects(&call))
-        connect_inject(a, &call);
+        sp_inject(a, &call);
     if (a->delay)
         sp_here_own(&call, &room);
     if (a->fault && (a->blocking || !sp_retry_wanted(call.guards)))

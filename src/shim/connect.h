@@ -38,6 +38,10 @@ struct attempt {
     uint64_t until; /* they wait for nothing beyond it */
 };
 
+/* What faults make of a connect that was admitted; and the connect itself, or what stands for it.
+ * (inject.c) */
+void sp_inject(struct attempt *a, const struct sp_call *call);
+int sp_inject_connect(struct attempt *a);
 /* The kernel's connect within the deadline, the program's own limit, and EINTR as libc has it. */
 int sp_connect_blocking(const struct attempt *a);
 /* Injected latency holds the result back, whatever it is; a deadline that ends first wins. */
