@@ -46,7 +46,7 @@ like "stages that fall" "$(shift_ --to green --stages 50,10 2>&1)" 'shares that 
 like "a condition" "$(shift_ --to green --healthy 'eror < 1%' 2>&1)" "unknown measure 'eror'"
 like "no arm said" "$(shift_ --stages 50 2>&1)" 'say which arm: shift search --to ARM'
 like "too much at once" "$(shift_ --to green --rollback 2>&1)" 'one of them'
-like "nothing to be done" "$(shift_ --to blue 2>&1)" 'blue has blue 100% green 0% already'
+like "nothing to be done" "$(shift_ --to blue 2>&1)" 'blue has 100% already; no stage of 10,25,50,75,100 is more'
 is "none of these changed anything" "$(shares)" 'blue 100% green 0%'
 
 # --- checks ---
