@@ -142,8 +142,10 @@ like "not where everything goes straight through" "$(shift_ --to green 2>&1; ech
 # --- with calls ---
 
 load search "$blue"
-like "healthy, from one to the next" "$(shift_ --to green "${quick[@]}" --healthy 'errors < 1% for 1s' --healthy 'p95 < 1s' \
-    --stages 25,50,100 2>&1; echo "$?")" "search  shift to green \(127.0.0.1:$green\) from blue 90% green 10%
+# a stage may have to wait for its calls on a busy machine
+like "healthy, from one to the next" "$({ shift_ --to green "${quick[@]}" --stages 25,50,100 \
+    --healthy 'errors < 1% for 1s' --healthy 'p95 < 1s' 2>&1; echo "$?"; } | grep -v ' waits at ')" \
+    "search  shift to green \(127.0.0.1:$green\) from blue 90% green 10%
 search  green is healthy, 2 of 2 checks
 search  blue 75% green 25%
 search  25% held for [0-9]+s: green 0.0% errors of [0-9]+ calls, p95 .*   blue 0.0% errors of .*
@@ -164,7 +166,7 @@ unload >/dev/null
 is "lines for machines" "$("$python" -c '
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
-kinds = [line["kind"] for line in lines if line["kind"] != "look"]
+kinds = [line["kind"] for line in lines if line["kind"] not in ("look", "waits")]
 stages = [line for line in lines if line["kind"] == "held"]
 end = lines[-1]
 print(*kinds)
