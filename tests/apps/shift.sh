@@ -96,6 +96,8 @@ like "without calls a stage waits, and says for how many" "$(cat "$work/shifting
     "waits at 10%: 'errors < 1%' needs 100 calls on green, 0 so far"
 is "its shares are in force" "$(shares)" 'blue 90% green 10%'
 like "and so does shift" "$(shift_)" 'being shifted by .* \(pid [0-9]+\); stable: blue 100% green 0%'
+like "status says it" "$("$shearpin" status)" 'blue 90%  green 10%, shifting'
+like "in depth by whom" "$("$shearpin" status search)" "shift +to green by .* \(pid $shifting\), begun [0-9]+s ago"
 like "a second shift is refused" "$(shift_ --to green 2>&1; echo "$?")" \
     "search is being shifted to green by .* \(pid $shifting\) since .*--rollback.1"
 like "so are shares" "$(shift_ blue=0 green=100 2>&1; echo "$?")" 'is being shifted to green .*1$'
