@@ -168,8 +168,8 @@ struct sp_measured;
 bool sp_chaos_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);
 /* How much of their shares is in force now, by intensity and ramp. */
 uint32_t sp_chaos_scale(const struct sp_chaos *chaos, uint64_t now);
-/* Is there a reason to stop what acts on the destination? Then it is stopped. */
-void sp_chaos_judge(struct sp_segment *segment, uint32_t dest, uint64_t now);
+/* Is there a reason to stop one that runs? Then it is stopped. */
+void sp_chaos_judge(struct sp_segment *segment, uint64_t now);
 /* How a condition stands on a destination; false: nothing is known of its last minutes. */
 bool sp_chaos_measure(struct sp_segment *segment, const struct sp_chaos_condition *condition,
                       uint32_t dest, uint64_t now, struct sp_measured *out);

@@ -197,13 +197,12 @@ static void chaos_judge(struct sp_segment *segment, struct sp_chaos *chaos, uint
     }
 }
 
-void sp_chaos_judge(struct sp_segment *segment, uint32_t dest, uint64_t now)
+void sp_chaos_judge(struct sp_segment *segment, uint64_t now)
 {
     for (uint32_t i = 0; i < SP_EXPERIMENTS; i++) {
         struct sp_chaos *chaos = sp_chaos_at(segment, i);
         uint64_t word = atomic_load_explicit(&chaos->word, memory_order_acquire);
-        if (sp_chaos_state(word) != SP_CHAOS_RUNNING ||
-            sp_chaos_target_of(segment, chaos, dest) < 0)
+        if (sp_chaos_state(word) != SP_CHAOS_RUNNING)
             continue;
         if (now >= chaos->end)
             sp_chaos_end(segment, chaos, word, SP_CHAOS_COMPLETED, now);
