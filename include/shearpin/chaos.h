@@ -53,7 +53,7 @@ struct sp_chaos_target {
 
 struct sp_chaos_fault {
     struct sp_fault fault; /* its seed is made of the experiment's and of its place here */
-    char text[80];
+    char text[SP_EXPERIMENT_TEXT];
     sp_word injected[SP_EXPERIMENT_TARGETS]; /* by target */
 };
 
@@ -132,6 +132,14 @@ struct sp_chaos *sp_chaos_unsteady(struct sp_segment *segment, const struct sp_c
  * destinations go and writes the event. */
 bool sp_chaos_end(struct sp_segment *segment, struct sp_chaos *chaos, uint64_t word,
                   enum sp_chaos_state state, uint64_t now);
+/* The same, by a condition: it says which, where, and what was measured. */
+struct sp_chaos_because {
+    uint32_t condition; /* its index */
+    uint32_t dest;
+    uint64_t value, calls;
+};
+bool sp_chaos_abort(struct sp_segment *segment, struct sp_chaos *chaos, uint64_t word,
+                    const struct sp_chaos_because *because, uint64_t now);
 /* Ends what is over by the clock; makes a destination plain again on which nothing acts. */
 void sp_chaos_tidy(struct sp_segment *segment, uint64_t now);
 
@@ -143,5 +151,21 @@ bool sp_chaos_span(const struct sp_segment *segment, const struct sp_chaos *chao
  */
 void sp_chaos_sums(const struct sp_segment *segment, const struct sp_chaos *chaos, uint32_t target,
                    uint64_t now, struct sp_chaos_sum out[3]);
+
+/* --- below the guards: src/guard/chaos.c --- */
+
+struct sp_call;
+struct sp_measured;
+
+/* What live experiments do to a call of their target at these stages, by one ordinal of each; adds
+ * to `act`. False: none has the destination among its targets. */
+bool sp_chaos_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);
+/* How much of their shares is in force now, by intensity and ramp. */
+uint32_t sp_chaos_scale(const struct sp_chaos *chaos, uint64_t now);
+/* Is there a reason to stop what acts on the destination? Then it is stopped. */
+void sp_chaos_judge(struct sp_segment *segment, uint32_t dest, uint64_t now);
+/* How a condition stands on a destination; false: nothing is known of its last minutes. */
+bool sp_chaos_measure(struct sp_segment *segment, const struct sp_chaos_condition *condition,
+                      uint32_t dest, uint64_t now, struct sp_measured *out);
 
 #endif

@@ -115,13 +115,14 @@ struct sp_kept {
     uint32_t connect;                    /* the same of connects */
     struct sp_dest *dest;
     _Atomic(struct sp_shard *) shard; /* this process's, since a connection was told */
-    sp_word *places;                  /* of the cap on connections */
-    uint32_t place_room;              /* of them: more than the policy has in force, perhaps */
-    uint32_t place_count;             /* 0: there is no such cap */
-    sp_half place;                    /* the one that this process gave back last */
-    bool plain;                       /* a healthy exchange may go the short way: quick.h */
-    bool tells;                       /* and then sp_quick_tells() */
-    bool connects;                    /* and so may a connect */
+    sp_word spot;    /* pid:32 and its point between arms:32; of the even copy, for both: way.c */
+    sp_word *places; /* of the cap on connections */
+    uint32_t place_room;  /* of them: more than the policy has in force, perhaps */
+    uint32_t place_count; /* 0: there is no such cap */
+    sp_half place;        /* the one that this process gave back last */
+    bool plain;           /* a healthy exchange may go the short way: quick.h */
+    bool tells;           /* and then sp_quick_tells() */
+    bool connects;        /* and so may a connect */
     struct sp_guards guards;
 };
 
@@ -234,9 +235,11 @@ int sp_here_route_name(const char *name, uint16_t port);
  */
 static inline bool sp_here_injects(const struct sp_call *call)
 {
-    (void)call;
-    return __builtin_expect(sp_here.fault_count != 0, 0);
+    uint32_t odd = atomic_load_explicit(&call->dest->odd, memory_order_relaxed);
+    return __builtin_expect((sp_here.fault_count | odd) != 0, 0);
 }
+/* A call begins or ends on a target of a live experiment: is there a reason to stop it? */
+void sp_here_chaos(uint32_t dest, uint64_t now);
 /* What the injected faults do to a call of this destination: those of all `stages` that are decided
  * at once, by one ordinal; it is taken if there are any. */
 void sp_here_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);

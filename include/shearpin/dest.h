@@ -197,6 +197,8 @@ struct sp_dest {
     _Alignas(SP_CACHELINE) sp_word ordinals[SP_ORDINALS];
     sp_word injected[SP_INJECTED];         /* by the number of the fault */
     _Alignas(SP_CACHELINE) sp_word drawn;  /* connections that drew their side of `enforce N%` */
+    sp_word split_connects;                /* connections that drew their arm */
+    sp_word split_processes;               /* processes that drew theirs */
     sp_half history;                       /* which of the histories is its, + 1; 0: none */
     _Alignas(SP_CACHELINE) sp_word bucket; /* of the rate limit: when it is full again; rate.c */
     /* The budget of retries, a bucket a second, stamp:24 calls:20 tries:20; and of calls given up

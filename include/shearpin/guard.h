@@ -45,6 +45,7 @@ static inline uint64_t sp_breaker_pack(struct sp_breaker b)
 
 /* SP_ELSEWHERE: the breaker refuses a connect that has a fallback for that; where none of them can
  * be used, sp_order_nowhere() makes it a refusal after all.
+ * SP_ANOTHER: the breaker of its arm refuses a connect that another arm may take (sp_call.others).
  * SP_WAIT: not yet; nothing is held but the caller's turn. Sleep as sp_wait says and ask again. */
 enum sp_verdict {
     SP_PASS,
@@ -52,6 +53,7 @@ enum sp_verdict {
     SP_REFUSED_CAP,
     SP_REFUSED_RATE,
     SP_ELSEWHERE,
+    SP_ANOTHER,
     SP_WAIT
 };
 
@@ -80,6 +82,7 @@ struct sp_call {
     struct sp_dest *dest;
     struct sp_endpoint *endpoint; /* whose breaker is asked; NULL: the destination's */
     struct sp_arm *arm;           /* that the connection goes to; `endpoint` is then its */
+    bool others;                  /* a connect may still be sent to another arm than this */
     uint32_t index;               /* of dest */
     const struct sp_guards *guards;
     uint64_t now;
@@ -195,6 +198,15 @@ static inline bool sp_share_enforces(uint32_t drawn, uint32_t share)
 {
     return share == 0 || drawn < share;
 }
+
+/* Split (src/guard/split.c): which arm a connection goes to. It draws a point, one of 2^32; so does
+ * a `process` that keeps to one arm. */
+uint32_t sp_split_draw(struct sp_dest *dest, bool process);
+uint32_t sp_split_point(uint64_t ordinal);
+/* The arm in whose share the point lies. One that is not `able` gives its share to those that are,
+ * in proportion to theirs; these keep what they had. Both are masks. -1: none of them has a share.
+ */
+int sp_split_pick(const uint16_t *shares, uint32_t all, uint32_t able, uint32_t point);
 
 /* Fallback (src/guard/fallback.c): where a connect goes that was refused or has failed. */
 /* What a line is known by in sp_dest.spills; not 0. */

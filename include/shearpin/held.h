@@ -11,7 +11,7 @@
 /* A registration with an epoll, changed so that it does not report what is held; src/shim/mute.c */
 struct sp_mute {
     sp_half busy;
-    int epoll; /* -1: none is changed */
+    int epoll; /* its fd + 1; 0: none is changed */
     int fd;
     uint32_t events; /* as the program wants them */
     uint32_t set;    /* as they are meanwhile */
@@ -24,6 +24,7 @@ struct sp_held {
     sp_half raised; /* SO_RCVLOWAT is ours: the kernel itself says that there is no input */
     sp_half own;    /* the program's SO_RCVLOWAT */
     sp_half hung;   /* it hangs up, which cannot be seen either */
+    uint32_t generation;
     sp_word in;     /* until when there is no input; 0: not held, SP_NEVER: for ever */
     sp_word out;    /* until when there is no room */
     sp_word came;   /* when that which is held came; 0: it has not yet */

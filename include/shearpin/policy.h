@@ -210,6 +210,7 @@ struct sp_condition {
 #define SP_EXPERIMENT_TARGETS    8u
 #define SP_EXPERIMENT_FAULTS     8u
 #define SP_EXPERIMENT_CONDITIONS 8u
+#define SP_EXPERIMENT_TEXT       80u /* of a fault, with its NUL */
 enum sp_proviso_when { SP_PROVISO_STEADY, SP_PROVISO_ABORT };
 struct sp_proviso { /* a line `steady` or `abort` */
     struct sp_condition condition;

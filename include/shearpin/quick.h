@@ -19,7 +19,7 @@
  * generation. */
 static inline bool sp_quick_guards(const struct sp_guards *g)
 {
-    return g->mode == SP_MODE_ENFORCE && g->share == 0 && g->limit_rate == 0 &&
+    return g->mode == SP_MODE_ENFORCE && g->share == 0 && g->split == 0 && g->limit_rate == 0 &&
            g->cap[SP_CAP_INFLIGHT] == 0 && g->journal == 0 &&
            g->breaker.scope == SP_SCOPE_DESTINATION && g->breaker.slow == 0 &&
            !(g->breaker.on & SP_OUTCOME_BIT(OK));
@@ -30,7 +30,6 @@ static inline bool sp_quick_connects(const struct sp_guards *g)
 {
     return sp_quick_guards(g) && g->exchange == SP_EXCHANGE_ANSWER &&
            g->success == SP_SUCCESS_ANSWER && g->cap[SP_CAP_CONNECTING] == 0 && g->fallback == 0 &&
-           g->split == 0 &&
            (g->retry[0].tries | g->retry[1].tries | g->retry[2].tries | g->retry[3].tries) == 0;
 }
 

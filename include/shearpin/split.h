@@ -79,7 +79,7 @@ struct sp_arm *sp_arm_aimed(const struct sp_segment *segment, struct sp_aim aim)
 
 /* One of this process begins to; false: it cannot be counted, and must not be counted out. */
 bool sp_arm_stand(struct sp_segment *segment, const struct sp_arm *arm);
-void sp_arm_fall(struct sp_segment *segment, const struct sp_arm *arm);
+void sp_arm_fall(struct sp_segment *segment, struct sp_aim aim);
 /* Of all processes that live: owners are asked. `uncounted` (may be NULL) says that there was no
  * room to count all. */
 uint32_t sp_arm_standing(struct sp_segment *segment, const struct sp_arm *arm, bool *uncounted);

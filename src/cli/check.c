@@ -5,6 +5,7 @@
 #include "cli/json.h"
 #include "cli/rules.h"
 #include "cli/say.h"
+#include "cli/split.h"
 
 static void check_json_finding(void *context, const struct sp_finding *finding)
 {
@@ -36,6 +37,7 @@ static bool check_one(const struct cli *cli, const char *path, struct json *json
         rules_names(&rules, stdout, NULL, NULL);
     if (!cli->quiet && rules.policy)
         fallback_notes(rules.policy);
+    split_notes(rules.policy);
     rules_summary(&rules, summary, sizeof summary);
     if (*summary && !cli->quiet)
         printf("%s\n", summary);

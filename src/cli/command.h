@@ -54,6 +54,8 @@ struct cli {
     const char *slo[CLI_SLOS]; /* conditions as they were typed */
     int slo_count;
     const char *save, *against;
+    const char *chaos, *seed, *intensity, *only_pid, *only_command, *only_processes;
+    bool also;
     bool batch, strict, waiting;
     uint64_t frames, checks, every; /* every: ns; 0: not given */
 };
@@ -79,6 +81,7 @@ command_fn run_main, check_main, show_main, match_main, reload_main, status_main
     wait_main, journal_main, whatif_main, suggest_main, segments_main, rm_main, trip_main,
     hold_main, reset_main, enable_main, disable_main, metrics_main, serve_main, watch_main,
     answers_main, version_main, help_main;
+command_fn chaos_main;
 command_fn doctor_main, wrap_main, unwrap_main;
 
 command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the live table */

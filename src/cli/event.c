@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/say.h"
+#include "shearpin/chaos.h"
 
 /* --- reading --- */
 
@@ -223,6 +224,10 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "look-ups of %s fail: the addresses of %s ago answer",
                     say_safe(safe, sizeof safe, e->text, sizeof e->text), SAY_AGE(e->a));
         break;
+    case SP_EVENT_CHAOS:
+        sp_text_put(&text, "chaos %s: %s", sp_chaos_state_word(e->to),
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
+        break;
     case SP_EVENT_FALLBACK:
         sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
         if (e->b > 1)
@@ -293,11 +298,19 @@ static void event_json_retry(struct json *json, const struct sp_event *e)
     json_number(json, "took_s", (double)e->b / (double)SP_SECOND);
 }
 
+static void event_json_chaos(struct json *json, const struct sp_event *e)
+{
+    json_word(json, "status", sp_chaos_state_word(e->to));
+    json_count(json, "seed", e->b);
+    if (e->a)
+        json_time(json, "until_s", event_on_wall(e->a));
+}
+
 const char *event_kind(const struct sp_event *e)
 {
     static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",    "hold",
                                                       "reset", "disable", "enable",  "policy",
-                                                      "retry", "stale",   "fallback"};
+                                                      "retry", "stale",   "chaos",   "fallback"};
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 
@@ -327,6 +340,8 @@ void event_json(struct json *json, const struct sp_event *e)
         json_count(json, "generation", e->a);
     if (e->kind == SP_EVENT_STALE)
         json_number(json, "age_s", (double)e->a / (double)SP_SECOND);
+    if (e->kind == SP_EVENT_CHAOS)
+        event_json_chaos(json, e);
     if (e->kind == SP_EVENT_FALLBACK)
         json_count(json, "connections", e->b);
     json_text(json, "text", e->text, sizeof e->text);

@@ -2,18 +2,15 @@
 #include "cli/fallback.h"
 
 #include <bsd/string.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/addr.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "cli/say.h"
+#include "cli/target.h"
 
-#define FALLBACK_TEXT  300
-#define FALLBACK_FRESH (60 * SP_SECOND) /* a look-up is not made again so soon */
+#define FALLBACK_TEXT 300
 
 const struct sp_fallback *fallback_at(const struct sp_policy *policy, const struct sp_row *row,
                                       size_t nth)
@@ -83,46 +80,18 @@ void fallback_join(const struct sp_policy *policy, const struct sp_row *row, cha
 
 /* --- names --- */
 
-/* As the shim will dial them, at most SP_TARGET_ADDRESSES, each once. 0: `why` says why not. */
-static size_t fallback_look_up(const char *text, struct sp_addr out[SP_TARGET_ADDRESSES],
-                               const char **why)
-{
-    char host[256];
-    const char *colon = strchr(text, ':');
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    size_t count = 0;
-    *why = "it is no HOST:PORT";
-    if (!colon || (size_t)(colon - text) >= sizeof host)
-        return 0;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
-    int result = getaddrinfo(host, colon + 1, &hints, &found);
-    *why = result ? gai_strerror(result) : "it has no addresses";
-    for (struct addrinfo *a = result ? NULL : found; a && count < SP_TARGET_ADDRESSES;
-         a = a->ai_next)
-        count += sp_addr_from_sockaddr(a->ai_addr, a->ai_addrlen, &out[count]);
-    if (result == 0)
-        freeaddrinfo(found);
-    return count;
-}
-
 static void fallback_resolve_one(struct sp_segment *segment, const struct sp_policy *policy,
                                  const struct sp_row *row, const struct sp_fallback *line,
                                  bool anew, bool quiet)
 {
-    struct sp_addr addresses[SP_TARGET_ADDRESSES];
     const char *text = sp_policy_string(policy, line->text), *why;
-    uint64_t when = 0, now = sp_wall();
     char safe[FALLBACK_TEXT];
-    size_t known = sp_target_get(segment, line->hash, addresses, &when);
-    if (known && !anew && when <= now && now - when < FALLBACK_FRESH)
+    bool known;
+    if (target_resolve(segment, text, line->hash, anew, &why, &known) || quiet)
         return;
-    size_t count = fallback_look_up(text, addresses, &why);
-    if (count)
-        sp_target_put(segment, text, addresses, count);
-    else if (!quiet)
-        say_error("%.*s: fallback %s cannot be looked up: %s; %s", SP_NAME_SIZE, row->name,
-                  say_safe(safe, sizeof safe, text, sizeof safe / 4 - 1), why,
-                  known ? "what it was stands" : "there is none until `shearpin reload` finds it");
+    say_error("%.*s: fallback %s cannot be looked up: %s; %s", SP_NAME_SIZE, row->name,
+              say_safe(safe, sizeof safe, text, sizeof safe / 4 - 1), why,
+              known ? "what it was stands" : "there is none until `shearpin reload` finds it");
 }
 
 void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet)
@@ -148,7 +117,7 @@ void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void 
         char text[2 * FALLBACK_TEXT], target[FALLBACK_TEXT];
         const char *why;
         if (line->kind != SP_FALLBACK_NAME ||
-            fallback_look_up(sp_policy_string(policy, line->text), addresses, &why) > 0)
+            target_look_up(sp_policy_string(policy, line->text), addresses, &why) > 0)
             continue;
         snprintf(text, sizeof text,
                  "%s cannot be looked up from here: %s; no fallback until it can",

@@ -12,6 +12,7 @@ const struct command command_table[] = {
     {"run", "Wrap", "-- COMMAND...", "run a command under a policy (same pid; exec)",
      "[-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--observe] [--private]\n"
      "         [--reload] [--anyway] [--deadline T] [--inject 'FAULT' --on DEST]...\n"
+     "         [--chaos NAME] [--seed N] [--intensity X] [--also]\n"
      "         [--slo 'CONDITION']... [--save FILE] [--against FILE] -- COMMAND...",
      1, -1, run_main,
      "The policy is read and checked first; with mistakes in it nothing is run. What cannot be\n"
@@ -152,6 +153,16 @@ const struct command command_table[] = {
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
      "Every program goes straight to its destinations from its next call on: the panic switch.\n"
      "With DEST only there."},
+    {"chaos", "Chaos", "list | start | stop | status | report [EXPERIMENT]", NULL,
+     "list | start | stop | status | report [EXPERIMENT] [--seed N] [--intensity X]\n"
+     "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
+     "         [--inject 'FAULT' --on DEST]... [--for T] [--json]",
+     1, 2, chaos_main,
+     "start begins an experiment of the policy in force, at the next call of every process; it ends\n"
+     "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing is\n"
+     "injected. With --inject, --on and --for it needs no experiment in the policy. start -f stays\n"
+     "until the end, and Ctrl-C stops both. The same --seed strikes the same calls again.\n"
+     "list shows what the policy has, status what runs and ran, stop ends NAME, or all."},
     {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",
      "SEGMENT PID", 1, 2, answers_main, NULL},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},

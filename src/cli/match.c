@@ -8,6 +8,7 @@
 #include "cli/rules.h"
 #include "cli/say.h"
 #include "cli/setting.h"
+#include "cli/split.h"
 #include "policy/keys.h"
 
 /* HOST:PORT stands for some address that nobody looked up: 0.0.0.0 is in no network but `0.0.0.0/0`
@@ -37,6 +38,7 @@ static void match_text(const struct setting_view *view, const struct sp_match *r
     say_safe(safe, sizeof safe, sp_policy_string(view->policy, rule->source), 120);
     printf("%-15s %s    match %s\n", view->row->name, place, safe);
     setting_print(view, all);
+    split_print(view);
     fallback_print(view);
 }
 
@@ -94,6 +96,7 @@ static void match_json(const char *address, const struct setting_view *view,
             match_json_setting(&json, view, key);
         json_close(&json, ']');
         match_json_fallbacks(&json, view);
+        split_lines_json(&json, view);
     } else {
         json_null(&json, "destination");
     }

@@ -8,6 +8,7 @@
 #include "cli/rules.h"
 #include "cli/say.h"
 #include "cli/setting.h"
+#include "cli/split.h"
 #include "cli/where.h"
 
 /* A refused reload leaves a trace that others can see: the counter, not the policy. */
@@ -97,8 +98,10 @@ int reload_main(struct cli *cli)
         return status;
     struct sp_policy *before = look_policy(&segment, &generation);
     status = reload_apply(cli, &segment, path, &rules, before);
-    if (status == CLI_OK)
+    if (status == CLI_OK) {
         fallback_resolve(&segment, true, cli->quiet);
+        split_resolve(&segment, true, cli->quiet);
+    }
     if (status == CLI_OK && answer_start(&segment, &error) != 0)
         say_error("%s; those calls will be refused", error.text);
     free(before);

@@ -9,6 +9,7 @@
 #include "cli/answer.h"
 #include "cli/fallback.h"
 #include "cli/say.h"
+#include "cli/split.h"
 
 const char *rules_path(const struct cli *cli, const char *operand)
 {
@@ -115,8 +116,10 @@ void rules_names(struct rules *rules, FILE *out, sp_finding_fn *say, void *conte
 {
     struct rules_context names = {
         .rules = rules, .out = out, .say = RULES_ALL, .other = say, .other_context = context};
-    if (rules->policy)
-        fallback_findings(rules->policy, rules_finding, &names);
+    if (!rules->policy)
+        return;
+    fallback_findings(rules->policy, rules_finding, &names);
+    split_findings(rules->policy, rules_finding, &names);
 }
 
 void rules_summary(const struct rules *rules, char *out, size_t size)

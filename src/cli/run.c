@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/near.h"
 #include "cli/answer.h"
+#include "cli/chaos.h"
 #include "cli/fallback.h"
 #include "cli/judge.h"
 #include "cli/library.h"
@@ -19,6 +20,7 @@
 #include "cli/private.h"
 #include "cli/rules.h"
 #include "cli/say.h"
+#include "cli/split.h"
 #include "cli/trial.h"
 #include "cli/where.h"
 #include "policy/keys.h"
@@ -222,6 +224,13 @@ static int run_differs(struct run *run)
     return run_refuse(run);
 }
 
+/* Names that the programs must not look up on the way of a call. */
+static void run_resolve(struct run *run)
+{
+    fallback_resolve(&run->segment, false, run->cli->quiet);
+    split_resolve(&run->segment, false, run->cli->quiet);
+}
+
 static int run_segment(struct run *run)
 {
     char path[256], name[SP_NAME_SIZE];
@@ -241,7 +250,7 @@ static int run_segment(struct run *run)
     if (!created)
         status = run_differs(run);
     if (status == CLI_OK)
-        fallback_resolve(&run->segment, false, run->cli->quiet);
+        run_resolve(run);
     if (status == CLI_OK && answer_start(&run->segment, &error) != 0)
         say_error("%s; those calls will be refused", error.text);
     if (status == CLI_OK && run->cli->private &&
@@ -348,6 +357,8 @@ int run_main(struct cli *cli)
     /* with --anyway each of these may be missing: then the command runs bare */
     if (status == CLI_OK && run.rules.policy && run.library[0])
         status = run_segment(&run);
+    if (status == CLI_OK && run.segment.head && cli->chaos)
+        status = experiment_run(cli, &run.segment, cli->private);
     if (status == CLI_OK && run.segment.head)
         status = run_environment(&run);
     if (status == CLI_OK && trial_wanted(cli))

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/fallback.h"
 #include "cli/say.h"
+#include "cli/split.h"
 #include "policy/block.h"
 #include "policy/keys.h"
 
@@ -350,6 +351,12 @@ unsigned setting_differences(const struct sp_policy *before, const struct sp_pol
         fallback_join(after, row, is, sizeof is);
         if (strcmp(was, is) != 0) {
             setting_difference(row, "fallback", was, is);
+            count++;
+        }
+        split_join(before, old, was, sizeof was);
+        split_join(after, row, is, sizeof is);
+        if (strcmp(was, is) != 0) {
+            setting_difference(row, "split", was, is);
             count++;
         }
         count += setting_guards(old, row);

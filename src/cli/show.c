@@ -4,6 +4,7 @@
 #include "cli/rules.h"
 #include "cli/say.h"
 #include "cli/setting.h"
+#include "cli/split.h"
 
 static void show_row(const struct setting_view *view, bool all)
 {
@@ -19,6 +20,7 @@ static void show_row(const struct setting_view *view, bool all)
         printf("  %-14s%-45s  %s\n", i == 0 ? "match" : "", safe, place);
     }
     setting_print(view, all);
+    split_print(view);
     fallback_print(view);
 }
 

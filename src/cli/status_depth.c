@@ -11,6 +11,7 @@
 #include "cli/objective.h"
 #include "cli/say.h"
 #include "cli/setting.h"
+#include "cli/split.h"
 #include "cli/status.h"
 #include "policy/keys.h"
 
@@ -221,6 +222,7 @@ static void depth_policy(const struct look *look, const struct look_dest *d)
         setting_place(look->policy, view.row->file, view.row->line, place, sizeof place);
         printf("\npolicy          %s\n", place);
         setting_print(&view, false);
+        split_print(&view);
         fallback_print(&view);
     }
 }
@@ -262,6 +264,7 @@ void status_depth(const struct look *look, const struct look_dest *d)
     depth_counts("would refuse", guards, d->shown.detected, 3);
     depth_counts("would cut", sp_deadline_words, d->shown.observed.late, SP_DEADLINE_COUNT);
     depth_counts("expired", sp_deadline_words, d->shown.expired, SP_DEADLINE_COUNT);
+    split_depth(look, d);
     fallback_depth(look, d);
     depth_elsewhere(d);
     depth_bytes(d);

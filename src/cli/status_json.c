@@ -6,6 +6,7 @@
 #include "cli/fallback.h"
 #include "cli/json.h"
 #include "cli/objective.h"
+#include "cli/split.h"
 #include "cli/status.h"
 
 static void status_json_seconds(struct json *json, const char *key, uint64_t ns)
@@ -145,6 +146,7 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     status_json_cap(json, d);
     json_count(json, "refused_total", look_sum(d->life.rejected, 3));
     fallback_json(json, look, d);
+    split_json(json, look, d);
     json_word(json, "mode",
               d->named && d->guards.mode < SP_MODE_COUNT ? sp_mode_words[d->guards.mode] : "off");
     json_bool(json, "disabled", d->disabled || look->disabled);

@@ -8,6 +8,7 @@
 #include "cli/fallback.h"
 #include "cli/objective.h"
 #include "cli/say.h"
+#include "cli/split.h"
 #include "cli/status.h"
 
 #define STATE_WIDTH 15
@@ -106,7 +107,7 @@ static void status_endpoints(const struct look *look, const struct look_dest *d,
 
 void status_why(const struct look *look, const struct look_dest *d, char *out, size_t size)
 {
-    char fallback[400];
+    char where[400];
     struct sp_text_out text = sp_text_out(out, size);
     uint64_t detected = look_sum(d->shown.detected, 3);
     uint64_t late = look_sum(d->shown.observed.late, SP_DEADLINE_COUNT);
@@ -116,8 +117,10 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
     const char *sep = text.length ? "; " : "";
     if (d->waiting)
         sp_text_put(&text, "%s%u waiting for a place", sep, d->waiting);
-    fallback_why(look, d, fallback, sizeof fallback);
-    sp_text_put(&text, "%s%s", *fallback && text.length ? "; " : "", fallback);
+    fallback_why(look, d, where, sizeof where);
+    sp_text_put(&text, "%s%s", *where && text.length ? "; " : "", where);
+    split_why(look, d, where, sizeof where);
+    sp_text_put(&text, "%s%s", *where && text.length ? "; " : "", where);
     status_slo(look, d, &text);
     sep = text.length ? "; " : "";
     if (!d->named)

@@ -1,9 +1,11 @@
 /* chaos.c - the faults that are in force for this process, and what they do to a call. */
+#include "shearpin/chaos.h"
 #include "shearpin/conn.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/probe.h"
 #include "base/random.h"
 
@@ -46,6 +48,8 @@ void sp_here_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_
 {
     uint64_t ordinal = 0;
     memset(act, 0, sizeof *act);
+    if (call->dest && (atomic_load(&call->dest->odd) & SP_DEST_FAULTY))
+        sp_chaos_faults(call, stages, act);
     for (size_t i = 0; call->dest && i < sp_here.fault_count; i++) {
         if ((sp_here.faults[i].fault.on & stages) &&
             chaos_is(sp_here.faults[i].destination, call->dest))
@@ -64,9 +68,23 @@ static struct sp_dest *chaos_dest(const char *name)
     return NULL;
 }
 
+/* Of live experiments on whichever destination. */
+static void chaos_loose(uint8_t stage, struct sp_fault_act *act)
+{
+    struct sp_call call = {.segment = &sp_here.segment, .now = sp_now()};
+    for (uint32_t i = 0; act->error == 0 && i < sp_here.segment.dest_max; i++) {
+        call.dest = &sp_here.segment.dests[i];
+        call.index = i;
+        if (atomic_load(&call.dest->odd) & SP_DEST_FAULTY)
+            sp_chaos_faults(&call, stage, act);
+    }
+}
+
 int sp_here_fault_loose(uint8_t stage)
 {
     struct sp_fault_act act = {0};
+    if (atomic_load(&sp_here.segment.head->loose) & stage)
+        chaos_loose(stage, &act);
     for (size_t i = 0; act.error == 0 && i < sp_here.fault_count; i++) {
         uint64_t ordinal = 0;
         struct sp_dest *dest =
@@ -75,4 +93,14 @@ int sp_here_fault_loose(uint8_t stage)
             chaos_strikes(i, dest, stage, &ordinal, &act);
     }
     return act.error;
+}
+
+/* Once a second and a process: with the first call that begins or ends on a target. */
+void sp_here_chaos(uint32_t dest, uint64_t now)
+{
+    static sp_word judged;
+    uint64_t last = atomic_load_explicit(&judged, memory_order_relaxed);
+    if ((now - last >= SP_SECOND || now < last) &&
+        atomic_compare_exchange_strong(&judged, &last, now))
+        sp_chaos_judge(&sp_here.segment, dest, now);
 }

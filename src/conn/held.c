@@ -1,6 +1,7 @@
 /* held.c - which connections have something that is not to be seen yet, and until when. */
 #include "shearpin/held.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 sp_half sp_held_count;
@@ -33,15 +34,10 @@ struct sp_held *sp_held_make(struct sp_conn *conn)
     if (!held_reserve())
         return NULL;
     struct sp_held *h = sp_held_of(conn);
-    if (sp_conn_flags(conn) & SP_CONN_HELD)
-        return h;
-    atomic_store(&h->in, 0);
-    atomic_store(&h->out, 0);
-    atomic_store(&h->came, 0);
-    atomic_store(&h->hung, 0);
-    atomic_store(&h->raised, 0);
-    h->after = h->since = 0;
-    h->mute.epoll = -1;
+    if (h->generation != conn->generation) { /* of another connection */
+        memset(h, 0, sizeof *h);
+        h->generation = conn->generation;
+    }
     return h;
 }
 

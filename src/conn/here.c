@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "conn/names.h"
 #include "conn/route.h"
+#include "shearpin/split.h"
 
 #define HERE_PAGE \
     ((size_t)65536) /* no kernel has larger ones, and it is whole ones that fork wipes */
@@ -93,7 +94,7 @@ void sp_here_after_fork(void)
         atomic_store(&conn->told, 0);
         atomic_store(&conn->blocked, 0);
         conn->lease = SP_NO_LEASE;
-        sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY, false);
+        sp_conn_mark(conn, SP_CONN_FRESH | SP_CONN_RETRY | SP_CONN_TALLIED, false);
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
         sp_held_forked(conn);
     }
@@ -129,6 +130,13 @@ static uint64_t here_random(uint64_t now)
     return (now ^ (uint64_t)sp_here.pid << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 }
 
+/* Whose breaker the connection asks: that of its arm, or of its address. */
+static void here_aim(struct sp_call *call, struct sp_aim aim)
+{
+    call->arm = sp_arm_aimed(call->segment, aim);
+    call->endpoint = call->arm ? &call->arm->endpoint : sp_endpoint_at(call->segment, aim);
+}
+
 bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t now,
                   struct sp_guards *room)
 {
@@ -145,10 +153,13 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
                              .random = here_random(now),
                              .alive = here_alive,
                              .wake = sp_here.wake};
-    if (guards->breaker.scope != SP_SCOPE_DESTINATION && conn < SP_CONNS_MAX &&
+    if ((guards->breaker.scope | guards->split) != 0 && conn < SP_CONNS_MAX &&
         !(sp_conn_flags(&sp_here.conns[conn]) & SP_CONN_FALLBACK))
-        call->endpoint = sp_endpoint_at(&sp_here.segment, sp_here.conns[conn].aim);
-    if (!found || sp_dest_disabled(d))
+        here_aim(call, sp_here.conns[conn].aim);
+    uint32_t odd = found ? atomic_load_explicit(&d->odd, memory_order_relaxed) : 0;
+    if (__builtin_expect(odd & SP_DEST_FAULTY, 0))
+        sp_here_chaos(dest, now);
+    if (!found || (odd & SP_DEST_DISABLED))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;
 }

@@ -12,7 +12,7 @@ bool sp_quick_plain(const struct sp_guards *guards)
 void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call)
 {
     struct sp_kept *kept = sp_kept_now(call->index);
-    bool plain = kept && kept->plain && call->guards == &kept->guards &&
+    bool plain = kept && kept->plain && call->guards == &kept->guards && !sp_here_injects(call) &&
                  !(sp_conn_flags(conn) & SP_CONN_FALLBACK);
     uint64_t told = 0;
     if (plain) {

@@ -1,6 +1,7 @@
 /* turn.c - request and answer on a connection, told by directions alone. Whoever changes the word
  * from what it saw owns what follows; everything else of the turn is read before that. */
 #include "conn/turn.h"
+#include "conn/way.h"
 #include "shearpin/held.h"
 
 #include <errno.h>
@@ -64,6 +65,18 @@ static uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards,
 
 /* --- connects --- */
 
+/* It goes to its arm, to be counted there; or aside, and stands on none. */
+static void turn_way(struct sp_conn *conn, const struct sp_call *call, struct sp_permit permit)
+{
+    if (permit.kind == SP_PERMIT_ASIDE) {
+        sp_way_leave(conn);
+        return;
+    }
+    if (call->arm)
+        sp_count(&call->arm->taken, 1);
+    sp_way_stand(conn);
+}
+
 void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
                      const struct sp_admission *admission)
 {
@@ -78,6 +91,8 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
                  call->guards->cap[SP_CAP_INFLIGHT] != 0 &&
                      !(sp_conn_flags(conn) & SP_CONN_FALLBACK));
     conn->began = admission->began;
+    if (call->guards->split)
+        turn_way(conn, call, permit);
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
     turn_stand(conn, atomic_load(&conn->word), sp_turn_word(SP_TURN_CONNECTING, call->now),
@@ -132,6 +147,8 @@ void sp_conn_adopt(struct sp_conn *conn)
         return;
     if (on && call.guards->cap[SP_CAP_CONNECTIONS] && sp_here.segment.self.slot < SP_PROCESSES)
         conn->lease = sp_cap_take(&call, SP_CAP_CONNECTIONS, &lease);
+    if (on && call.arm)
+        sp_way_stand(conn);
 }
 
 /* --- exchanges --- */
@@ -146,7 +163,7 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
     atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
     if (sp_here_injects(call) && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
         sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
-    turn_set(&conn->hold, turn_units(act.delay));
+    turn_set(&conn->hold, turn_units(act.delay + act.answer));
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
     uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],
@@ -406,5 +423,6 @@ void sp_turn_over(struct sp_conn *conn, uint64_t now)
     sp_held_clear(conn);
     turn_note(conn, now);
     turn_give_lease(conn, now);
+    sp_way_leave(conn);
     sp_conn_free(conn);
 }

@@ -167,20 +167,39 @@ int sp_fault_parse(const char *text, struct sp_fault *out, struct sp_error *erro
     return 0;
 }
 
+static uint64_t list_random(const struct sp_fault *fault, uint64_t destination, uint64_t ordinal)
+{
+    return sp_mix(sp_mix(sp_mix(fault->seed * LIST_KINDS + fault->kind) ^ destination) ^
+                  ordinal * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+static bool list_drawn(uint64_t random, uint32_t share)
+{
+    return (random >> 32) * SP_SHARE_ALL >> 32 < share;
+}
+
+/* Of correlated ordinals one is, with that probability, as the one before it; so the distribution
+ * stays what it is, and the ordinal alone decides. */
+static uint64_t list_act(const struct sp_fault *fault, uint64_t destination, uint64_t ordinal)
+{
+    uint64_t random = list_random(fault, destination, ordinal);
+    while (ordinal > 1 && list_drawn(sp_mix(~random), fault->correlation))
+        random = list_random(fault, destination, --ordinal);
+    return sp_mix(random);
+}
+
 bool sp_fault_apply(const struct sp_fault *fault, uint64_t destination, uint64_t ordinal,
                     struct sp_fault_act *act)
 {
-    uint64_t random = sp_mix(sp_mix(fault->seed * LIST_KINDS + fault->kind) ^ destination) ^
-                      ordinal * UINT64_C(0x9e3779b97f4a7c15);
-    random = sp_mix(random);
+    uint64_t random = list_random(fault, destination, ordinal);
     bool hit;
     if (fault->first)
         hit = ordinal >= fault->first && ordinal <= fault->last;
     else if (fault->every)
         hit = ordinal % fault->every == 0;
     else
-        hit = (random >> 32) * SP_SHARE_ALL >> 32 < fault->share;
+        hit = list_drawn(random, fault->share);
     if (hit && fault->kind < SP_FAULT_COUNT)
-        sp_faults[fault->kind]->act(fault, sp_mix(random), act);
+        sp_faults[fault->kind]->act(fault, list_act(fault, destination, ordinal), act);
     return hit;
 }

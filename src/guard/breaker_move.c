@@ -5,14 +5,17 @@
 
 #include "base/addr.h"
 #include "base/probe.h"
+#include "shearpin/split.h"
 
 #define WAIT_MS_MAX ((int32_t)1 << 30) /* beyond it, differences of 32-bit ms mean nothing */
 
-/* The text of the event is the address, where each has a breaker of its own. */
+/* The text of the event is the arm, or the address, where each has a breaker of its own. */
 static void breaker_whose(const struct sp_call *call, char *out, size_t size)
 {
     struct sp_addr address;
-    if (!call->endpoint)
+    if (call->arm)
+        memcpy(out, call->arm->name, sizeof call->arm->name);
+    if (!call->endpoint || call->arm)
         return;
     uint32_t index = (uint32_t)(call->endpoint - call->segment->endpoints);
     if (sp_endpoint_of(call->segment, call->index, index, &address))

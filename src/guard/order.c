@@ -3,6 +3,7 @@
 #include "shearpin/guard.h"
 
 #include "base/probe.h"
+#include "shearpin/split.h"
 
 static struct sp_shard *order_shard(const struct sp_call *call)
 {
@@ -125,6 +126,10 @@ static enum sp_verdict order_breaker(const struct sp_call *call, bool connecting
     admission->permit.side = order_side_of(call) & 3;
     if (verdict == SP_PASS)
         return SP_PASS;
+    if (connecting && call->others && !call->guards->pass && !order_observes(call)) {
+        admission->permit = (struct sp_permit){.kind = SP_PERMIT_NONE};
+        return SP_ANOTHER;
+    }
     if (connecting && (call->guards->fallback & SP_WHEN_OPEN) && !call->guards->pass &&
         !order_observes(call))
         return order_divert(call, admission);
@@ -264,6 +269,8 @@ static void order_count(const struct sp_call *call, const struct sp_permit *perm
                  1);
     else
         SP_PROBE(outcome, call->dest->name, outcome, duration, connecting);
+    if (call->arm)
+        sp_arm_count(call->arm, call->guards, connecting, outcome, duration);
     if (permit->side == SP_SIDE_NONE || call->guards->share == 0)
         return;
     struct sp_side *side = order_side(call, permit->side);
@@ -325,6 +332,8 @@ void sp_order_told(const struct sp_call *call, const struct sp_permit *permit,
         return;
     }
     sp_count(&order_shard(call)->exchanges[outcome], 1);
+    if (call->arm && outcome < SP_OUTCOMES_WIRE)
+        sp_count(&call->arm->exchanges[outcome], 1);
     order_tell(call, permit, outcome, 0);
 }
 

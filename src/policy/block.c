@@ -16,7 +16,7 @@
 static_assert(sizeof(struct sp_policy) % 8 == 0, "the rows behind it are 8-aligned");
 static_assert(sizeof(struct sp_row) == 384 && sizeof(struct sp_match) == 36 &&
                   sizeof(struct sp_fallback) == 152 && sizeof(struct sp_setting) == 8 &&
-                  sizeof(struct sp_condition) == 24,
+                  sizeof(struct sp_condition) == 24 && sizeof(struct sp_experiment) % 8 == 0,
               "the layout of blocks in segments");
 
 /* The item at `index` of an array at `offset`; NULL when it is not inside the block. */
@@ -59,6 +59,12 @@ const struct sp_condition *sp_policy_condition(const struct sp_policy *policy, s
                       sizeof(struct sp_condition));
 }
 
+const struct sp_experiment *sp_policy_experiment(const struct sp_policy *policy, size_t i)
+{
+    return block_item(policy, policy->experiments, policy->experiment_count, i,
+                      sizeof(struct sp_experiment));
+}
+
 const struct sp_setting *block_setting(const struct sp_policy *policy, size_t i)
 {
     return block_item(policy, policy->settings, policy->setting_count, i,
@@ -93,6 +99,36 @@ const char *sp_policy_file(const struct sp_policy *policy, size_t index)
     return offset != NULL ? sp_policy_string(policy, *offset) : "";
 }
 
+static uint64_t block_digest_text(const struct sp_policy *policy, uint32_t text, uint64_t digest)
+{
+    const char *string = sp_policy_string(policy, text);
+
+    return sp_hash_more(digest, string, strlen(string) + 1);
+}
+
+static uint64_t block_digest_experiment(const struct sp_policy *policy,
+                                        const struct sp_experiment *e, uint64_t digest)
+{
+    const size_t seed = offsetof(struct sp_experiment, seed);
+
+    digest = sp_hash_more(digest, e->name, sizeof e->name);
+    digest = block_digest_text(policy, e->expect, digest);
+    digest = sp_hash_more(digest, &e->seed, offsetof(struct sp_experiment, spare) - seed);
+    for (size_t i = 0; i < e->target_count && i < SP_EXPERIMENT_TARGETS; i++)
+        digest = block_digest_text(policy, e->targets[i], digest);
+    for (size_t i = 0; i < e->inject_count && i < SP_EXPERIMENT_FAULTS; i++)
+        digest = block_digest_text(policy, e->injects[i].text, digest);
+    for (size_t i = 0; i < e->proviso_count && i < SP_EXPERIMENT_CONDITIONS; i++) {
+        const struct sp_proviso *p = &e->provisos[i];
+
+        digest = block_digest_text(policy, p->destination, digest);
+        digest = sp_hash_more(digest, &p->when, 2);
+        digest = sp_hash_more(digest, &p->condition.measure, 2);
+        digest = sp_hash_more(digest, &p->condition.limit, 2 * sizeof p->condition.limit);
+    }
+    return digest;
+}
+
 /* Everything but where a policy was written: equal digests, equal policies. */
 uint64_t block_digest(const struct sp_policy *policy)
 {
@@ -101,6 +137,7 @@ uint64_t block_digest(const struct sp_policy *policy)
     const struct sp_match *match;
     const struct sp_fallback *fallback;
     const struct sp_condition *condition;
+    const struct sp_experiment *experiment;
     const struct sp_arm_policy *arm;
 
     digest = sp_hash_more(digest, policy->group, sizeof policy->group);
@@ -128,6 +165,8 @@ uint64_t block_digest(const struct sp_policy *policy)
         digest = sp_hash_more(digest, &fallback->hash, sizeof fallback->hash);
         digest = sp_hash_more(digest, &fallback->kind, 2);
     }
+    for (size_t i = 0; (experiment = sp_policy_experiment(policy, i)) != NULL; i++)
+        digest = block_digest_experiment(policy, experiment, digest);
     for (size_t i = 0; (arm = sp_policy_arm(policy, i)) != NULL; i++) {
         digest = sp_hash_more(digest, arm->name, offsetof(struct sp_arm_policy, text));
         digest = sp_hash_more(digest, &arm->share, sizeof arm->share);
@@ -205,6 +244,25 @@ static bool block_condition(const struct sp_policy *policy, const struct sp_cond
            condition->file < policy->file_count;
 }
 
+static bool block_experiment(const struct sp_policy *policy, const struct sp_experiment *e)
+{
+    if (!block_name(e->name, sizeof e->name, false) || e->file >= policy->file_count ||
+        e->expect >= policy->strings_size || e->target_count > SP_EXPERIMENT_TARGETS ||
+        e->inject_count > SP_EXPERIMENT_FAULTS || e->proviso_count > SP_EXPERIMENT_CONDITIONS)
+        return false;
+    for (size_t i = 0; i < e->target_count; i++)
+        if (e->targets[i] >= policy->strings_size)
+            return false;
+    for (size_t i = 0; i < e->inject_count; i++)
+        if (e->injects[i].text >= policy->strings_size)
+            return false;
+    for (size_t i = 0; i < e->proviso_count; i++)
+        if (e->provisos[i].destination >= policy->strings_size ||
+            !block_condition(policy, &e->provisos[i].condition))
+            return false;
+    return true;
+}
+
 static bool block_match(const struct sp_policy *policy, const struct sp_match *match)
 {
     bool net = match->kind == SP_MATCH_NET;
@@ -232,6 +290,9 @@ static bool block_arrays(const struct sp_policy *p)
            block_array(p->arms, p->arm_count, sizeof(struct sp_arm_policy), p->size) &&
            block_array(p->settings, p->setting_count, sizeof(struct sp_setting), p->size) &&
            block_array(p->conditions, p->condition_count, sizeof(struct sp_condition), p->size) &&
+           p->experiment_count <= SP_EXPERIMENTS_MAX &&
+           block_array(p->experiments, p->experiment_count, sizeof(struct sp_experiment),
+                       p->size) &&
            block_array(p->files, p->file_count, sizeof(uint32_t), p->size) &&
            block_array(p->strings, p->strings_size, 1, p->size) && p->strings_size > 0 &&
            ((const char *)p)[p->strings + p->strings_size - 1] == '\0' &&
@@ -264,6 +325,9 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size)
             return false;
     for (size_t i = 0; i < policy->condition_count; i++)
         if (!block_condition(policy, sp_policy_condition(policy, i)))
+            return false;
+    for (size_t i = 0; i < policy->experiment_count; i++)
+        if (!block_experiment(policy, sp_policy_experiment(policy, i)))
             return false;
     files = (const uint32_t *)(const void *)((const char *)policy + policy->files);
     for (size_t i = 0; i < policy->file_count; i++)

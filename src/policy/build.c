@@ -3,6 +3,7 @@
  */
 #include "base/random.h"
 #include "policy/block.h"
+#include "policy/experiment.h"
 #include "policy/reader.h"
 
 #include <string.h>
@@ -169,6 +170,16 @@ static void build_conditions(const struct reader *reader, struct sp_policy *poli
     policy->condition_count = slo_build(reader, build_at(policy, policy->rows), out);
 }
 
+static void build_experiments(const struct reader *reader, struct sp_policy *policy)
+{
+    size_t bytes = reader->experiment_count * sizeof *reader->experiments;
+
+    policy->experiments = build_next(policy, bytes);
+    policy->experiment_count = (uint32_t)reader->experiment_count;
+    memcpy(build_at(policy, policy->experiments), reader->experiments, bytes);
+    experiment_moments(reader, build_at(policy, policy->rows));
+}
+
 static size_t build_settings_of(const struct reader *reader, size_t row, struct sp_setting *out)
 {
     size_t count = 0;
@@ -227,6 +238,7 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path)
     build_fallbacks(reader, policy);
     build_arms(reader, policy);
     build_conditions(reader, policy);
+    build_experiments(reader, policy);
     build_settings(reader, policy);
     build_texts(reader, policy);
     policy->digest = block_digest(policy);

@@ -2,6 +2,7 @@
  * check.c - what is allowed and yet cannot be meant. Warnings only, after everything was read.
  */
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/match.h"
 #include "policy/reader.h"
 
@@ -316,6 +317,7 @@ static void check_row(const struct check *check)
     if (check->reader->broken[READER_DEFAULTS])
         return;
     fallback_check(check->reader, check->policy, check->index);
+    split_check(check->reader, check->policy, check->index);
     check_deadlines(check);
     check_breaker(check);
     check_exchange(check);
@@ -349,4 +351,5 @@ void check_block(struct reader *reader, const struct sp_policy *policy)
         check.row = sp_policy_row(policy, check.index);
         check_row(&check);
     }
+    experiment_check(reader, policy);
 }

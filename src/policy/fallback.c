@@ -87,57 +87,18 @@ static bool fallback_occasions(struct reader *reader, size_t at, struct sp_fallb
 
 /* --- where to --- */
 
-static bool fallback_host(const char *text, size_t length)
-{
-    if (length == 0 || length > FALLBACK_HOST)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-        if (!letter && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    return true;
-}
-
-static bool fallback_name(const struct scan_word *word, struct sp_fallback *fallback)
-{
-    const char *colon = memchr(word->text, ':', word->length);
-    size_t host = colon != NULL ? (size_t)(colon - word->text) : word->length;
-    uint64_t port;
-
-    if (colon == NULL || !fallback_host(word->text, host) ||
-        sp_text_parse_count(colon + 1, word->length - host - 1, &port) != SP_TEXT_OK || port == 0 ||
-        port > UINT16_MAX)
-        return false;
-    fallback->kind = SP_FALLBACK_NAME;
-    fallback->port = (uint16_t)port;
-    return true;
-}
-
 static bool fallback_address(struct reader *reader, const struct scan_word *word,
                              struct sp_fallback *fallback)
 {
-    const struct sp_addr *address = &fallback->address;
+    struct reader_peer peer;
 
-    fallback->kind = SP_FALLBACK_ADDRESS;
-    if (sp_addr_parse(word->text, word->length, &fallback->address)) {
-        bool whole = address->family == SP_FAMILY_UNIX
-                         ? address->abstract ? address->path[0] != 0 : address->path[0] == '/'
-                         : address->port != 0;
-        if (!whole)
-            report_at(reader, word, "10.0.0.7:5432, [2001:db8::1]:5432 or unix:/run/x.sock",
-                      address->family == SP_FAMILY_UNIX ? "a whole path is missing in '%.*s'"
-                                                        : "'%.*s' has no port",
-                      SHOWN(word));
-        return whole;
-    }
-    if (fallback_name(word, fallback))
-        return true;
-    report_at(reader, word, "HOST:PORT, IP:PORT, [IPV6]:PORT, unix:/PATH, or respond FILE",
-              "'%.*s' is not one address", SHOWN(word));
-    return false;
+    if (!peer_read(reader, word, "HOST:PORT, IP:PORT, [IPV6]:PORT, unix:/PATH, or respond FILE",
+                   &peer))
+        return false;
+    fallback->kind = peer.kind;
+    fallback->port = peer.port;
+    fallback->address = peer.address;
+    return true;
 }
 
 /* --- the line --- */
@@ -228,21 +189,6 @@ void fallback_words(struct reader *reader)
 
 /* --- can it be meant? --- */
 
-static bool fallback_same_kind(const struct sp_policy *policy, const struct sp_row *row,
-                               const struct sp_fallback *fallback)
-{
-    bool local =
-        fallback->kind == SP_FALLBACK_ADDRESS && fallback->address.family == SP_FAMILY_UNIX;
-
-    for (size_t i = 0; i < row->match_count; i++) {
-        const struct sp_match *rule = sp_policy_match_at(policy, row->match_first + i);
-
-        if (rule->kind == SP_MATCH_ANY || (rule->kind == SP_MATCH_UNIX) == local)
-            return true;
-    }
-    return row->match_count == 0;
-}
-
 static bool fallback_own(const struct sp_policy *policy, size_t row,
                          const struct sp_fallback *fallback)
 {
@@ -300,7 +246,7 @@ static void fallback_check_one(struct reader *reader, const struct sp_policy *po
 
     if (fallback->kind == SP_FALLBACK_RESPOND)
         fallback_plain(reader, policy, row, place);
-    else if (!fallback_same_kind(policy, row, fallback))
+    else if (!peer_replaces(policy, row, fallback->kind, &fallback->address))
         report_error(reader, place,
                      "'%s': %.200s is another kind of socket than what it replaces: a %s cannot"
                      " be connected to it",

@@ -3,30 +3,11 @@
  */
 #include "base/near.h"
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/reader.h"
 #include "policy/value.h"
 
 #include <string.h>
-
-/* Words of the language that this version does not carry out. Never silently ignored: a guard that
- * somebody wrote down and that does nothing is worse than none. */
-static const struct {
-    const char *directive;
-    const char *word; /* "" for the whole directive */
-} parse_unsupported[] = {
-    {"split", ""},
-};
-#define PARSE_UNSUPPORTED (sizeof parse_unsupported / sizeof *parse_unsupported)
-
-static bool parse_later(const char *directive, size_t directive_length, const char *word,
-                        size_t length)
-{
-    for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
-        if (sp_text_is(directive, directive_length, parse_unsupported[i].directive) &&
-            sp_text_is(word, length, parse_unsupported[i].word))
-            return true;
-    return false;
-}
 
 static bool parse_is(const struct scan_word *word, const char *text)
 {
@@ -181,16 +162,12 @@ static void parse_unknown(struct reader *reader, const char *directive,
         if (strcmp(sp_keys[key].directive, directive) == 0 && !keys_inner(key) &&
             keys_line(key) == 0)
             sp_near_try(&near, sp_keys[key].word);
-    for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
-        if (strcmp(parse_unsupported[i].directive, directive) == 0)
-            sp_near_try(&near, parse_unsupported[i].word);
     report_at(reader, word, report_near(reader, near.best), "unknown word '%.*s'", SHOWN(word));
 }
 
 static bool parse_known(const char *directive, const struct scan_word *word)
 {
-    return keys_word(directive, word->text, word->length) < KEY_COUNT ||
-           parse_later(directive, strlen(directive), word->text, word->length);
+    return keys_word(directive, word->text, word->length) < KEY_COUNT;
 }
 
 /* The word at words[at] and its values; returns the index behind them. */
@@ -202,11 +179,7 @@ static size_t parse_word(struct reader *reader, const char *directive, struct sc
     int errors = reader->errors;
 
     at++;
-    if (parse_later(directive, strlen(directive), word->text, word->length)) {
-        report_at(reader, word, "remove the word and its value",
-                  "'%s %.*s' is not supported by shearpin " SP_VERSION " yet", directive,
-                  SHOWN(word));
-    } else if (key == KEY_COUNT) {
+    if (key == KEY_COUNT) {
         parse_unknown(reader, directive, word);
     } else if (sp_keys[key].type == SP_KEY_FLAG) {
         if (!parse_again(reader, key, word))
@@ -327,11 +300,10 @@ static void parse_unknown_directive(struct reader *reader, const struct scan_wor
     }
     sp_near_try(&near, "match");
     sp_near_try(&near, "fallback");
+    sp_near_try(&near, "split");
     sp_near_try(&near, "slo");
     for (size_t key = 0; key < KEY_COUNT; key++)
         sp_near_try(&near, sp_keys[key].directive);
-    for (size_t i = 0; i < PARSE_UNSUPPORTED; i++)
-        sp_near_try(&near, parse_unsupported[i].directive);
     report_at(reader, word, report_near(reader, near.best), "unknown directive '%.*s'",
               SHOWN(word));
 }
@@ -348,10 +320,14 @@ static void parse_directive(struct reader *reader)
         report_at(reader, word, "put 'destination NAME' or 'defaults' on a line above it",
                   "'%.*s' stands outside of any section", SHOWN(word));
         reader->section = SECTION_SKIPPED;
+    } else if (reader->section == SECTION_EXPERIMENT) {
+        experiment_line(reader);
     } else if (parse_is(word, "match")) {
         rule_words(reader);
     } else if (parse_is(word, "fallback")) {
         fallback_words(reader);
+    } else if (parse_is(word, "split")) {
+        split_words(reader);
     } else if (parse_is(word, "slo")) {
         slo_line(reader);
     } else if (keys_single(word->text, word->length, &key)) {
@@ -359,9 +335,6 @@ static void parse_directive(struct reader *reader)
     } else if (group != NULL) {
         if (strcmp(group, "retry") != 0 || parse_repeat(reader))
             parse_group(reader, group);
-    } else if (parse_later(word->text, word->length, "", 0)) {
-        report_at(reader, word, "remove the line",
-                  "'%.*s' is not supported by shearpin " SP_VERSION " yet", SHOWN(word));
     } else {
         parse_unknown_directive(reader, word);
     }

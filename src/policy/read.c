@@ -10,7 +10,9 @@
     (sizeof(struct sp_policy) + SP_POLICY_ROWS_MAX * sizeof(struct sp_row) + \
      READER_MATCHES_MAX * sizeof(struct sp_match) +                          \
      READER_FALLBACKS_MAX * sizeof(struct sp_fallback) +                     \
+     READER_ARMS_MAX * sizeof(struct sp_arm_policy) +                        \
      READER_CONDITIONS_MAX * sizeof(struct sp_condition) +                   \
+     SP_EXPERIMENTS_MAX * sizeof(struct sp_experiment) +                     \
      (SP_POLICY_ROWS_MAX + 1) * KEY_COUNT * sizeof(struct sp_setting) +      \
      READER_FILES_MAX * sizeof(uint32_t) + READER_STRINGS_MAX + 64)
 
@@ -32,6 +34,7 @@ static struct reader *read_begin(void *room, size_t size, sp_finding_fn *say, vo
     reader->fallback_count = 0;
     reader->arm_count = 0;
     reader->condition_count = 0;
+    reader->experiment_count = 0;
     reader->file_count = 0;
     reader->pending_count = 0;
     reader->strings[0] = '\0';

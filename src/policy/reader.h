@@ -38,7 +38,8 @@ struct reader_place {
     uint16_t column;
 };
 
-enum reader_section { SECTION_NONE, SECTION_ROW, SECTION_SKIPPED };
+enum reader_section { SECTION_NONE, SECTION_ROW, SECTION_EXPERIMENT, SECTION_SKIPPED };
+#define READER_EXPERIMENT_WORDS 8
 
 struct reader {
     /* reporting */
@@ -52,8 +53,9 @@ struct reader {
     const char *name; /* of its file */
     uint16_t file;
     enum reader_section section;
-    size_t row;    /* with SECTION_ROW */
-    size_t repeat; /* of a directive that may stand on several lines: which this one is */
+    size_t row;        /* with SECTION_ROW */
+    size_t experiment; /* with SECTION_EXPERIMENT */
+    size_t repeat;     /* of a directive that may stand on several lines: which this one is */
 
     /* what was read so far */
     struct reader_place syntax, segment;
@@ -82,6 +84,12 @@ struct reader {
     size_t condition_count;
     struct sp_condition conditions[READER_CONDITIONS_MAX];
     uint16_t condition_row[READER_CONDITIONS_MAX];
+    size_t experiment_count;
+    struct sp_experiment experiments[SP_EXPERIMENTS_MAX];
+    struct reader_place experiment_opened[SP_EXPERIMENTS_MAX];
+    struct reader_place experiment_set[SP_EXPERIMENTS_MAX][READER_EXPERIMENT_WORDS];
+    struct reader_place experiment_target[SP_EXPERIMENTS_MAX][SP_EXPERIMENT_TARGETS];
+    struct reader_place experiment_watched[SP_EXPERIMENTS_MAX][SP_EXPERIMENT_CONDITIONS];
     uint32_t strings_size;
     char strings[READER_STRINGS_MAX];
 
@@ -125,9 +133,26 @@ struct sp_policy *build_block(struct reader *reader, void *room, uint32_t path);
 
 /* --- the rest, one entry each --- */
 
-void parse_line(struct reader *reader);     /* parse.c: a line cut into words */
-void section_line(struct reader *reader);   /* section.c: a line in column 1 */
-void rule_words(struct reader *reader);     /* rule.c: the words behind `match` */
+void parse_line(struct reader *reader);   /* parse.c: a line cut into words */
+void section_line(struct reader *reader); /* section.c: a line in column 1 */
+/* Is it a name? They go into file names, shell words and addresses like payments.deadline.connect.
+ */
+bool section_name(struct reader *reader, const struct scan_word *word, const char *what,
+                  size_t size);
+void rule_words(struct reader *reader); /* rule.c: the words behind `match` */
+/* peer.c: an address to connect to. `forms` says which there are, for who wrote none. */
+struct reader_peer {
+    uint8_t kind; /* SP_FALLBACK_ADDRESS or _NAME */
+    uint16_t port;
+    struct sp_addr address;
+};
+bool peer_read(struct reader *reader, const struct scan_word *word, const char *forms,
+               struct reader_peer *peer);
+/* Is it the kind of socket that the destination's programs have? */
+bool peer_replaces(const struct sp_policy *policy, const struct sp_row *row, uint8_t kind,
+                   const struct sp_addr *address);
+void split_words(struct reader *reader); /* split.c: the words behind `split` */
+void split_check(struct reader *reader, const struct sp_policy *policy, size_t row);
 void fallback_words(struct reader *reader); /* fallback.c: the words behind `fallback` */
 void fallback_check(struct reader *reader, const struct sp_policy *policy, size_t row);
 void source_text(struct reader *reader, const char *text, size_t length); /* source.c */
@@ -138,6 +163,7 @@ void include_word(struct reader *reader, const struct scan_word *word); /* inclu
 void slo_line(struct reader *reader);                                   /* slo.c: behind `slo` */
 /* The conditions of all rows into `out`; tells each row which are its. Returns how many. */
 uint32_t slo_build(const struct reader *reader, struct sp_row *rows, struct sp_condition *out);
+uint32_t slo_moment(const struct sp_condition *conditions, uint16_t count);
 void check_block(struct reader *reader, const struct sp_policy *policy); /* check.c */
 
 #endif

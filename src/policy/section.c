@@ -1,17 +1,17 @@
 /*
- * section.c - lines in column 1: syntax, segment, include, defaults, destination.
+ * section.c - lines in column 1: syntax, segment, include, defaults, destination, experiment.
  */
 #include "base/near.h"
 #include "base/text.h"
+#include "policy/experiment.h"
 #include "policy/reader.h"
 
 #include <string.h>
 
 typedef void section_fn(struct reader *reader, struct scan_word *words, size_t count);
 
-/* Names go into file names, shell words and addresses like payments.deadline.connect. */
-static bool section_name(struct reader *reader, const struct scan_word *word, const char *what,
-                         size_t size)
+bool section_name(struct reader *reader, const struct scan_word *word, const char *what,
+                  size_t size)
 {
     for (size_t i = 0; i < word->length; i++) {
         char c = word->text[i];
@@ -20,11 +20,11 @@ static bool section_name(struct reader *reader, const struct scan_word *word, co
         if (letter || (i > 0 && (c == '.' || c == '_' || c == '-')))
             continue;
         report_at(reader, word, "letters, digits and . _ - but a letter or digit first",
-                  "'%.*s' cannot be the name of a %s", SHOWN(word), what);
+                  "'%.*s' cannot be the name of %s", SHOWN(word), what);
         return false;
     }
     if (word->length == 0 || word->length >= size) {
-        report_at(reader, word, NULL, "the name of a %s has 1 to %u characters", what,
+        report_at(reader, word, NULL, "the name of %s has 1 to %u characters", what,
                   (unsigned)size - 1);
         return false;
     }
@@ -72,7 +72,7 @@ static void section_segment(struct reader *reader, struct scan_word *words, size
         report_at(reader, &words[0], "segment billing", "'segment' needs a name");
         return;
     }
-    if (!section_name(reader, &words[1], "segment", SP_NAME_SIZE))
+    if (!section_name(reader, &words[1], "a segment", SP_NAME_SIZE))
         return;
     memset(reader->segment_name, 0, sizeof reader->segment_name);
     memset(reader->segment_group, 0, sizeof reader->segment_group);
@@ -84,7 +84,7 @@ static void section_segment(struct reader *reader, struct scan_word *words, size
                   SHOWN(&words[2]));
     } else if (count == 3) {
         report_at(reader, &words[2], "segment NAME group GROUP", "'group' needs a name");
-    } else if (section_name(reader, &words[3], "group", sizeof reader->segment_group)) {
+    } else if (section_name(reader, &words[3], "a group", sizeof reader->segment_group)) {
         memcpy(reader->segment_group, words[3].text, words[3].length);
         section_surplus(reader, words, count, 4);
     }
@@ -165,7 +165,7 @@ static void section_destination(struct reader *reader, struct scan_word *words, 
         return;
     }
     section_surplus(reader, words, count, 2);
-    if (!section_name(reader, &words[1], "destination", SP_NAME_SIZE))
+    if (!section_name(reader, &words[1], "a destination", SP_NAME_SIZE))
         return;
     row = section_row(reader, &words[1]);
     if (row == reader->row_count) {
@@ -179,12 +179,16 @@ static void section_destination(struct reader *reader, struct scan_word *words, 
     }
 }
 
-static void section_unsupported(struct reader *reader, struct scan_word *words, size_t count)
+static void section_experiment(struct reader *reader, struct scan_word *words, size_t count)
 {
-    (void)count;
-    report_at(reader, &words[0], "remove the section",
-              "'%.*s' is not supported by shearpin " SP_VERSION " yet", SHOWN(&words[0]));
     reader->section = SECTION_SKIPPED;
+    if (count < 2) {
+        report_at(reader, &words[0], "experiment slow-payments", "'experiment' needs a name");
+        return;
+    }
+    section_surplus(reader, words, count, 2);
+    if (section_name(reader, &words[1], "an experiment", SP_NAME_SIZE))
+        experiment_open(reader, &words[1]);
 }
 
 static const struct {
@@ -193,7 +197,7 @@ static const struct {
 } section_words[] = {
     {"syntax", section_syntax},           {"segment", section_segment},
     {"include", section_include},         {"defaults", section_defaults},
-    {"destination", section_destination}, {"experiment", section_unsupported},
+    {"destination", section_destination}, {"experiment", section_experiment},
 };
 #define SECTION_WORDS (sizeof section_words / sizeof *section_words)
 
@@ -205,6 +209,7 @@ static void section_unknown(struct reader *reader, const struct scan_word *word)
     if (keys_single(word->text, word->length, &key) || keys_group(word->text, word->length) ||
         sp_text_is(word->text, word->length, "match") ||
         sp_text_is(word->text, word->length, "fallback") ||
+        sp_text_is(word->text, word->length, "split") ||
         sp_text_is(word->text, word->length, "slo")) {
         report_at(reader, word, "indent it: only sections begin in column 1",
                   "'%.*s' is a directive, not a section", SHOWN(word));

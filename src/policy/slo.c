@@ -72,7 +72,7 @@ static uint16_t slo_gather(const struct reader *reader, size_t row, struct sp_co
     return count;
 }
 
-static uint32_t slo_moment(const struct sp_condition *conditions, uint16_t count)
+uint32_t slo_moment(const struct sp_condition *conditions, uint16_t count)
 {
     uint64_t longest = 0, step;
 

@@ -160,14 +160,41 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     return true;
 }
 
+/* Where it goes: to an arm of its destination, or, while its address is out, to another of the
+ * name.
+ */
+static void connect_aim(struct attempt *a, struct sp_call *call)
+{
+    if (!call->guards->split) {
+        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, a->other);
+        return;
+    }
+    a->address = a->wanted;
+    a->length = a->wanted_length;
+    if (sp_way_go(&a->way, a->fd, a->conn, call, a->wanted->sa_family, a->other, &a->length))
+        a->address = (const struct sockaddr *)(const void *)a->other;
+}
+
+/* An arm whose breaker says no after all, for its only probe is another's, is not asked again. */
+static enum sp_verdict connect_admit(struct attempt *a, struct sp_call *call, struct sp_wait *wait,
+                                     struct sp_admission *admission)
+{
+    enum sp_verdict verdict;
+    while ((verdict = sp_order_admit(call, true, wait, admission)) == SP_ANOTHER) {
+        a->way.barred |= 1u << a->way.at;
+        connect_aim(a, call);
+    }
+    return verdict;
+}
+
 /* The same for a try at the program's own address, or at another of its name. */
 static bool connect_begin(struct attempt *a, uint32_t dest, struct sp_call *call,
                           struct sp_guards *room)
 {
     if (!connect_prepare(a, dest, call, room))
         return false;
-    if (call->guards->breaker.scope != SP_SCOPE_DESTINATION)
-        a->address = sp_detour(a->fd, a->conn, call, a->address, &a->length, a->other);
+    if ((call->guards->split | call->guards->breaker.scope) != 0)
+        connect_aim(a, call);
     return true;
 }
 
@@ -187,7 +214,7 @@ static enum sp_verdict connect_wait(struct attempt *a, struct sp_call *call, str
         if (!sp_await(&sleep, wait))
             break;
         verdict = connect_begin(a, call->index, call, room)
-                      ? sp_order_admit(call, true, wait, admission)
+                      ? connect_admit(a, call, wait, admission)
                       : SP_PASS;
     }
     sp_await_end(&sleep);
@@ -201,7 +228,7 @@ static enum sp_verdict connect_ask(struct attempt *a, struct sp_call *call, stru
 {
     struct sp_wait wait;
     sp_wait_none(&wait);
-    enum sp_verdict verdict = sp_order_admit(call, true, a->blocking ? &wait : NULL, admission);
+    enum sp_verdict verdict = connect_admit(a, call, a->blocking ? &wait : NULL, admission);
     return verdict == SP_WAIT ? connect_wait(a, call, room, &wait, admission) : verdict;
 }
 
@@ -272,6 +299,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     struct sp_admission admission;
     struct sp_fault_act act = {0};
     int result = -1;
+    a->way = (struct sp_way){0};
     *passed = !connect_begin(a, dest, &call, &room);
     if (*passed)
         return 0;
@@ -410,6 +438,8 @@ static int connect_long(int fd, const struct sockaddr *address, socklen_t length
     struct attempt a = {.fd = fd,
                         .address = address,
                         .length = length,
+                        .wanted = address,
+                        .wanted_length = length,
                         .other = &other,
                         .due = SP_NEVER,
                         .own = SP_NEVER,

@@ -3,6 +3,7 @@
 #define SHEARPIN_SHIM_CONNECT_H
 
 #include "shim/shim.h"
+#include "shim/way.h"
 
 #include <sys/time.h>
 
@@ -10,11 +11,14 @@ struct attempt {
     int fd;
     const struct sockaddr *address;
     socklen_t length;
+    const struct sockaddr *wanted; /* by the program */
+    socklen_t wanted_length;
     struct sp_conn *conn;
     uint64_t entry; /* of the fd */
     uint64_t word;  /* the turn */
     uint64_t due;   /* SP_NEVER: no deadline */
     uint32_t drawn; /* of `enforce N%`: sp_conn.drawn */
+    struct sp_way way;
     uint64_t delay; /* injected: the result is not to be seen earlier */
     bool local;     /* a unix socket */
     bool blocking;

@@ -35,13 +35,20 @@ static int divert_option(int fd, int level, int option)
     return value;
 }
 
+socklen_t sp_divert_address(int fd, int family, const struct sp_addr *address,
+                            struct sockaddr_storage *out)
+{
+    bool mapped = family == AF_INET6 && address->family == SP_FAMILY_IPV4;
+    socklen_t length = sp_addr_to_family(address, family, out);
+    return mapped && divert_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0 ? 0 : length;
+}
+
 /* As the socket takes it. False: such a socket cannot go there. */
 static bool divert_fits(struct sp_divert *divert, int fd, const struct sp_addr *address)
 {
-    int domain = divert_option(fd, SOL_SOCKET, SO_DOMAIN);
-    divert->length = sp_addr_to_family(address, domain, &divert->to);
-    bool mapped = domain == AF_INET6 && address->family == SP_FAMILY_IPV4;
-    return divert->length > 0 && !(mapped && divert_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0);
+    int family = divert_option(fd, SOL_SOCKET, SO_DOMAIN);
+    divert->length = sp_divert_address(fd, family, address, &divert->to);
+    return divert->length > 0;
 }
 
 bool sp_divert_next(struct sp_divert *divert, int fd, const struct sp_call *call, enum sp_when when)

@@ -15,6 +15,9 @@ struct sp_divert {
     struct sockaddr_storage to;
     socklen_t length;
 };
+/* One address as a socket of this family takes it; 0: it cannot go there. */
+socklen_t sp_divert_address(int fd, int family, const struct sp_addr *address,
+                            struct sockaddr_storage *out);
 bool sp_divert_next(struct sp_divert *divert, int fd, const struct sp_call *call,
                     enum sp_when when);
 /* The address behind the first `skip`. */

@@ -100,7 +100,7 @@ static size_t hide_there(int epoll, const struct epoll_event *events, int count,
         const struct sp_conn *conn = &sp_here.conns[i];
         unsigned hides = sp_hold_hides(conn);
         if (hides == 0 || atomic_load(&conn->references) == 0 ||
-            (sp_held_of(conn)->mute.epoll == epoll &&
+            (sp_held_of(conn)->mute.epoll == epoll + 1 &&
              !hide_reported(sp_held_of(conn), events, count)))
             continue;
         there[n++] = (struct pollfd){.fd = (int)atomic_load(&conn->fd),
@@ -135,7 +135,12 @@ static bool hide_mute(struct sp_conn *conn, int epoll, const struct sp_mute_line
         return false;
     if ((line->events & EPOLLONESHOT) && (line->seen & ~bits))
         return true;
-    return sp_mute_set(&sp_held_of(conn)->mute, epoll, line, bits);
+    struct sp_mute *mute = &sp_held_of(conn)->mute;
+    if (!sp_mute_set(mute, epoll, line, bits))
+        return false;
+    if ((hide_bits(sp_hold_hides(conn)) & bits) != bits) /* due meanwhile: nobody else lifts it */
+        sp_mute_lift(mute, conn);
+    return true;
 }
 
 static int hide_line(int epoll, const struct sp_mute_line *line, struct epoll_event *events,
@@ -177,7 +182,7 @@ static uint32_t hide_ahead(const struct sp_conn *conn, int epoll)
     unsigned hides = sp_hold_hides(conn);
     if (!hide_known(conn) || atomic_load(&h->raised))
         hides &= h->after ? 0 : SP_HOLD_OUT;
-    bool done = h->mute.epoll >= 0 && (h->mute.epoll != epoll || !(h->mute.set & hide_bits(hides)));
+    bool done = h->mute.epoll && (h->mute.epoll != epoll + 1 || !(h->mute.set & hide_bits(hides)));
     return done ? 0 : hide_bits(hides);
 }
 

@@ -160,7 +160,7 @@ static void hold_show(struct sp_conn *conn, struct sp_held *h, unsigned what)
     if (over)
         sp_held_clear(conn);
     hold_unlock(h);
-    if (h->mute.epoll >= 0) /* what is still held is muted anew by the next wait */
+    if (h->mute.epoll) /* what is still held is muted anew by the next wait */
         sp_mute_lift(&h->mute, conn);
 }
 

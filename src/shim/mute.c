@@ -156,26 +156,32 @@ static uint32_t mute_left(uint32_t events, uint32_t seen, uint32_t hide)
     return !(left & ~(uint32_t)MUTE_PRIVATE) || (seen & hide & MUTE_ALWAYS) ? EPOLLET : left;
 }
 
+/* Not for ever: it may be a signal handler that has interrupted who is about it. */
+static void mute_lock(struct sp_mute *m)
+{
+    for (int i = 0; i < 1000 && atomic_exchange(&m->busy, 1); i++)
+        sched_yield();
+}
+
 /* A second registration is one too many: there is one place to remember what it was. */
 static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
-    if (m->epoll >= 0 && (m->epoll != epoll || m->fd != line->fd))
+    if (m->epoll && (m->epoll != epoll + 1 || m->fd != line->fd))
         return false;
-    if (m->epoll < 0 || !mute_is(line->events, m->set))
+    if (!m->epoll || !mute_is(line->events, m->set))
         m->events = mute_original(line->events, line->seen);
     m->fd = line->fd;
     m->data = line->data;
     m->set = mute_left(m->events, line->seen, hide);
-    if (m->epoll >= 0 && mute_is(line->events, m->set))
+    if (m->epoll && mute_is(line->events, m->set))
         return true;
-    m->epoll = mute_change(epoll, line->fd, m->set, line->data) ? epoll : -1;
-    return m->epoll >= 0;
+    m->epoll = mute_change(epoll, line->fd, m->set, line->data) ? epoll + 1 : 0;
+    return m->epoll != 0;
 }
 
 bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
-    if (atomic_exchange(&m->busy, 1))
-        return true; /* another thread is about it; what is still to be seen is seen again */
+    mute_lock(m);
     bool muted = mute_set(m, epoll, line, hide);
     atomic_store(&m->busy, 0);
     return muted;
@@ -186,18 +192,17 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
 {
     struct mute_file file;
     struct sp_mute_line line;
-    for (int i = 0; i < 1000 && atomic_exchange(&m->busy, 1); i++)
-        sched_yield();
-    uint64_t entry = m->epoll >= 0 ? sp_conn_entry(m->fd) : 0;
+    mute_lock(m);
+    uint64_t entry = m->epoll ? sp_conn_entry(m->fd) : 0;
     bool mine = entry && sp_conn_at(entry) == conn;
-    if (mine && mute_open(&file, m->epoll)) {
+    if (mine && mute_open(&file, m->epoll - 1)) {
         while (mute_next(&file, &line)) {
             if (line.fd == m->fd && line.data == m->data && mute_is(line.events, m->set))
-                mute_change(m->epoll, m->fd, m->events, m->data);
+                mute_change(m->epoll - 1, m->fd, m->events, m->data);
         }
         REAL(close)(file.fd);
     }
-    m->epoll = -1;
+    m->epoll = 0;
     atomic_store(&m->busy, 0);
 }
 

@@ -57,7 +57,6 @@ void sp_pending_begin(struct attempt *a, const struct sp_call *call)
     p->length = a->length;
     p->aside = a->aside;
     p->when = a->when;
-    p->mute.epoll = -1;
     sp_dial_begin(&p->dial, a->began, SP_NEVER);
     sp_due_watch(a->conn);
 }
@@ -240,14 +239,45 @@ static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call, int
     return true;
 }
 
+/* To an arm of its destination, drawn anew; with `scope endpoint` to another address of the name,
+ * if this one is out by now. */
+static void pending_aim(struct sp_conn *conn, struct sp_call *call, int fd, struct sp_way *way)
+{
+    struct sp_pending *p = sp_pending_of(conn);
+    struct sockaddr_storage room;
+    if (p->aside || (call->guards->split | call->guards->breaker.scope) == 0)
+        return;
+    if (call->guards->split) {
+        if (sp_way_go(way, fd, conn, call, p->to.any.sa_family, &room, &p->length))
+            memcpy(&p->to, &room, p->length);
+        return;
+    }
+    const struct sockaddr *to = sp_detour(fd, conn, call, &p->to.any, &p->length, &room);
+    if (to != &p->to.any)
+        memcpy(&p->to, to, p->length);
+}
+
+static enum sp_verdict pending_ask(struct sp_conn *conn, struct sp_call *call, int fd,
+                                   struct sp_admission *admission)
+{
+    struct sp_way way = {0};
+    enum sp_verdict verdict = SP_ANOTHER;
+    while (verdict == SP_ANOTHER) {
+        pending_aim(conn, call, fd, &way);
+        verdict = sp_order_admit(call, true, NULL, admission);
+        way.barred |= 1u << way.at;
+    }
+    return verdict;
+}
+
 /* May it go? To a fallback it may; else the guards say, who may send it to one. */
-static bool pending_admit(struct sp_conn *conn, const struct sp_call *call, int fd,
+static bool pending_admit(struct sp_conn *conn, struct sp_call *call, int fd,
                           struct sp_admission *admission)
 {
     enum sp_verdict verdict = SP_REFUSED_BREAKER;
     struct sp_pending *p = sp_pending_of(conn);
     if (call->now < sp_here.deadline && !p->aside)
-        verdict = sp_order_admit(call, true, NULL, admission);
+        verdict = pending_ask(conn, call, fd, admission);
     if (verdict == SP_ELSEWHERE && !pending_divert(conn, fd, SP_WHEN_OPEN))
         sp_order_nowhere(call);
     if (p->aside && call->now < sp_here.deadline) {
@@ -258,19 +288,7 @@ static bool pending_admit(struct sp_conn *conn, const struct sp_call *call, int 
     return verdict == SP_PASS;
 }
 
-/* With `scope endpoint`: to another address of the name, if this one is out by now. */
-static void pending_detour(struct sp_conn *conn, struct sp_call *call, int fd)
-{
-    struct sp_pending *p = sp_pending_of(conn);
-    struct sockaddr_storage room;
-    if (p->aside || call->guards->breaker.scope == SP_SCOPE_DESTINATION)
-        return;
-    const struct sockaddr *to = sp_detour(fd, conn, call, &p->to.any, &p->length, &room);
-    if (to != &p->to.any)
-        memcpy(&p->to, to, p->length);
-}
-
-static void pending_dial(struct sp_conn *conn, const struct sp_call *call, int fd)
+static void pending_dial(struct sp_conn *conn, struct sp_call *call, int fd)
 {
     struct sp_pending *p = sp_pending_of(conn);
     struct sp_admission admission;
@@ -303,7 +321,6 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     }
     if (sp_here_awake() && sp_here_call(&call, conn->dest, sp_conn_index(conn), sp_now(), &room)) {
         sp_conn_side(conn, &call, &room);
-        pending_detour(conn, &call, fd);
         pending_dial(conn, &call, fd);
     } else {
         pending_pass(conn, fd);

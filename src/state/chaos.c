@@ -144,25 +144,47 @@ static bool chaos_orphaned(const struct sp_segment *segment, const struct sp_cha
     return true;
 }
 
-bool sp_chaos_end(struct sp_segment *segment, struct sp_chaos *chaos, uint64_t word,
-                  enum sp_chaos_state state, uint64_t now)
+/* What the winner of the swap has left to do. */
+static void chaos_over(struct sp_segment *segment, struct sp_chaos *chaos,
+                       enum sp_chaos_state state, uint64_t now)
 {
-    if (sp_chaos_state(word) != SP_CHAOS_RUNNING)
-        return false;
-    if (state == SP_CHAOS_COMPLETED && chaos_orphaned(segment, chaos))
-        state = SP_CHAOS_FAILED;
-    uint64_t over = sp_chaos_word(word >> 8, state);
-    if (!atomic_compare_exchange_strong(&chaos->word, &word, over))
-        return false;
     for (unsigned i = 0; i < chaos->target_count && i < SP_EXPERIMENT_TARGETS; i++)
         chaos_let_go(segment, chaos->targets[i].dest, now);
     chaos_stage(segment, now);
-    if (state == SP_CHAOS_ABORTED)
-        atomic_fetch_add(&chaos->aborts, 1);
     chaos_keep_during(segment, chaos, now);
     atomic_store(&chaos->ended_wall, sp_wall());
     atomic_store(&chaos->ended, now);
     chaos_event(segment, chaos, state);
+}
+
+static bool chaos_swap(struct sp_chaos *chaos, uint64_t word, enum sp_chaos_state state)
+{
+    return sp_chaos_state(word) == SP_CHAOS_RUNNING &&
+           atomic_compare_exchange_strong(&chaos->word, &word, sp_chaos_word(word >> 8, state));
+}
+
+bool sp_chaos_end(struct sp_segment *segment, struct sp_chaos *chaos, uint64_t word,
+                  enum sp_chaos_state state, uint64_t now)
+{
+    if (state == SP_CHAOS_COMPLETED && chaos_orphaned(segment, chaos))
+        state = SP_CHAOS_FAILED;
+    if (!chaos_swap(chaos, word, state))
+        return false;
+    chaos_over(segment, chaos, state, now);
+    return true;
+}
+
+bool sp_chaos_abort(struct sp_segment *segment, struct sp_chaos *chaos, uint64_t word,
+                    const struct sp_chaos_because *because, uint64_t now)
+{
+    if (!chaos_swap(chaos, word, SP_CHAOS_ABORTED))
+        return false;
+    atomic_fetch_add(&chaos->aborts, 1);
+    atomic_store(&chaos->because_dest, because->dest);
+    atomic_store(&chaos->because_value, because->value);
+    atomic_store(&chaos->because_calls, because->calls);
+    atomic_store(&chaos->because, because->condition + 1);
+    chaos_over(segment, chaos, SP_CHAOS_ABORTED, now);
     return true;
 }
 

@@ -58,9 +58,8 @@ static sp_word *tally_of(struct sp_segment *segment, uint32_t arm, uint64_t owne
     return NULL;
 }
 
-static bool tally_change(struct sp_segment *segment, const struct sp_arm *arm, bool up)
+static bool tally_change(struct sp_segment *segment, uint32_t place, bool up)
 {
-    uint32_t place = (uint32_t)(arm - segment->arms);
     uint64_t owner = tally_owner(segment->self.slot, segment->self.epoch, place), seen;
     if (segment->self.slot >= SP_PROCESSES)
         return false;
@@ -79,15 +78,16 @@ static bool tally_change(struct sp_segment *segment, const struct sp_arm *arm, b
 
 bool sp_arm_stand(struct sp_segment *segment, const struct sp_arm *arm)
 {
-    if (tally_change(segment, arm, true))
+    if (tally_change(segment, (uint32_t)(arm - segment->arms), true))
         return true;
     atomic_store_explicit(&segment->head->tallies_full, 1, memory_order_relaxed);
     return false;
 }
 
-void sp_arm_fall(struct sp_segment *segment, const struct sp_arm *arm)
+/* Its arm may have given its place to another meanwhile: the tally is the place's. */
+void sp_arm_fall(struct sp_segment *segment, struct sp_aim aim)
 {
-    tally_change(segment, arm, false);
+    tally_change(segment, aim.index - SP_AIM_ARM, false);
 }
 
 uint32_t sp_arm_standing(struct sp_segment *segment, const struct sp_arm *arm, bool *uncounted)
@@ -102,7 +102,7 @@ uint32_t sp_arm_standing(struct sp_segment *segment, const struct sp_arm *arm, b
         if (!asked)
             sp_census_open(segment, &census);
         asked = true;
-        if (sp_census_life(segment, &census, tally_slot(word)) != SP_LIFE_GONE)
+        if (sp_census_alive(segment, &census, tally_slot(word)))
             sum += (uint32_t)(word & TALLY_MOST);
     }
     if (asked)
