@@ -29,7 +29,7 @@ void sp_hold_meet(void)
     atomic_store(&sp_hold_met, 1);
     for (uint32_t i = 0; i < high && atomic_load(&sp_held_count) != 0; i++) {
         struct sp_conn *conn = &sp_here.conns[i];
-        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, conn->generation))
+        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, sp_conn_generation(conn)))
             continue;
         sp_hold_again(conn);
         sp_fd_left(conn);
