@@ -178,11 +178,32 @@ static void event_steered(const struct sp_event *e, const char *verb, struct sp_
 static bool event_address(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_addr address;
-    if (e->kind != SP_EVENT_BREAKER ||
+    if (e->kind != SP_EVENT_BREAKER || e->arm != 0 ||
         !sp_addr_parse(e->text, strnlen(e->text, sizeof e->text), &address))
         return false;
     sp_addr_format(&address, out, size);
     return true;
+}
+
+static const char *event_step(const struct sp_event *e)
+{
+    static const char *const steps[SP_SHIFT_STEPS] = {
+        [SP_SHIFT_NONE] = "none",      [SP_SHIFT_SET] = "set",    [SP_SHIFT_BEGIN] = "begun",
+        [SP_SHIFT_STAGE] = "stage",    [SP_SHIFT_KEEP] = "done",  [SP_SHIFT_BACK] = "rolled back",
+        [SP_SHIFT_LAPSED] = "cut off", [SP_SHIFT_DRAIN] = "drain"};
+    return e->reason < SP_SHIFT_STEPS ? steps[e->reason] : "?";
+}
+
+static void event_shift(const struct sp_event *e, struct sp_text_out *text)
+{
+    char safe[sizeof e->text * 4 + 1];
+    if (e->reason == SP_SHIFT_LAPSED)
+        sp_text_put(text,
+                    "shift cut off: the command with pid %llu is gone, the shares before it hold",
+                    (unsigned long long)e->b);
+    else
+        sp_text_put(text, "shift %s by %s   %s", event_step(e), event_who(e->uid),
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
 }
 
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
@@ -197,6 +218,8 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "   %s", part);
         if (event_address(e, part, sizeof part))
             sp_text_put(&text, " at %s", part);
+        if (e->arm != 0)
+            sp_text_put(&text, " on arm %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
     case SP_EVENT_TRIP:
         event_steered(e, "tripped", &text);
@@ -232,6 +255,9 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
         if (e->b > 1)
             sp_text_put(&text, " (first of %llu)", (unsigned long long)e->b);
+        break;
+    case SP_EVENT_SHIFT:
+        event_shift(e, &text);
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
@@ -308,9 +334,15 @@ static void event_json_chaos(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",    "hold",
-                                                      "reset", "disable", "enable",  "policy",
-                                                      "retry", "stale",   "chaos",   "fallback"};
+    static const char *const kinds[SP_EVENT_KINDS] = {
+        [SP_EVENT_NONE] = "none",     [SP_EVENT_BREAKER] = "breaker",
+        [SP_EVENT_TRIP] = "trip",     [SP_EVENT_HOLD] = "hold",
+        [SP_EVENT_RESET] = "reset",   [SP_EVENT_DISABLE] = "disable",
+        [SP_EVENT_ENABLE] = "enable", [SP_EVENT_POLICY] = "policy",
+        [SP_EVENT_RETRY] = "retry",   [SP_EVENT_STALE] = "stale",
+        [SP_EVENT_CHAOS] = "chaos",   [SP_EVENT_FALLBACK] = "fallback",
+        [SP_EVENT_SHIFT] = "shift",
+    };
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 
@@ -325,6 +357,8 @@ void event_json(struct json *json, const struct sp_event *e)
     json_text(json, "destination", e->destination, SP_NAME_SIZE);
     if (event_address(e, address, sizeof address))
         json_text(json, "endpoint", address, sizeof address);
+    if (e->kind == SP_EVENT_BREAKER && e->arm != 0)
+        json_text(json, "arm", e->text, SP_ARM_NAME_SIZE);
     if (e->kind == SP_EVENT_BREAKER) {
         json_word(json, "from", event_state(e->from));
         json_word(json, "to", event_state(e->to));
@@ -344,6 +378,8 @@ void event_json(struct json *json, const struct sp_event *e)
         event_json_chaos(json, e);
     if (e->kind == SP_EVENT_FALLBACK)
         json_count(json, "connections", e->b);
+    if (e->kind == SP_EVENT_SHIFT)
+        json_word(json, "step", event_step(e));
     json_text(json, "text", e->text, sizeof e->text);
     json_count(json, "pid", e->pid);
     json_count(json, "uid", e->uid);

@@ -22,20 +22,6 @@ static struct sp_conn *hide_conn(int fd)
     return conn && (sp_conn_flags(conn) & SP_CONN_HELD) ? conn : NULL;
 }
 
-/* The wait that is about to begin is the first of which we know that it looks. */
-void sp_hold_meet(void)
-{
-    uint32_t high = atomic_load(&sp_here.conn_high);
-    atomic_store(&sp_hold_met, 1);
-    for (uint32_t i = 0; i < high && atomic_load(&sp_held_count) != 0; i++) {
-        struct sp_conn *conn = &sp_here.conns[i];
-        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, sp_conn_generation(conn)))
-            continue;
-        sp_hold_again(conn);
-        sp_fd_left(conn);
-    }
-}
-
 /* --- poll and select --- */
 
 /* As long as it is not known when it came it must be asked for. */

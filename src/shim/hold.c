@@ -15,12 +15,16 @@
 #include "base/clock.h"
 
 #define HOLD_BEYOND (1 << 30)
-/* The kernel says in ticks when bytes came: so much is added, so that the mean is not early. */
-#define HOLD_TICK SP_MS
-/* Of less than that ticks say nothing. */
-#define HOLD_SHORT (8 * SP_MS)
+#define HOLD_FIRST  (SP_MS / 2) /* the first look whether it has come */
+/* The kernel says in ticks when bytes came: of less than that they tell nothing. */
+#define HOLD_TICKS (16 * SP_MS)
 
-sp_half sp_hold_met;
+#define HOLD_LOOKS (20 * SP_MS) /* how often a wait of a process with threads looks */
+
+sp_half sp_hold_ready;
+static sp_half hold_left;                  /* something could not be held by the kernel */
+static sp_word hold_waited;                /* when a wait of ours last looked */
+static _Thread_local bool hold_waits_here; /* this thread has waited so */
 
 static void hold_lock(struct sp_held *h)
 {
@@ -42,6 +46,12 @@ static bool hold_ready(int fd, short events)
     return ready > 0;
 }
 
+/* Is there a thread that comes by when it is due? */
+static bool hold_watched(void)
+{
+    return hold_waits_here || sp_now() < atomic_load(&hold_waited) + HOLD_LOOKS + HOLD_LOOKS / 4;
+}
+
 /* --- SO_RCVLOWAT --- */
 
 static void hold_least(int fd, int least)
@@ -57,8 +67,12 @@ static void hold_raise(const struct sp_conn *conn, struct sp_held *h, int fd)
     int least = 1, error = errno;
     socklen_t length = sizeof least;
     if (atomic_load(&h->raised) || (sp_conn_flags(conn) & not ) ||
-        !(sp_conn_flags(conn) & SP_CONN_NONBLOCK) || !atomic_load(&sp_hold_met))
+        !(sp_conn_flags(conn) & SP_CONN_NONBLOCK))
         return;
+    if (!hold_watched()) {
+        atomic_store(&hold_left, 1);
+        return;
+    }
     if (REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length) == 0) {
         atomic_store(&h->own, (uint32_t)least);
         atomic_store(&h->raised, 1);
@@ -91,14 +105,16 @@ static void hold_after(struct sp_conn *conn, int fd, uint64_t since, uint64_t af
     struct sp_held *h = after ? sp_held_make(conn) : NULL;
     if (!h)
         return;
+    sp_hold_prepare();
     hold_lock(h);
-    h->since = since;
+    h->since = h->looked = since;
     h->after = after;
     atomic_store(&h->came, 0);
     atomic_store(&h->hung, 0);
     if (fd >= 0)
         hold_raise(conn, h, fd);
-    hold_stand(conn, &h->in, since + after + (atomic_load(&h->raised) ? HOLD_TICK / 2 : 0), after);
+    uint64_t look = atomic_load(&h->raised) && after > HOLD_FIRST ? HOLD_FIRST : after;
+    hold_stand(conn, &h->in, since + look, after);
     hold_unlock(h);
 }
 
@@ -118,6 +134,7 @@ void sp_hold_input(struct sp_conn *conn, int fd, uint64_t until)
     uint64_t now = sp_now();
     if (!h || until <= now)
         return;
+    sp_hold_prepare();
     hold_lock(h);
     h->after = 0;
     hold_raise(conn, h, fd);
@@ -131,18 +148,46 @@ void sp_hold_output(struct sp_conn *conn, uint64_t until)
     uint64_t now = sp_now();
     if (!h || until <= now)
         return;
+    sp_hold_prepare();
     hold_lock(h);
     hold_stand(conn, &h->out, until, until - now);
     hold_unlock(h);
 }
 
-void sp_hold_again(struct sp_conn *conn)
+static void hold_again(struct sp_conn *conn)
 {
     struct sp_held *h = sp_held_of(conn);
     hold_lock(h);
     if (atomic_load(&h->in) != 0)
         hold_raise(conn, h, (int)atomic_load(&conn->fd));
     hold_unlock(h);
+}
+
+/* What was held before anybody waited is held by the kernel from now on. */
+static void hold_all(void)
+{
+    uint32_t high = atomic_load(&sp_here.conn_high);
+    for (uint32_t i = 0; i < high; i++) {
+        struct sp_conn *conn = &sp_here.conns[i];
+        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, sp_conn_generation(conn)))
+            continue;
+        hold_again(conn);
+        sp_fd_left(conn);
+    }
+}
+
+void sp_hold_waits(uint64_t now)
+{
+    hold_waits_here = true;
+    atomic_store_explicit(&hold_waited, now, memory_order_relaxed);
+    if (atomic_load_explicit(&hold_left, memory_order_relaxed) && atomic_exchange(&hold_left, 0))
+        hold_all();
+}
+
+void sp_hold_prepare(void)
+{
+    atomic_store(&sp_hold_ready, 1);
+    sp_due_arm(SP_DUE_WATCH, HOLD_LOOKS);
 }
 
 /* First it may be received, then who waits is told. */
@@ -233,20 +278,33 @@ static bool hold_there(const struct sp_conn *conn, int fd)
     return bytes > 0 || hold_ready(fd, POLLIN | POLLRDHUP);
 }
 
-/* A look at what is there. True: not yet, `in` says when next. */
+/* Bytes that the kernel hides are looked for at times that lie further and further apart, so that
+ * it is known well enough when they came: to a third, and from 16 ms on as the kernel counts. */
+static uint64_t hold_look(const struct sp_held *h, uint64_t now)
+{
+    uint64_t gone = now - h->since, step = gone < HOLD_TICKS ? gone / 2 : gone;
+    step = step < HOLD_FIRST / 2 ? HOLD_FIRST / 2 : step;
+    return now + (step < h->after && atomic_load(&h->raised) ? step : h->after);
+}
+
+static uint64_t hold_when(const struct sp_held *h, int fd, uint64_t now)
+{
+    uint64_t ago = now - h->looked >= HOLD_TICKS ? hold_ago(fd) : 0;
+    return now > h->looked + ago ? now - ago : h->looked;
+}
+
+/* It is time to look. True: it is not to be seen yet, `in` says when next. */
 static bool hold_later(const struct sp_conn *conn, struct sp_held *h, int fd, uint64_t now)
 {
     bool there = hold_there(conn, fd);
-    uint64_t next = now + h->after;
-    if (there && (!atomic_load(&h->raised) || h->after < HOLD_SHORT))
+    if (there && !atomic_load(&h->raised))
         return false;
-    if (there) {
-        uint64_t ago = hold_ago(fd), came = now > h->since + ago ? now - ago : h->since;
-        next = came + h->after + HOLD_TICK;
-        if (next <= now)
-            return false;
-        atomic_store(&h->came, came);
-    }
+    uint64_t came = there ? hold_when(h, fd, now) : 0;
+    uint64_t next = there ? came + h->after : hold_look(h, now);
+    if (next <= now)
+        return false;
+    h->looked = now;
+    atomic_store(&h->came, came);
     atomic_store(&h->in, next);
     sp_due_arm(next, h->after);
     return true;
@@ -312,7 +370,7 @@ static bool hold_sleep(struct sp_io *io, const struct sp_held *h, uint64_t own)
 static void hold_correct(int fd, struct sp_held *h)
 {
     uint64_t ago = hold_ago(fd), came = atomic_load(&h->came);
-    if (ago >= HOLD_SHORT)
+    if (ago >= HOLD_TICKS)
         atomic_store(&h->in, (came > h->since + ago ? came - ago : h->since) + h->after);
 }
 
@@ -346,7 +404,7 @@ bool sp_hold_receive(struct sp_io *io, int flags)
         return true;
     if (io->blocking)
         return sp_turn_of(io->word) == SP_TURN_CONNECTING || hold_wait(io);
-    if (!atomic_load(&sp_hold_met)) {
+    if (!atomic_load(&h->raised) && !hold_watched()) {
         if (hold_ready(io->fd, POLLIN))
             hold_show(conn, h, SP_HOLD_IN);
         return true;
@@ -357,16 +415,29 @@ bool sp_hold_receive(struct sp_io *io, int flags)
     return false;
 }
 
+bool sp_hold_received(struct sp_io *io)
+{
+    struct sp_held *h = sp_held_of(io->conn);
+    if (sp_conn_entry(io->fd) != io->entry || !(sp_hold_hides(io->conn) & SP_HOLD_IN) || !h->after)
+        return true;
+    sp_hold_came(io->conn);
+    if (!hold_sleep(io, h, SP_NEVER) && sp_turn_of(atomic_load(&io->conn->word)) == SP_TURN_CUT)
+        return false;
+    hold_show(io->conn, h, SP_HOLD_IN);
+    return true;
+}
+
 bool sp_hold_send(const struct sp_io *io)
 {
     struct sp_conn *conn = io->conn;
+    struct sp_held *h = sp_held_of(conn);
     uint64_t now = sp_now();
     if (now >= sp_held_due(conn))
         sp_hold_due(conn, now);
     if (!(sp_hold_hides(conn) & SP_HOLD_OUT))
         return true;
-    if (!atomic_load(&sp_hold_met)) {
-        hold_show(conn, sp_held_of(conn), SP_HOLD_IN | SP_HOLD_OUT);
+    if (!atomic_load(&h->raised) && !hold_watched()) {
+        hold_show(conn, h, SP_HOLD_IN | SP_HOLD_OUT);
         return true;
     }
     errno = EAGAIN;

@@ -37,6 +37,9 @@ void sp_hold_due(struct sp_conn *conn, uint64_t now);
 
 /* Before a receive. False: errno says why there is nothing yet. */
 bool sp_hold_receive(struct sp_io *io, int flags);
+/* Bytes have come to a receive that slept in the kernel while another thread asked. False: it was
+ * cut meanwhile, errno says why. */
+bool sp_hold_received(struct sp_io *io);
 /* Before a send that does not block. */
 bool sp_hold_send(const struct sp_io *io);
 
@@ -49,11 +52,18 @@ void sp_hold_mode(struct sp_conn *conn, int fd, bool nonblocking);
 
 /* --- waits: hide.c --- */
 
-/* A wait of ours begins. Until one has been seen nothing is done that only a wait would undo. */
-extern sp_half sp_hold_met;
-void sp_hold_meet(void);
-/* What was held before that is held by the kernel from now on. */
-void sp_hold_again(struct sp_conn *conn);
+/* Only a wait of ours gives back what it did to a socket. So nothing is done to one but by a thread
+ * that waits that way, or while another one does, which then looks every 20 ms. */
+extern sp_half sp_hold_ready;
+/* Something may be held from now on. */
+void sp_hold_prepare(void);
+/* A wait of ours sleeps from `now` on. */
+void sp_hold_waits(uint64_t now);
+static inline void sp_hold_waiting(uint64_t now)
+{
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_hold_ready, memory_order_relaxed) != 0))
+        sp_hold_waits(now);
+}
 
 /* Before and after a poll() on a copy. */
 void sp_hide_ask(struct pollfd *one);

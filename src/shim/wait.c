@@ -17,7 +17,7 @@
 bool sp_waiting_bounded(void)
 {
     if (SP_LIKELY(atomic_load_explicit(&sp_due_next, memory_order_relaxed) == SP_NEVER &&
-                  (__libc_single_threaded || !sp_due_ever())))
+                  (__libc_single_threaded || !sp_here_awake() || sp_due_least() == SP_NEVER)))
         return false;
     return sp_shim_on() || (atomic_load(&sp_due_watched) != 0 && !sp_process_foreign());
 }
@@ -42,7 +42,7 @@ static uint64_t wait_nearest(uint64_t now)
         next = atomic_load(&sp_due_next);
     }
     if (!__libc_single_threaded) {
-        uint64_t shortest = atomic_load(&sp_due_shortest);
+        uint64_t shortest = sp_due_least();
         uint64_t look = shortest >= SP_DUE_WATCH
                             ? SP_NEVER
                             : now + (shortest > WAIT_SLICE ? shortest : WAIT_SLICE);
@@ -57,9 +57,9 @@ static uint64_t wait_nearest(uint64_t now)
 void sp_waiting_slice(struct wait *w)
 {
     int error = errno;
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_hold_met, memory_order_relaxed) == 0))
-        sp_hold_meet();
-    uint64_t now = sp_now(), next = wait_nearest(now);
+    uint64_t now = sp_now();
+    sp_hold_waiting(now);
+    uint64_t next = wait_nearest(now);
     w->hidden = false;
     w->last = w->until <= next;
     uint64_t end = w->last ? w->until : next;
@@ -100,6 +100,15 @@ int sp_waiting_end(const struct wait *w, int result)
         pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
     errno = error;
     return result;
+}
+
+/* Does a fault end it before it waits? One that does not wait knows no EINTR. */
+static bool wait_struck(const struct timespec *timeout)
+{
+    return SP_UNLIKELY(sp_here_loose(SP_FAULT_ON_WAIT)) &&
+           (!timeout || (sp_socket_readable(timeout, sizeof *timeout) &&
+                         (timeout->tv_sec != 0 || timeout->tv_nsec != 0))) &&
+           sp_loose_strikes(SP_FAULT_ON_WAIT);
 }
 
 /* --- poll --- */
@@ -184,6 +193,8 @@ static int poll_watched(struct wait *w, struct pollfd *fds, nfds_t count, const 
 
 SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(poll)(fds, count, timeout);
     struct wait w;
@@ -197,6 +208,8 @@ SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 
 SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(__poll_chk)(fds, count, timeout, size);
     struct wait w;
@@ -211,6 +224,8 @@ SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t s
 SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                     const sigset_t *mask)
 {
+    if (wait_struck(timeout))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()) || !sp_waiting_valid(timeout))
         return REAL(ppoll)(fds, count, timeout, mask);
     struct wait w;
@@ -225,6 +240,8 @@ SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *tim
 SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                           const sigset_t *mask, size_t size)
 {
+    if (wait_struck(timeout))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()) || !sp_waiting_valid(timeout))
         return REAL(__ppoll_chk)(fds, count, timeout, mask, size);
     struct wait w;
@@ -268,6 +285,8 @@ static int epoll_sleep(int epoll, struct epoll_event *events, int count, const s
 
 SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(epoll_wait)(epoll, events, count, timeout);
     struct wait w;
@@ -279,6 +298,8 @@ SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int t
 SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
                           const sigset_t *mask)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(epoll_pwait)(epoll, events, count, timeout, mask);
     struct wait w;
@@ -291,6 +312,8 @@ SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int 
 SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
                            const struct timespec *timeout, const sigset_t *mask)
 {
+    if (wait_struck(timeout))
+        return -1;
     /* Here libc leaves the timeout to the kernel, elsewhere it reads it itself. */
     if (SP_LIKELY(!sp_waiting_bounded()) ||
         (timeout && !sp_socket_readable(timeout, sizeof *timeout)) || !sp_waiting_valid(timeout))

@@ -81,9 +81,30 @@ destination probed
     breaker streak 1 open 10ms
 destination scoped
     match 127.0.0.1:5
-    breaker streak 1 open 1m scope endpoint eject 100%"
+    breaker streak 1 open 1m scope endpoint eject 100%
+destination divided
+    match 127.0.0.1:8
+    breaker streak 1 open 1m
+    split 127.0.0.1:9 share 50% as blue
+    split localhost:10 share 50% as green
+destination tried
+    match 127.0.0.1:7
+    breaker streak 1 open 1m
+    retry off
+experiment quick
+    expect nobody notices
+    target payments
+    steady rps < 1000000 for 1m
+    inject refuse
+    last 1m
+    abort tried opens
+experiment slower
+    target rated
+    inject latency 1ms
+    last 1m
+    abort errors > 0% for 1m"
 export SHEARPIN_SEGMENT=json
-for port in 1 1 1 2 2 2 2 4 5; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
+for port in 1 1 1 2 2 2 2 4 5 8; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
 probed() {
     guarded json curl -s --noproxy '*' http://127.0.0.1:4/
     "$shearpin" events --json | grep -q '"probe"'
@@ -96,8 +117,18 @@ until_true probed
 "$shearpin" reset slow >/dev/null
 "$shearpin" disable slow >/dev/null
 "$shearpin" enable slow >/dev/null
-echo '    deadline connect 1s' >>json.conf
+sed -i 's/^destination scoped/&\n    deadline connect 1s/' json.conf
 "$shearpin" reload json.conf >/dev/null
+"$shearpin" chaos start quick >/dev/null
+aborted() {
+    for port in 7 1; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
+    "$shearpin" chaos status quick --json | grep -q aborted
+}
+until_true aborted
+"$shearpin" chaos start slower >/dev/null
+{ "$shearpin" chaos report quick --json; "$shearpin" chaos report slower --json; } >'printed.CHAOS REPORT'
+{ "$shearpin" chaos list --json; "$shearpin" chaos status --json; } >printed.CHAOS
+"$shearpin" chaos stop >/dev/null
 "$shearpin" events --json >printed.EVENTS
 "$shearpin" journal --json >printed.JOURNAL
 "$shearpin" whatif -o payments.breaker.streak=1 --json >printed.WHATIF
@@ -108,7 +139,7 @@ echo '    deadline connect 1s' >>json.conf
 printf 'destination a\n    deadline conect 1s\n' >wrong.conf
 "$shearpin" check wrong.conf --json >printed.CHECK
 { "$shearpin" match 127.0.0.1:1 -p json.conf --json; "$shearpin" match 127.0.0.1:1 -p json.conf -o payments.deadline.connect=2s --json
-    "$shearpin" match 9.9.9.9:9 -p json.conf --json; } >printed.MATCH
+    "$shearpin" match 127.0.0.1:8 -p json.conf --json; "$shearpin" match 9.9.9.9:9 -p json.conf --json; } >printed.MATCH
 policy damaged 'destination d
     match 127.0.0.1:1'
 SHEARPIN_SEGMENT=damaged guarded damaged true

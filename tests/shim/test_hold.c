@@ -356,6 +356,65 @@ START_TEST(threads_lose_nothing)
 }
 END_TEST
 
+/* --- a thread that reads while another one writes --- */
+
+struct reader {
+    int fd;
+    _Atomic pid_t tid;
+    ssize_t got;
+};
+
+static void *read_one(void *given)
+{
+    struct reader *reader = given;
+    char byte;
+
+    reader->tid = gettid();
+    reader->got = recv(reader->fd, &byte, 1, 0);
+    return NULL;
+}
+
+/* Does the thread sleep in the kernel? */
+static bool asleep(pid_t tid)
+{
+    char path[64], text[512] = "";
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
+    FILE *file = fopen(path, "r");
+    if (file && !fgets(text, sizeof text, file))
+        text[0] = 0;
+    if (file)
+        fclose(file);
+    return atoi(text) == SYS_recvfrom && strncmp(text, "running", 7) != 0;
+}
+
+/* late_reader ADDRESS: ms from a send to the end of a receive that began before it. */
+VICTIM(late_reader)
+{
+    struct reader reader = {.fd = dial(argv[1])};
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, read_one, &reader);
+    while (reader.tid == 0 || !asleep(reader.tid))
+        ;
+    uint64_t start = sp_now();
+    send(reader.fd, "x", 1, 0);
+    pthread_join(thread, NULL);
+    say("%zd %lu", reader.got, (unsigned long)((sp_now() - start) / SP_MS));
+    return 0;
+}
+
+START_TEST(a_reader_that_sleeps_already_is_late)
+{
+    struct server *server = late_server(AF_INET, ECHO, LATE " on request");
+    unsigned long took;
+
+    ck_assert_int_eq(sscanf(victim_says("late_reader", server->text, NULL), "1 %lu", &took), 1);
+    ck_assert_uint_ge(took, 60);
+    ck_assert_uint_lt(took, 2000);
+}
+END_TEST
+
 /* --- what a program can ask --- */
 
 /* late_view ADDRESS: what stands in the queue, SO_RCVLOWAT, a peek: before it is due, and after. */
@@ -467,9 +526,10 @@ END_TEST
 Suite *suite_hold(void);
 Suite *suite_hold(void)
 {
-    const TTest *const once[] = {another_destination_is_not_delayed, a_program_sees_its_own_view,
-                                 a_child_is_not_left_waiting, who_waits_behind_our_back_is_answered,
-                                 NULL};
+    const TTest *const once[] = {
+        another_destination_is_not_delayed,    a_program_sees_its_own_view,
+        a_child_is_not_left_waiting,           a_reader_that_sleeps_already_is_late,
+        who_waits_behind_our_back_is_answered, NULL};
     const TTest *const ways[] = {every_wait_sees_it_late,
                                  unix_sockets_too,
                                  an_end_is_late_as_well,
