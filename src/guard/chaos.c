@@ -40,35 +40,67 @@ static bool chaos_spares(const struct sp_fault *fault, uint64_t ordinal, uint32_
            (random >> 32) * SP_SHARE_ALL >> 32 >= scale;
 }
 
-static bool chaos_strikes(const struct sp_chaos_target *target, const struct sp_chaos_fault *of,
-                          uint64_t ordinal, uint32_t scale, struct sp_fault_act *act)
+static bool chaos_hits(struct sp_fault *fault, uint64_t hash, uint64_t ordinal, uint32_t scale,
+                       struct sp_fault_act *act)
+{
+    if (chaos_spares(fault, ordinal, scale))
+        return false;
+    if (!fault->first && !fault->every)
+        fault->share = (uint32_t)((uint64_t)fault->share * scale / SP_SHARE_ALL);
+    return sp_fault_apply(fault, hash, ordinal, act);
+}
+
+bool sp_chaos_decides(const struct sp_chaos *chaos, uint32_t target, uint32_t fault,
+                      uint64_t ordinal, uint32_t scale)
+{
+    struct sp_fault_act act = {0};
+    struct sp_fault copy = chaos->faults[fault % SP_EXPERIMENT_FAULTS].fault;
+    return chaos_hits(&copy, chaos->targets[target % SP_EXPERIMENT_TARGETS].hash, ordinal, scale,
+                      &act);
+}
+
+/* A call of a target, on its way through an experiment that stood as `word`. */
+struct chaos_turn {
+    struct sp_chaos *chaos;
+    uint64_t word;
+    uint32_t target, scale;
+    uint64_t ordinal;
+};
+
+static bool chaos_strikes(const struct chaos_turn *turn, const struct sp_chaos_fault *of,
+                          struct sp_fault_act *act)
 {
     struct sp_fault fault;
     _Static_assert(sizeof fault % 8 == 0, "copied in words");
     sp_shared_load(&fault, &of->fault, sizeof fault);
-    if (chaos_spares(&fault, ordinal, scale))
-        return false;
-    if (!fault.first && !fault.every)
-        fault.share = (uint32_t)((uint64_t)fault.share * scale / SP_SHARE_ALL);
-    return sp_fault_apply(&fault, target->hash, ordinal, act);
+    uint64_t hash = turn->chaos->targets[turn->target].hash;
+    if (atomic_load_explicit(&turn->chaos->word, memory_order_relaxed) != turn->word)
+        return false; /* it has ended, and the row may be another's by now */
+    return chaos_hits(&fault, hash, turn->ordinal, turn->scale, act);
 }
 
-static void chaos_inject(const struct sp_call *call, struct sp_chaos *chaos, uint32_t t,
-                         uint8_t stages, struct sp_fault_act *act)
+/* A replay strikes what was struck, and nothing behind that. */
+static bool chaos_spent(const struct chaos_turn *turn, uint8_t stages)
 {
-    struct sp_chaos_target *target = &chaos->targets[t];
-    uint32_t scale = sp_chaos_scale(chaos, call->now);
-    uint64_t ordinal = 0;
+    uint32_t limit = turn->chaos->targets[turn->target].limits[sp_fault_ordinal(stages)];
+    return limit != 0 && turn->ordinal >= limit;
+}
+
+static void chaos_inject(const struct sp_call *call, struct chaos_turn *turn, uint8_t stages,
+                         struct sp_fault_act *act)
+{
+    struct sp_chaos *chaos = turn->chaos;
+    sp_word *ordinal = &chaos->targets[turn->target].ordinals[sp_fault_ordinal(stages)];
     for (unsigned i = 0; i < chaos->fault_count && i < SP_EXPERIMENT_FAULTS; i++) {
         struct sp_chaos_fault *fault = &chaos->faults[i];
         if (!(fault->fault.on & stages))
             continue;
-        if (ordinal == 0)
-            ordinal = atomic_fetch_add(&target->ordinals[sp_fault_ordinal(stages)], 1) + 1;
-        if (!chaos_strikes(target, fault, ordinal, scale, act))
+        if (turn->ordinal == 0)
+            turn->ordinal = atomic_fetch_add(ordinal, 1) + 1;
+        if (chaos_spent(turn, stages) || !chaos_strikes(turn, fault, act))
             continue;
-        SP_PROBE(fault, call->dest->name, fault->fault.kind, ordinal);
-        sp_count(&fault->injected[t], 1);
+        SP_PROBE(fault, call->dest->name, fault->fault.kind, turn->ordinal);
+        sp_count(&fault->injected[turn->target], 1);
         if (fault->fault.kind < SP_INJECTED)
             sp_count(&call->dest->injected[fault->fault.kind], 1);
     }
@@ -90,8 +122,9 @@ bool sp_chaos_faults(const struct sp_call *call, uint8_t stages, struct sp_fault
             continue;
         }
         live = true;
+        struct chaos_turn turn = {chaos, word, (uint32_t)t, sp_chaos_scale(chaos, call->now), 0};
         if (chaos_means(chaos, &call->segment->self))
-            chaos_inject(call, chaos, (uint32_t)t, stages, act);
+            chaos_inject(call, &turn, stages, act);
     }
     return live;
 }
@@ -164,13 +197,12 @@ static void chaos_judge(struct sp_segment *segment, struct sp_chaos *chaos, uint
     }
 }
 
-void sp_chaos_judge(struct sp_segment *segment, uint32_t dest, uint64_t now)
+void sp_chaos_judge(struct sp_segment *segment, uint64_t now)
 {
     for (uint32_t i = 0; i < SP_EXPERIMENTS; i++) {
         struct sp_chaos *chaos = sp_chaos_at(segment, i);
         uint64_t word = atomic_load_explicit(&chaos->word, memory_order_acquire);
-        if (sp_chaos_state(word) != SP_CHAOS_RUNNING ||
-            sp_chaos_target_of(segment, chaos, dest) < 0)
+        if (sp_chaos_state(word) != SP_CHAOS_RUNNING)
             continue;
         if (now >= chaos->end)
             sp_chaos_end(segment, chaos, word, SP_CHAOS_COMPLETED, now);
