@@ -80,7 +80,7 @@ struct sp_conn {
     sp_half flags;
     uint32_t dest;      /* index of the destination's state */
     sp_half references; /* fds and calls that hold it; 0: free */
-    uint32_t generation;
+    sp_half generation;
     sp_half fd;     /* one of its fds; while it is free, the next free one, index + 1 */
     uint32_t lease; /* place in the cap, SP_NO_LEASE */
     sp_half limit;  /* of this turn */
@@ -249,7 +249,7 @@ static inline bool sp_here_injects(const struct sp_call *call)
     return __builtin_expect((sp_here.fault_count | odd) != 0, 0);
 }
 /* A call begins or ends on a target of a live experiment: is there a reason to stop it? */
-void sp_here_chaos(uint32_t dest, uint64_t now);
+void sp_here_chaos(uint64_t now);
 /* What the injected faults do to a call of this destination: those of all `stages` that are decided
  * at once, by one ordinal; it is taken if there are any. */
 void sp_here_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);
@@ -318,6 +318,10 @@ static inline void sp_conn_side(struct sp_conn *conn, struct sp_call *call, stru
         sp_conn_side_of(conn, call, room);
 }
 
+static inline uint32_t sp_conn_generation(const struct sp_conn *conn)
+{
+    return atomic_load_explicit(&conn->generation, memory_order_relaxed);
+}
 static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
 {
     return atomic_load_explicit(&conn->flags, memory_order_relaxed);
