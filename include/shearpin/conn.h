@@ -65,7 +65,8 @@ enum {
     SP_CONN_TALLIED = 2048,  /* it counts among those that stand on its arm */
     SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
     SP_CONN_PINNED = 8192,   /* a duplicate may stand: a close() waits for it (pin.c) */
-    SP_CONN_HELD = 16384     /* something of it is not to be seen yet: held.h */
+    SP_CONN_HELD = 16384,    /* something of it is not to be seen yet: held.h */
+    SP_CONN_HARMED = 32768   /* injected: its data or its end are not what they were: harm.h */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)

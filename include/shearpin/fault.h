@@ -85,7 +85,8 @@ struct sp_fault_act {
     uint64_t delay;  /* ns: of a connect's result, of a request's answer, of a look-up */
     uint64_t answer; /* ns, from when it has come */
     int error;       /* the errno it ends with, or EAI_* of a look-up; 0: it goes on */
-    bool silent;     /* a connect: never answered; an exchange: its answer never comes */
+    bool swallowed;  /* a connect: it is never answered */
+    bool silent;     /* an exchange, or all of a connection: no answer ever comes */
     bool wrong;      /* a look-up: `family` and `ip` stand in its answer */
     uint8_t family;
     uint8_t ip[16];

@@ -1,6 +1,7 @@
 /* due.c - the nearest deadline of the process. `next` may be too early, never too late: turns that
  * end leave it as it is, and whoever wakes at it looks again. So a deadline costs nothing more than
  * one comparison a turn, and one scan a deadline's length. */
+#include "shearpin/harm.h"
 #include "shearpin/held.h"
 
 /* Of many connections that hang, each is due at a time of its own: they are looked at together. */
@@ -88,7 +89,9 @@ uint64_t sp_due_of(const struct sp_conn *conn, uint64_t word)
     uint64_t due = sp_due_turn(conn, word), send = sp_due_send(conn);
     if (sp_turn_of(word) == SP_TURN_CUT)
         return SP_NEVER;
+    uint64_t harm = sp_harm_due(conn);
     due = send < due ? send : due;
+    due = harm < due ? harm : due;
     return due < sp_here.deadline ? due : sp_here.deadline;
 }
 

@@ -13,7 +13,7 @@ void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call)
 {
     struct sp_kept *kept = sp_kept_now(call->index);
     bool plain = kept && kept->plain && call->guards == &kept->guards && !sp_here_injects(call) &&
-                 !(sp_conn_flags(conn) & SP_CONN_FALLBACK);
+                 !(sp_conn_flags(conn) & (SP_CONN_FALLBACK | SP_CONN_HARMED));
     uint64_t told = 0;
     if (plain) {
         struct sp_shard *shard = sp_segment_shard(&sp_here.segment, kept->dest);

@@ -35,7 +35,7 @@ SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
 {
-    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK;
+    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK | SP_CONN_HARMED;
     struct sp_permit permit;
     uint64_t told;
     if (SP_QUICK_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))

@@ -2,6 +2,7 @@
  * from what it saw owns what follows; everything else of the turn is read before that. */
 #include "conn/turn.h"
 #include "conn/way.h"
+#include "shearpin/harm.h"
 #include "shearpin/held.h"
 
 #include <errno.h>
@@ -153,17 +154,28 @@ void sp_conn_adopt(struct sp_conn *conn)
 
 /* --- exchanges --- */
 
+static void turn_inject(struct sp_conn *conn, const struct sp_call *call)
+{
+    bool injects = sp_here_injects(call) && !(sp_conn_flags(conn) & SP_CONN_FALLBACK);
+    struct sp_fault_act act;
+    turn_set(&conn->hold, 0);
+    if (!injects && !(sp_conn_flags(conn) & SP_CONN_HARMED))
+        return;
+    memset(&act, 0, sizeof act);
+    if (injects)
+        sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
+    turn_set(&conn->hold, turn_units(act.delay + act.answer));
+    sp_harm_exchange(conn, &act, call->now);
+}
+
 /* What an exchange is told when it begins: its permit, its place, its limit, its injected delay. */
 static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
                        const struct sp_admission *admission, bool fresh)
 {
-    struct sp_fault_act act = {0};
     struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
     sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
     atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
-    if (sp_here_injects(call) && !(sp_conn_flags(conn) & SP_CONN_FALLBACK))
-        sp_here_faults(call, SP_FAULT_ON_REQUEST | SP_FAULT_ON_ANSWER, &act);
-    turn_set(&conn->hold, turn_units(act.delay + act.answer));
+    turn_inject(conn, call);
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
     uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],

@@ -5,7 +5,7 @@ static void blackhole_act(const struct sp_fault *fault, uint64_t random, struct 
 {
     (void)fault;
     (void)random;
-    act->silent = true;
+    act->swallowed = true;
 }
 
 const struct sp_fault_row sp_fault_blackhole = {

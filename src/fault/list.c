@@ -59,13 +59,6 @@ static int list_at(struct sp_fault *fault, struct word w, struct sp_error *error
     return 1;
 }
 
-/* Rows that nothing carries out yet. */
-#define LIST_BIT(kind) (1u << SP_FAULT_##kind)
-#define LIST_NOT_YET                                                                              \
-    (LIST_BIT(BLACKHOLE) | LIST_BIT(HANG) | LIST_BIT(RESET) | LIST_BIT(EOF) | LIST_BIT(SLICE) |   \
-     LIST_BIT(SLOW_CLOSE) | LIST_BIT(CORRUPT) | LIST_BIT(LOOKUP_FAIL) | LIST_BIT(WRONG_ADDRESS) | \
-     LIST_BIT(NO_FDS) | LIST_BIT(EINTR))
-
 /* Where a fault acts, as people write it. */
 static const struct {
     const char *word;
@@ -160,8 +153,6 @@ int sp_fault_parse(const char *text, struct sp_fault *out, struct sp_error *erro
     }
     if (row->whole && row->whole(out, error) != 0)
         return -1;
-    if (LIST_NOT_YET >> out->kind & 1)
-        return sp_error_set(error, ENOSYS, "%s is not supported yet", row->word);
     if (out->on == 0)
         out->on = row->usual ? row->usual : row->on;
     return 0;

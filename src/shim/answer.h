@@ -8,6 +8,14 @@
 /* One of a host's addresses. (lookup.c) */
 bool sp_lookup_address(const struct hostent *host, const char *at, struct sp_addr *address);
 
+/* What injected faults make of one try, which may take at most `limit` (0: any time): 0, or the
+ * EAI_* that it fails with; the same as an h_errno. (lookup_fault.c) */
+int sp_lookup_fault(int dest, uint64_t limit, struct sp_fault_act *act);
+int sp_lookup_failure(int error);
+/* And of its answer. */
+void sp_lookup_wrong_list(const struct sp_fault_act *act, struct addrinfo *list);
+void sp_lookup_wrong_host(const struct sp_fault_act *act, const struct hostent *host);
+
 /* Addresses that are out stand behind all others. (rank.c) */
 void sp_rank_list(int dest, struct addrinfo **list);
 void sp_rank_host(int dest, struct hostent *host);

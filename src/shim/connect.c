@@ -2,6 +2,7 @@
 #include "shim/connect.h"
 #include "shim/await.h"
 #include "shim/divert.h"
+#include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/io.h"
 #include "shim/kind.h"
@@ -36,6 +37,8 @@ void sp_connect_learnt(int fd, uint64_t entry, int error)
                           sp_now());
         if (error)
             connect_forget(fd, entry);
+        else if (SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_HARMED))
+            sp_harm_stands(conn, fd);
     }
     sp_fd_left(conn);
 }
@@ -65,6 +68,28 @@ static int connect_fault(const struct attempt *a)
 {
     errno = a->fault;
     return -1;
+}
+
+/* The program's own address, for a try that goes elsewhere in between. */
+struct aim {
+    const struct sockaddr *address;
+    socklen_t length;
+};
+
+static int connect_kernel(struct attempt *a)
+{
+    const struct aim own = {a->address, a->length};
+    sp_harm_afresh(a->fd);
+    if (a->swallowed && a->local)
+        return sp_harm_wait(a);
+    if (a->swallowed)
+        a->address = sp_harm_nowhere(a->fd, a->address, &a->length);
+    int result = a->blocking ? sp_connect_blocking(a)
+                 : a->fault  ? connect_fault(a)
+                             : REAL(connect)(a->fd, a->address, a->length);
+    a->address = own.address;
+    a->length = own.length;
+    return result;
 }
 
 /* Asked only of what is going to be connected: a refusal needs no system call. */
@@ -106,9 +131,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
      * thread, leaves nothing behind that close() would not give back. */
     sp_conn_give(a->fd, conn);
-    int result = blocking   ? sp_connect_blocking(a)
-                 : a->fault ? connect_fault(a)
-                            : REAL(connect)(a->fd, a->address, a->length);
+    int result = connect_kernel(a);
     if (blocking && a->delay)
         result = sp_connect_delay(a, result);
     return sp_connect_told(a, call, result);
@@ -247,12 +270,6 @@ static void connect_count(struct attempt *a, const struct sp_call *call,
         sp_retry_call(call);
 }
 
-/* The program's own address, for a try that went elsewhere in between. */
-struct aim {
-    const struct sockaddr *address;
-    socklen_t length;
-};
-
 static bool connect_again_ready(struct attempt *a, struct sp_call *call, struct sp_guards *room)
 {
     const struct sp_dial dial = {.cookie = a->cookie, .local = a->local};
@@ -272,6 +289,7 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     a->cookie = connect_identify(a);
     a->when = when;
     a->delay = 0; /* the fault is the destination's */
+    a->swallowed = false;
     while (!over && sp_divert_next(&to, a->fd, call, when) && connect_again_ready(a, call, room)) {
         a->address = (const struct sockaddr *)(const void *)&to.to;
         a->length = to.length;
@@ -292,12 +310,25 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     return a->aside > 0;
 }
 
+/* The full backlog of a unix socket is an error to who does not wait. */
+static void connect_inject(struct attempt *a, const struct sp_call *call)
+{
+    struct sp_fault_act act;
+    sp_hold_prepare();
+    sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
+    a->delay = act.delay;
+    a->fault = act.error;
+    a->swallowed = act.swallowed;
+    if (act.swallowed && a->local && !a->blocking && !a->fault)
+        a->fault = EAGAIN;
+    sp_harm_connect(a->conn, &act);
+}
+
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
 {
     struct sp_guards room;
     struct sp_call call;
     struct sp_admission admission;
-    struct sp_fault_act act = {0};
     int result = -1;
     a->way = (struct sp_way){0};
     *passed = !connect_begin(a, dest, &call, &room);
@@ -321,16 +352,15 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (verdict != SP_PASS)
         return connect_refuse(a, &call, NULL, ECONNREFUSED);
     connect_count(a, &call, &admission);
+    a->delay = 0;
+    a->fault = 0;
+    a->swallowed = false;
     if (sp_here_injects(&call))
-        sp_here_faults(&call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
-    a->delay = act.delay;
-    if (sp_here_injects(&call))
-        sp_hold_prepare();
+        connect_inject(a, &call);
     if (a->delay)
         sp_here_own(&call, &room);
-    a->fault = act.error;
-    if (act.error && (a->blocking || !sp_retry_wanted(call.guards)))
-        return connect_refuse(a, &call, &admission, act.error);
+    if (a->fault && (a->blocking || !sp_retry_wanted(call.guards)))
+        return connect_refuse(a, &call, &admission, a->fault);
     return connect_run(a, &call, &admission);
 }
 

@@ -24,6 +24,7 @@ struct attempt {
     bool blocking;
     bool untimed;                   /* it is known that the program has set no SO_SNDTIMEO */
     struct sockaddr_storage *other; /* room for where it goes while its own address is out */
+    bool swallowed;                 /* injected: it is never answered */
     int fault;                      /* injected: what the network is to have said; 0: nothing */
     bool refused;                   /* a guard said no: this try was not made */
     int failed; /* what the network said to it; 0: nothing, or it is not known yet */

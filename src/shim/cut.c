@@ -2,6 +2,7 @@
  *
  * The word is taken first; then all is done on a duplicate, which pins the open file: it cannot
  * become a stranger's between the look at its cookie and the blow. */
+#include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/pin.h"
 #include "shim/redial.h"
@@ -151,10 +152,20 @@ void sp_cut_expire(struct sp_conn *conn, uint64_t word)
     uint64_t now = sp_now();
     if (now >= sp_held_due(conn))
         sp_hold_due(conn, now);
+    if (now >= sp_harm_due(conn) && !(sp_conn_flags(conn) & SP_CONN_INHERITED))
+        sp_harm_look(conn, now);
     if (atomic_load(&conn->word) == word && !(sp_conn_flags(conn) & SP_CONN_INHERITED) &&
         now >= sp_due_of(conn, word))
         cut_due(conn, word);
     sp_fd_left(conn);
+}
+
+bool sp_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error)
+{
+    if (!sp_turn_cut_as(conn, word, outcome, error, sp_now()))
+        return false;
+    cut_waiters(conn);
+    return true;
 }
 
 void sp_cut_refused(int fd, uint64_t entry, int error)

@@ -1,5 +1,6 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
 #include "conn/quick.h"
+#include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/kind.h"
 #include "shim/pin.h"
@@ -29,6 +30,8 @@ static void fd_hear(int fd, uint64_t entry)
     struct sp_conn *conn = sp_conn_at(entry);
     int failed = 0;
     socklen_t length = sizeof failed;
+    if (SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_HARMED))
+        sp_harm_close(conn, fd);
     if (sp_turn_of(atomic_load(&conn->word)) != SP_TURN_CONNECTING || !sp_socket_is(fd, conn) ||
         REAL(getsockopt)(fd, SOL_SOCKET, SO_ERROR, &failed, &length) != 0)
         return;

@@ -1,4 +1,5 @@
 /* fresh.c - every call that hands out an fd: what an old owner left behind on the number goes. */
+#include "shim/kind.h"
 #include "shim/shim.h"
 
 #include <stdarg.h>
@@ -24,14 +25,22 @@ FRESH(inotify_init, (void), ())
 FRESH(inotify_init1, (int flags), (flags))
 FRESH(memfd_create, (const char *name, unsigned flags), (name, flags))
 
+/* An accept that waits may be interrupted as well. */
+static bool fresh_struck(int fd)
+{
+    const uint8_t asked = SP_KIND_KNOWN | SP_KIND_NONBLOCK;
+    return sp_loose(SP_FAULT_ON_FD) ||
+           ((sp_kind_of(fd) & asked) == SP_KIND_KNOWN && sp_loose(SP_FAULT_ON_WAIT));
+}
+
 SP_EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return sp_fd_fresh(REAL(accept)(fd, address, length));
+    return fresh_struck(fd) ? -1 : sp_fd_fresh(REAL(accept)(fd, address, length));
 }
 
 SP_EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    return sp_fd_fresh(REAL(accept4)(fd, address, length, flags));
+    return fresh_struck(fd) ? -1 : sp_fd_fresh(REAL(accept4)(fd, address, length, flags));
 }
 
 /* The mode is read whether it was given or not, as libc's own varargs would: it is passed on. */

@@ -1,5 +1,6 @@
 /* io.c - sending and receiving: the directions tell where an exchange begins and ends. */
 #include "shim/await.h"
+#include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/quick.h"
 
@@ -24,11 +25,12 @@ static bool io_open(struct sp_io *io, int fd, uint64_t entry, int flags)
     io->brittle = false;
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
     uint32_t kept = sp_conn_flags(io->conn);
+    io->harmed = kept & SP_CONN_HARMED;
     /* The latter two never wait; but unix sockets know no error queue and take it for plain. */
     int at_once = MSG_DONTWAIT | MSG_OOB | (kept & SP_CONN_UNIX ? 0 : MSG_ERRQUEUE);
     io->blocking = !(kept & SP_CONN_NONBLOCK) && !(flags & at_once);
     if (SP_LIKELY(sp_turn_of(io->word) < SP_TURN_CUT))
-        return true;
+        return !(io->blocking && sp_loose(SP_FAULT_ON_WAIT));
     if (!sp_socket_is(fd, io->conn)) {
         sp_cut_forget(fd, entry);
         return true;
@@ -96,12 +98,15 @@ static void io_pending(struct sp_io *io)
     io->word = atomic_load_explicit(&io->conn->word, memory_order_acquire);
 }
 
-/* Injected: the answer to the exchange that begins here is seen later than it comes. */
-static void io_hold(const struct sp_io *io)
+/* What faults do to an exchange is decided with it: how late its answer is seen, for one. */
+static void io_begun(struct sp_io *io)
 {
     if (SP_UNLIKELY(io->began && io->conn->hold != 0))
         sp_hold_answer(io->conn, io->fd, sp_turn_since(io->began),
                        (uint64_t)io->conn->hold * SP_LIMIT_UNIT);
+    io->harmed = sp_conn_flags(io->conn) & SP_CONN_HARMED;
+    if (SP_UNLIKELY(io->harmed) && io->began)
+        sp_harm_began(io);
 }
 
 /* False: refused, errno is set. */
@@ -134,7 +139,7 @@ bool sp_io_send(struct sp_io *io, int fd, uint64_t entry, int flags)
             sp_turn_unsend(io->conn, io->began);
             io->began = 0;
         }
-        io_hold(io);
+        io_begun(io);
         return true;
     }
     if (!sp_socket_is(fd, io->conn)) { /* a stranger on our number is nobody's to refuse */
@@ -152,7 +157,7 @@ static void io_sent_pending(struct sp_io *io)
     uint64_t now = sp_now();
     sp_connect_learnt(io->fd, io->entry, 0);
     sp_turn_ask(io->conn, now, NULL, &io->began);
-    io_hold(io);
+    io_begun(io);
 }
 
 ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
@@ -168,6 +173,8 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes)
             sp_turn_more(io->conn, io->word, sp_now());
         if (io->began)
             sp_tls_began(io);
+        if (SP_UNLIKELY(io->harmed) && io->began)
+            sp_harm_sent(io);
         if (SP_UNLIKELY(io->conn->send != 0))
             sp_turn_pushed(io->conn, true);
         errno = error;
@@ -218,8 +225,9 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
         return io_cut_meanwhile(io) == 0;
     if (!io->blocking)
         return true;
-    if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER)) {
-        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT);
+    bool timed = SP_UNLIKELY(io->harmed) && sp_harm_due(io->conn) != SP_NEVER;
+    if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER || timed)) {
+        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT) || timed;
         if (!whole)
             sp_alarm_set(io);
         else if (!sp_alarm_whole(io) && !io_unblocked(io))
@@ -278,6 +286,8 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
         errno = error;
         return io_cut_meanwhile(io);
     }
+    if (SP_UNLIKELY(io->harmed) && moves)
+        sp_harm_look(io->conn, sp_now());
     errno = error;
     return result;
 }

@@ -15,6 +15,7 @@ struct sp_io {
     uint64_t tried;   /* the last of its real calls */
     int fd;
     bool blocking;
+    bool harmed;  /* injected faults are about its data or its end: harm.h */
     bool brittle; /* any signal ends it: a part came already, or the program has set a timer */
 };
 
@@ -56,12 +57,19 @@ void sp_alarm_stdio(int fd, struct sp_conn *conn);
 
 ssize_t sp_push(struct sp_io *io, const void *buffer, size_t length, int flags);
 ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags);
+/* The same of what is not harmed, or of a part of what is. */
+ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags);
 /* Not what counts calls (MSG_ZEROCOPY) or connects (MSG_FASTOPEN). */
-static inline bool sp_push_wanted(const struct sp_io *io, size_t length, int flags)
+static inline bool sp_push_bounded(const struct sp_io *io, size_t length, int flags)
 {
     bool large = io->conn->response && length >= SP_PUSH_LARGE;
     return SP_UNLIKELY(io->conn->send != 0 || large) && io->blocking &&
            !(flags & (MSG_ZEROCOPY | MSG_FASTOPEN));
+}
+static inline bool sp_push_wanted(const struct sp_io *io, size_t length, int flags)
+{
+    return sp_push_bounded(io, length, flags) ||
+           (SP_UNLIKELY(io->harmed) && !(flags & (MSG_ZEROCOPY | MSG_FASTOPEN)));
 }
 /* Refused as a message: as it was given, it gets libc's own answer, and its SIGPIPE. */
 static inline bool sp_push_odd(ssize_t result)

@@ -22,6 +22,8 @@ uint8_t sp_kind_ask(int fd)
 
 SP_EXPORT int socket(int domain, int type, int protocol)
 {
+    if ((domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX) && sp_loose(SP_FAULT_ON_FD))
+        return -1;
     int fd = sp_fd_fresh(REAL(socket)(domain, type, protocol));
     if (fd >= 0 && sp_here_awake())
         sp_kind_set(fd, SP_KIND_KNOWN | ((type & 0xf) == SOCK_STREAM ? SP_KIND_STREAM : 0) |

@@ -27,6 +27,7 @@ struct lookup {
     int retrans, attempts; /* of the resolver, as the program had them */
     bool retries;
     struct sp_retry retry;
+    struct sp_fault_act act; /* of the last try */
 };
 
 static uint16_t lookup_port(const char *service)
@@ -163,11 +164,15 @@ SP_EXPORT int getaddrinfo(const char *name, const char *service, const struct ad
     lookup_begin(&lookup, name, lookup_port(service));
     int result;
     do {
-        result = REAL(getaddrinfo)(name, service, hints, found);
+        result = sp_lookup_fault(lookup.dest, lookup.limit, &lookup.act);
+        if (SP_LIKELY(result == 0))
+            result = REAL(getaddrinfo)(name, service, hints, found);
     } while (lookup_end(&lookup, result != 0, result == EAI_AGAIN));
     if (!sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
         return result;
-    if (result == 0)
+    if (result == 0 && SP_UNLIKELY(lookup.act.wrong))
+        sp_lookup_wrong_list(&lookup.act, *found);
+    else if (result == 0)
         sp_stale_keep(lookup.dest, name, hints ? hints->ai_family : AF_UNSPEC, *found);
     else
         result = sp_stale_list(lookup.dest, name, service, hints, found, result);
@@ -198,13 +203,15 @@ static void lookup_host(const struct lookup *l, const char *name, struct hostent
 {
     int error = errno;
     struct sp_addr address;
+    if (host && fresh && SP_UNLIKELY(l->act.wrong))
+        sp_lookup_wrong_host(&l->act, host);
     if (!host || !sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
         return;
     for (char **at = host->h_addr_list; at && *at; at++) {
         if (sp_lookup_address(host, *at, &address))
             sp_names_learn(name, &address);
     }
-    if (fresh)
+    if (fresh && !l->act.wrong)
         sp_stale_keep_host(l->dest, name, host);
     sp_rank_host(l->dest, host);
     errno = error;
@@ -217,6 +224,15 @@ static char lookup_buffer[1024];
 static bool lookup_silent(int failure)
 {
     return failure == TRY_AGAIN || failure == NO_RECOVERY;
+}
+
+/* Does this try fail by an injected fault? Then it says so as libc does. */
+static bool lookup_struck(struct lookup *l, int *failure)
+{
+    int error = sp_lookup_fault(l->dest, l->limit, &l->act);
+    if (SP_UNLIKELY(error != 0))
+        *failure = sp_lookup_failure(error);
+    return error != 0;
 }
 
 /* The name as libc's static answer, or NULL. */
@@ -254,7 +270,7 @@ SP_EXPORT struct hostent *gethostbyname(const char *name)
     lookup_begin(&lookup, name, 0);
     struct hostent *host;
     do {
-        host = REAL(gethostbyname)(name);
+        host = lookup_struck(&lookup, &h_errno) ? NULL : REAL(gethostbyname)(name);
     } while (lookup_end(&lookup, !host, h_errno == TRY_AGAIN));
     bool fresh = host != NULL;
     if (!fresh)
@@ -269,7 +285,7 @@ SP_EXPORT struct hostent *gethostbyname2(const char *name, int family)
     lookup_begin(&lookup, name, 0);
     struct hostent *host;
     do {
-        host = REAL(gethostbyname2)(name, family);
+        host = lookup_struck(&lookup, &h_errno) ? NULL : REAL(gethostbyname2)(name, family);
     } while (lookup_end(&lookup, !host, h_errno == TRY_AGAIN));
     bool fresh = host != NULL;
     if (!fresh)
@@ -286,7 +302,10 @@ SP_EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buff
     int result;
     bool failed;
     do {
-        result = REAL(gethostbyname_r)(name, host, buffer, size, found, failure);
+        *found = NULL;
+        result = lookup_struck(&lookup, failure)
+                     ? 0
+                     : REAL(gethostbyname_r)(name, host, buffer, size, found, failure);
         failed = result != ERANGE && (result != 0 || !*found);
     } while (lookup_end(&lookup, failed, *failure == TRY_AGAIN));
     bool fresh = *found != NULL;
@@ -304,7 +323,10 @@ SP_EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *hos
     int result;
     bool failed;
     do {
-        result = REAL(gethostbyname2_r)(name, family, host, buffer, size, found, failure);
+        *found = NULL;
+        result = lookup_struck(&lookup, failure)
+                     ? 0
+                     : REAL(gethostbyname2_r)(name, family, host, buffer, size, found, failure);
         failed = result != ERANGE && (result != 0 || !*found);
     } while (lookup_end(&lookup, failed, *failure == TRY_AGAIN));
     bool fresh = *found != NULL;

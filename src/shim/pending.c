@@ -4,6 +4,7 @@
  * Whoever changes the word of the connection owns what follows, as ever. All is done on a duplicate
  * of the fd, which pins the open file; flags and options are the file's, so nothing changes. */
 #include "shim/divert.h"
+#include "shim/harm.h"
 #include "shim/pin.h"
 #include "shim/redial.h"
 
@@ -222,20 +223,17 @@ static void pending_pass(struct sp_conn *conn, int fd)
 
 /* A fault stands for the network: its refusal is an attempt that failed. */
 static bool pending_faulty(struct sp_conn *conn, const struct sp_call *call, int fd,
-                           struct sp_admission *admission)
+                           const struct sp_fault_act *act, struct sp_admission *admission)
 {
-    struct sp_fault_act act = {0};
     uint64_t at;
-    if (sp_here_injects(call))
-        sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
-    if (!act.error)
+    if (!act->error)
         return false;
-    sp_order_settle(call, &admission->permit, true, sp_socket_outcome(act.error, true), 0);
+    sp_order_settle(call, &admission->permit, true, sp_socket_outcome(act->error, true), 0);
     sp_cap_release(call, admission);
-    if (pending_next(conn, fd, act.error, &at))
+    if (pending_next(conn, fd, act->error, &at))
         sp_rest_for(conn, at > call->now ? at - call->now : 0);
     else
-        pending_over(conn, act.error);
+        pending_over(conn, act->error);
     return true;
 }
 
@@ -288,21 +286,35 @@ static bool pending_admit(struct sp_conn *conn, struct sp_call *call, int fd,
     return verdict == SP_PASS;
 }
 
+static int pending_connect(const struct sp_pending *p, int fd, bool swallowed)
+{
+    socklen_t length = p->length;
+    const struct sockaddr *to = &p->to.any;
+    sp_harm_afresh(fd);
+    if (swallowed)
+        to = sp_harm_nowhere(fd, to, &length);
+    return REAL(connect)(fd, to, length);
+}
+
 static void pending_dial(struct sp_conn *conn, struct sp_call *call, int fd)
 {
     struct sp_pending *p = sp_pending_of(conn);
+    struct sp_fault_act act = {0};
     struct sp_admission admission;
     if (!pending_admit(conn, call, fd, &admission)) {
         sp_dial_refused(&p->dial);
         pending_over(conn, p->dial.error);
         return;
     }
-    if (!p->aside && pending_faulty(conn, call, fd, &admission))
+    if (!p->aside && sp_here_injects(call))
+        sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
+    if (pending_faulty(conn, call, fd, &act, &admission))
         return;
+    sp_harm_connect(conn, &act);
     admission.began = p->dial.retry.began;
     sp_turn_connect(conn, call, &admission);
     uint64_t word = atomic_load(&conn->word);
-    int result = REAL(connect)(fd, &p->to.any, p->length);
+    int result = pending_connect(p, fd, act.swallowed);
     if (result != 0 && errno != EINPROGRESS && pending_rest(conn, word, fd, errno))
         return;
     sp_mute_end(conn);

@@ -1,6 +1,6 @@
 /* push.c - a blocking send to a peer that stops reading. What fits is sent without waiting, and the
  * wait for room is a poll() until something is due: a healthy send is the one call it was. */
-#include "shim/io.h"
+#include "shim/harm.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,7 +80,7 @@ static void push_rest(const struct msghdr *message, size_t done, struct msghdr *
 }
 
 /* The program's message is followed only when the kernel has taken some of it, or would have. */
-ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags)
+ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
 {
     struct iovec parts[PUSH_PARTS];
     struct msghdr rest;
@@ -108,6 +108,12 @@ ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flag
             next = &rest;
         }
     }
+}
+
+ssize_t sp_push_message(struct sp_io *io, const struct msghdr *message, int flags)
+{
+    return SP_UNLIKELY(io->harmed) ? sp_harm_send(io, message, flags)
+                                   : sp_push_plain(io, message, flags);
 }
 
 ssize_t sp_push(struct sp_io *io, const void *buffer, size_t length, int flags)

@@ -1,8 +1,13 @@
 /* receive.c - every call that receives: the first byte of an answer ends the exchange. */
+#include "shim/harm.h"
 #include "shim/wrapper.h"
 
 #include <errno.h>
 #include <limits.h>
+
+/* What is harmed receives its own way; what the _chk twins check stays theirs to refuse. */
+#define SP_HARMED(own, call)     (SP_UNLIKELY(io.harmed) ? (own) : (call))
+#define SP_HARMED_CHK(own, call) (SP_UNLIKELY(io.harmed) && length <= size ? (own) : (call))
 
 /* To receive nothing is to wait for something: a timer must not end that either. */
 #define FLAGS(flags, length) ((flags) | ((length) == 0 ? MSG_WAITALL : 0))
@@ -16,9 +21,10 @@ SP_WRAPPER_RECEIVE(ssize_t, recv, (int fd, void *buffer, size_t length, int flag
                    , SP_ALARM_RECEIVING(fd, guarded_recv(fd, buffer, length, flags),
                                         REAL(recv)(fd, buffer, length, flags));
                    , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
-                                  sp_pull_wanted(&io, flags)
-                                      ? sp_pull(&io, buffer, length, flags)
-                                      : REAL(recv)(fd, buffer, length, flags));)
+                                  SP_HARMED(sp_harm_recv(&io, buffer, length, flags),
+                                            sp_pull_wanted(&io, flags)
+                                                ? sp_pull(&io, buffer, length, flags)
+                                                : REAL(recv)(fd, buffer, length, flags)));)
 
 SP_WRAPPER_RECEIVE(
     ssize_t, recvfrom,
@@ -32,7 +38,8 @@ SP_WRAPPER_RECEIVE(
     , SP_ALARM_RECEIVING(fd, guarded_recvfrom(fd, buffer, length, flags, from, from_length),
                          REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
-                   REAL(recvfrom)(fd, buffer, length, flags, from, from_length));)
+                   SP_HARMED(sp_harm_recv(&io, buffer, length, flags),
+                             REAL(recvfrom)(fd, buffer, length, flags, from, from_length)));)
 
 SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
                    SP_QUICK_RECEIVING(0, length, guarded_read(fd, buffer, length),
@@ -41,23 +48,30 @@ SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, bu
                    , SP_PLAIN_RECEIVING(fd, 0, REAL(read)(fd, buffer, length));
                    , SP_ALARM_RECEIVING(fd, guarded_read(fd, buffer, length),
                                         REAL(read)(fd, buffer, length));
-                   , SP_RECEIVING(fd, 0, length, result, REAL(read)(fd, buffer, length));)
+                   , SP_RECEIVING(fd, 0, length, result,
+                                  SP_HARMED(sp_harm_recv(&io, buffer, length, 0),
+                                            REAL(read)(fd, buffer, length)));)
 
 SP_WRAPPER(ssize_t, __recv_chk, (int fd, void *buffer, size_t length, size_t size, int flags),
            (fd, buffer, length, size, flags), fd,
            SP_RECEIVING(fd, flags, length, result,
-                        REAL(__recv_chk)(fd, buffer, length, size, flags));)
+                        SP_HARMED_CHK(sp_harm_recv(&io, buffer, length, flags),
+                                      REAL(__recv_chk)(fd, buffer, length, size, flags)));)
 
 SP_WRAPPER(ssize_t, __recvfrom_chk,
            (int fd, void *buffer, size_t length, size_t size, int flags, struct sockaddr *from,
             socklen_t *from_length),
            (fd, buffer, length, size, flags, from, from_length), fd,
            SP_RECEIVING(fd, flags, length, result,
-                        REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from, from_length));)
+                        SP_HARMED_CHK(sp_harm_recv(&io, buffer, length, flags),
+                                      REAL(__recvfrom_chk)(fd, buffer, length, size, flags, from,
+                                                           from_length)));)
 
 SP_WRAPPER(ssize_t, __read_chk, (int fd, void *buffer, size_t length, size_t size),
            (fd, buffer, length, size), fd,
-           SP_RECEIVING(fd, 0, length, result, REAL(__read_chk)(fd, buffer, length, size));)
+           SP_RECEIVING(fd, 0, length, result,
+                        SP_HARMED_CHK(sp_harm_recv(&io, buffer, length, 0),
+                                      REAL(__read_chk)(fd, buffer, length, size)));)
 
 /* Read only after the kernel has accepted the same vector, and only to tell 0 of 0 from the end. */
 static size_t receive_asked(const struct iovec *parts, size_t count)
@@ -88,7 +102,10 @@ static bool receive_header(const struct msghdr *message)
 
 static ssize_t receive_parts(int fd, const struct iovec *parts, int count)
 {
-    SP_RECEIVING(fd, 0, receive_asked(parts, (size_t)count), result, REAL(readv)(fd, parts, count));
+    SP_RECEIVING(fd, 0, receive_asked(parts, (size_t)count), result,
+                 SP_UNLIKELY(io.harmed) && receive_vector(parts, (size_t)count)
+                     ? sp_harm_readv(&io, parts, (size_t)count)
+                     : REAL(readv)(fd, parts, count));
 }
 
 SP_WRAPPER(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
@@ -111,14 +128,26 @@ static ssize_t receive_fds(struct msghdr *message, ssize_t result)
     return result;
 }
 
-static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+static ssize_t receive_message(struct sp_io *io, int fd, struct msghdr *message, int flags)
 {
-    return receive_fds(message, REAL(recvmsg)(fd, message, flags));
+    return receive_fds(message, SP_UNLIKELY(io->harmed) && receive_header(message)
+                                    ? sp_harm_receive(io, message, flags)
+                                    : REAL(recvmsg)(fd, message, flags));
 }
 
-static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                            struct timespec *timeout)
+/* Of what is harmed one at a time. */
+static int receive_one(struct sp_io *io, struct mmsghdr *message, int flags)
 {
+    ssize_t got = receive_message(io, io->fd, &message->msg_hdr, flags & ~MSG_WAITFORONE);
+    message->msg_len = got > 0 ? (unsigned)got : 0;
+    return got < 0 ? -1 : 1;
+}
+
+static int receive_messages(struct sp_io *io, int fd, struct mmsghdr *messages, unsigned count,
+                            int flags, struct timespec *timeout)
+{
+    if (SP_UNLIKELY(io->harmed) && count && sp_socket_readable(messages, sizeof *messages))
+        return receive_one(io, messages, flags);
     int result = REAL(recvmmsg)(fd, messages, count, flags, timeout);
     for (int i = 0; i < result; i++)
         receive_fds(&messages[i].msg_hdr, 0);
@@ -130,7 +159,7 @@ SP_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     if (SP_UNLIKELY(receive_waits(fd, flags)) && !receive_header(message))
         return REAL(recvmsg)(fd, message, flags);
     SP_RECEIVING(fd, flags, receive_asked(message->msg_iov, message->msg_iovlen), result,
-                 receive_message(fd, message, flags));
+                 receive_message(&io, fd, message, flags));
 }
 
 SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
@@ -141,7 +170,14 @@ SP_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
         !(count && sp_socket_readable(messages, sizeof *messages)))
         return REAL(recvmmsg)(fd, messages, count, flags, timeout);
     SP_RECEIVING(fd, flags | whole, count, sp_io_messages(messages, result),
-                 receive_messages(fd, messages, count, flags, timeout));
+                 receive_messages(&io, fd, messages, count, flags, timeout));
+}
+
+static ssize_t splice_harmed(const struct sp_io *io, loff_t *from_at, int to, loff_t *to_at,
+                             size_t length, unsigned flags)
+{
+    length = sp_harm_room(io, length);
+    return length ? sp_harm_moved(io, REAL(splice)(io->fd, from_at, to, to_at, length, flags)) : 0;
 }
 
 /* From or to a pipe, in the kernel: one of the two may be ours. */
@@ -149,7 +185,9 @@ static ssize_t splice_in(int from, loff_t *from_at, int to, loff_t *to_at, size_
                          unsigned flags)
 {
     /* SPLICE_F_NONBLOCK is about the pipe: a TCP socket is waited for all the same. */
-    SP_RECEIVING(from, 0, length, result, REAL(splice)(from, from_at, to, to_at, length, flags));
+    SP_RECEIVING(from, 0, length, result,
+                 SP_HARMED(splice_harmed(&io, from_at, to, to_at, length, flags),
+                           REAL(splice)(from, from_at, to, to_at, length, flags)));
 }
 
 SP_EXPORT ssize_t splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,

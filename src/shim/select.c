@@ -109,6 +109,10 @@ SP_EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct 
 {
     struct sets sets;
     struct wait w;
+    if (sp_here_loose(SP_FAULT_ON_WAIT) &&
+        (!timeout || timeout->tv_sec != 0 || timeout->tv_usec != 0) &&
+        sp_loose_strikes(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(select)(count, in, out, except, timeout);
     bool odd = timeout && (timeout->tv_sec < 0 || timeout->tv_sec >= INT32_MAX ||
@@ -132,6 +136,10 @@ SP_EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 {
     struct sets sets;
     struct wait w;
+    if (sp_here_loose(SP_FAULT_ON_WAIT) &&
+        (!timeout || timeout->tv_sec != 0 || timeout->tv_nsec != 0) &&
+        sp_loose_strikes(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()) || !sp_waiting_valid(timeout) ||
         !sets_keep(&sets, count, in, out, except))
         return REAL(pselect)(count, in, out, except, timeout, mask);

@@ -57,6 +57,8 @@ bool sp_socket_recurs(void);
 
 /* A sp_due_fn: cuts what is due, unless the program could see the result already. */
 void sp_cut_expire(struct sp_conn *conn, uint64_t word);
+/* Cuts whatever stands as `word`; the connection is held by the caller. False: it has changed. */
+bool sp_cut_as(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, int error);
 /* Cuts an idle connection that a guard refuses. */
 void sp_cut_refused(int fd, uint64_t entry, int error);
 /* The fd of a connection that turned out to be a stranger's: forget it. */
@@ -64,6 +66,13 @@ void sp_cut_forget(int fd, uint64_t entry);
 
 /* Wakes those who sleep before a cap: a sp_call's wake (await.c). */
 void sp_await_wake(sp_half *bell, uint32_t bits);
+
+/* Does a fault of no destination strike this call? Then errno is what it ends with. (loose.c) */
+bool sp_loose_strikes(uint8_t stage);
+static inline bool sp_loose(uint8_t stage)
+{
+    return SP_UNLIKELY(sp_here_loose(stage)) && sp_loose_strikes(stage);
+}
 
 /* --- fds (fd.c) --- */
 

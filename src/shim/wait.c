@@ -102,6 +102,15 @@ int sp_waiting_end(const struct wait *w, int result)
     return result;
 }
 
+/* Does a fault end it before it waits? One that does not wait knows no EINTR. */
+static bool wait_struck(const struct timespec *timeout)
+{
+    return SP_UNLIKELY(sp_here_loose(SP_FAULT_ON_WAIT)) &&
+           (!timeout || (sp_socket_readable(timeout, sizeof *timeout) &&
+                         (timeout->tv_sec != 0 || timeout->tv_nsec != 0))) &&
+           sp_loose_strikes(SP_FAULT_ON_WAIT);
+}
+
 /* --- poll --- */
 
 /* `later`: the same call, taking the program's mask. `seen`: what the program may see of the
@@ -184,6 +193,8 @@ static int poll_watched(struct wait *w, struct pollfd *fds, nfds_t count, const 
 
 SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(poll)(fds, count, timeout);
     struct wait w;
@@ -197,6 +208,8 @@ SP_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 
 SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(__poll_chk)(fds, count, timeout, size);
     struct wait w;
@@ -211,6 +224,8 @@ SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t s
 SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                     const sigset_t *mask)
 {
+    if (wait_struck(timeout))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()) || !sp_waiting_valid(timeout))
         return REAL(ppoll)(fds, count, timeout, mask);
     struct wait w;
@@ -225,6 +240,8 @@ SP_EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *tim
 SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                           const sigset_t *mask, size_t size)
 {
+    if (wait_struck(timeout))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()) || !sp_waiting_valid(timeout))
         return REAL(__ppoll_chk)(fds, count, timeout, mask, size);
     struct wait w;
@@ -268,6 +285,8 @@ static int epoll_sleep(int epoll, struct epoll_event *events, int count, const s
 
 SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(epoll_wait)(epoll, events, count, timeout);
     struct wait w;
@@ -279,6 +298,8 @@ SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int t
 SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
                           const sigset_t *mask)
 {
+    if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
+        return -1;
     if (SP_LIKELY(!sp_waiting_bounded()))
         return REAL(epoll_pwait)(epoll, events, count, timeout, mask);
     struct wait w;
@@ -291,6 +312,8 @@ SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int 
 SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
                            const struct timespec *timeout, const sigset_t *mask)
 {
+    if (wait_struck(timeout))
+        return -1;
     /* Here libc leaves the timeout to the kernel, elsewhere it reads it itself. */
     if (SP_LIKELY(!sp_waiting_bounded()) ||
         (timeout && !sp_socket_readable(timeout, sizeof *timeout)) || !sp_waiting_valid(timeout))

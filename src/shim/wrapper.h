@@ -93,10 +93,11 @@
 
 /* `bytes` may use `result`. */
 #define SP_SENDING(fd, flags, bytes, call)      \
+    struct sp_io io;                            \
+    io.harmed = false;                          \
     uint64_t entry = sp_conn_entry(fd);         \
     if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
         return call;                            \
-    struct sp_io io;                            \
     int error = errno;                          \
     if (!sp_io_send(&io, fd, entry, flags))     \
         return -1;                              \
@@ -124,7 +125,7 @@
 
 #define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \
     struct sp_io io;                                                                       \
-    io.blocking = false;                                                                   \
+    io.blocking = io.harmed = false;                                                       \
     uint64_t entry = sp_conn_entry(fd);                                                    \
     if (SP_LIKELY(entry == 0) || !sp_io_on(fd, entry))                                     \
         return call;                                                                       \

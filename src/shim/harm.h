@@ -1,0 +1,40 @@
+/* harm.h - carrying out what injected faults do to a connection: its silence and its ends (harm.c),
+ * its data (harm_data.c). */
+#ifndef SHEARPIN_SHIM_HARM_H
+#define SHEARPIN_SHIM_HARM_H
+
+#include "shearpin/harm.h"
+#include "shim/connect.h"
+#include "shim/io.h"
+
+/* --- connects --- */
+
+/* A socket that was deaf may be used anew. */
+void sp_harm_afresh(int fd);
+/* Where a connect goes from which no answer ever comes; the destination hears nothing of it. */
+const struct sockaddr *sp_harm_nowhere(int fd, const struct sockaddr *to, socklen_t *length);
+/* The same of a unix socket that blocks: as if its backlog were full. */
+int sp_harm_wait(const struct attempt *a);
+/* The connection stands. */
+void sp_harm_stands(struct sp_conn *conn, int fd);
+
+/* --- transfers --- */
+
+/* An exchange has begun; the bytes that began it are out. */
+void sp_harm_began(const struct sp_io *io);
+void sp_harm_sent(const struct sp_io *io);
+/* After a receive, and when something is due: is this the end? */
+void sp_harm_look(struct sp_conn *conn, uint64_t now);
+/* The last fd of it here is about to be closed. */
+void sp_harm_close(const struct sp_conn *conn, int fd);
+
+/* In the place of recvmsg(), and of sendmsg() by whatever name. */
+ssize_t sp_harm_receive(struct sp_io *io, struct msghdr *message, int flags);
+ssize_t sp_harm_recv(struct sp_io *io, void *buffer, size_t length, int flags);
+ssize_t sp_harm_readv(struct sp_io *io, const struct iovec *parts, size_t count);
+ssize_t sp_harm_send(struct sp_io *io, const struct msghdr *message, int flags);
+/* What the kernel moves by itself: how much of it, and that it did. */
+size_t sp_harm_room(const struct sp_io *io, size_t length);
+ssize_t sp_harm_moved(const struct sp_io *io, ssize_t result);
+
+#endif
