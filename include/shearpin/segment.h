@@ -85,7 +85,8 @@ struct sp_process {
 
 enum sp_event_kind {
     SP_EVENT_NONE,
-    SP_EVENT_BREAKER, /* from, to: enum sp_state; reason: enum sp_trip; text: of which address */
+    SP_EVENT_BREAKER, /* from, to: enum sp_state; reason: enum sp_trip; text: of which address or
+                         arm */
     SP_EVENT_TRIP, /* by an operator, with text = the reason given; a = until, monotonic ns or 0 */
     SP_EVENT_HOLD, /* to: enum sp_hold; a = until or 0 */
     SP_EVENT_RESET,
@@ -123,7 +124,7 @@ struct sp_event {
     uint8_t from;
     uint8_t to;
     uint8_t reason;
-    uint8_t spare0;
+    uint8_t arm;  /* BREAKER: 1: the text is the name of an arm */
     uint16_t sum; /* of all other bytes: tells an event that two writers wrote at once */
     uint64_t a;
     uint64_t b;

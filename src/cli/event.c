@@ -178,7 +178,7 @@ static void event_steered(const struct sp_event *e, const char *verb, struct sp_
 static bool event_address(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_addr address;
-    if (e->kind != SP_EVENT_BREAKER ||
+    if (e->kind != SP_EVENT_BREAKER || e->arm != 0 ||
         !sp_addr_parse(e->text, strnlen(e->text, sizeof e->text), &address))
         return false;
     sp_addr_format(&address, out, size);
@@ -197,6 +197,8 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "   %s", part);
         if (event_address(e, part, sizeof part))
             sp_text_put(&text, " at %s", part);
+        if (e->arm != 0)
+            sp_text_put(&text, " on arm %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
         break;
     case SP_EVENT_TRIP:
         event_steered(e, "tripped", &text);
@@ -308,9 +310,9 @@ static void event_json_chaos(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",    "hold",
-                                                      "reset", "disable", "enable",  "policy",
-                                                      "retry", "stale",   "chaos",   "fallback"};
+    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
+                                                      "reset", "disable", "enable", "policy",
+                                                      "retry", "stale",   "chaos",  "fallback"};
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 
@@ -325,6 +327,8 @@ void event_json(struct json *json, const struct sp_event *e)
     json_text(json, "destination", e->destination, SP_NAME_SIZE);
     if (event_address(e, address, sizeof address))
         json_text(json, "endpoint", address, sizeof address);
+    if (e->kind == SP_EVENT_BREAKER && e->arm != 0)
+        json_text(json, "arm", e->text, SP_ARM_NAME_SIZE);
     if (e->kind == SP_EVENT_BREAKER) {
         json_word(json, "from", event_state(e->from));
         json_word(json, "to", event_state(e->to));

@@ -27,6 +27,7 @@ struct metric_out {
     const char *segment;     /* as the label has it */
     const struct look *look; /* NULL for what is of no segment */
     const struct look_dest *d;
+    const char *arm; /* of d, for the label behind it; NULL: of all */
     const struct metric_look *all;
     size_t all_count;
 };
@@ -44,8 +45,12 @@ extern const struct metric metric_table[];
 extern const size_t metric_total;
 extern const char *const metric_type_words[];
 
-/* One sample; `value` is that of the third label, NULL where there is none. */
+/* One sample; `value` is that of the last label, NULL where there is none. */
 void metric_count(const struct metric_out *out, const char *value, uint64_t n);
+/* One for each outcome of `usual`, and for any other of `total` once it has happened: the sum is
+ * every call. */
+void metric_outcomes(const struct metric_out *out, const uint64_t *counts, unsigned total,
+                     const unsigned *usual, size_t n);
 void metric_number(const struct metric_out *out, const char *value, double n);
 void metric_bins(const struct metric_out *out, const char *value, const uint64_t *bins);
 
@@ -75,6 +80,9 @@ metric_fn metric_mode, metric_share, metric_breaker_state, metric_transitions, m
     metric_deadline, metric_cap_limit, metric_cap_in_use, metric_cap_waiting,
     metric_connecting_limit, metric_connecting_in_use, metric_inflight_limit,
     metric_inflight_in_use, metric_limit_rate, metric_limit_burst;
+/* metric_split.c */
+metric_fn metric_split_share, metric_split_connects, metric_split_exchanges, metric_split_open,
+    metric_split_state, metric_split_time;
 /* metric_slo.c */
 metric_fn metric_slo_kept, metric_slo_value, metric_slo_limit;
 

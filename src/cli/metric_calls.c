@@ -11,9 +11,8 @@ static const unsigned calls_phases[] = {SP_DEADLINE_CONNECT, SP_DEADLINE_RESPONS
                                         SP_DEADLINE_SEND,    SP_DEADLINE_LOOKUP};
 _Static_assert(COUNT_OF(calls_phases) == SP_DEADLINE_COUNT, "every phase");
 
-/* The outcomes of `usual` always, any other once it has happened: the sum is every call. */
-static void calls_outcomes(const struct metric_out *out, const uint64_t *counts, unsigned total,
-                           const unsigned *usual, size_t n)
+void metric_outcomes(const struct metric_out *out, const uint64_t *counts, unsigned total,
+                     const unsigned *usual, size_t n)
 {
     uint32_t shown = 0;
     for (size_t i = 0; i < n; i++) {
@@ -31,8 +30,8 @@ void metric_connects(const struct metric_out *out)
     static const unsigned usual[] = {
         SP_OUTCOME_OK,     SP_OUTCOME_REFUSED, SP_OUTCOME_CONNECT_TIMEOUT, SP_OUTCOME_UNREACHABLE,
         SP_OUTCOME_LOOKUP, SP_OUTCOME_RESET,   SP_OUTCOME_ABANDONED};
-    calls_outcomes(out, out->d->life.connects, COUNT_OF(out->d->life.connects), usual,
-                   COUNT_OF(usual));
+    metric_outcomes(out, out->d->life.connects, COUNT_OF(out->d->life.connects), usual,
+                    COUNT_OF(usual));
 }
 
 void metric_exchanges(const struct metric_out *out)
@@ -40,8 +39,8 @@ void metric_exchanges(const struct metric_out *out)
     static const unsigned usual[] = {SP_OUTCOME_OK,        SP_OUTCOME_RESPONSE_TIMEOUT,
                                      SP_OUTCOME_RESET,     SP_OUTCOME_EOF,
                                      SP_OUTCOME_ABANDONED, SP_OUTCOME_UNREACHABLE};
-    calls_outcomes(out, out->d->life.exchanges, COUNT_OF(out->d->life.exchanges), usual,
-                   COUNT_OF(usual));
+    metric_outcomes(out, out->d->life.exchanges, COUNT_OF(out->d->life.exchanges), usual,
+                    COUNT_OF(usual));
 }
 
 static void calls_refused(const struct metric_out *out, const uint64_t *counts)
@@ -117,14 +116,14 @@ void metric_fallback_connects(const struct metric_out *out)
 {
     static const unsigned usual[] = {SP_OUTCOME_OK, SP_OUTCOME_REFUSED, SP_OUTCOME_CONNECT_TIMEOUT};
     if (calls_fall_back(out))
-        calls_outcomes(out, out->d->life.fallback[1], SP_OUTCOMES_WIRE, usual, COUNT_OF(usual));
+        metric_outcomes(out, out->d->life.fallback[1], SP_OUTCOMES_WIRE, usual, COUNT_OF(usual));
 }
 
 void metric_fallback_exchanges(const struct metric_out *out)
 {
     static const unsigned usual[] = {SP_OUTCOME_OK, SP_OUTCOME_RESPONSE_TIMEOUT, SP_OUTCOME_RESET};
     if (calls_fall_back(out))
-        calls_outcomes(out, out->d->life.fallback[0], SP_OUTCOMES_WIRE, usual, COUNT_OF(usual));
+        metric_outcomes(out, out->d->life.fallback[0], SP_OUTCOMES_WIRE, usual, COUNT_OF(usual));
 }
 
 void metric_detours(const struct metric_out *out)

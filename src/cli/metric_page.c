@@ -42,6 +42,8 @@ static void page_series(const struct metric_out *out, const char *suffix, const 
         page_label(out, &at, out->segment);
     if (out->d)
         page_label(out, &at, out->d->name);
+    if (out->arm)
+        page_label(out, &at, out->arm);
     if (value)
         page_label(out, &at, value);
     if (le)

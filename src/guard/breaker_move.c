@@ -29,6 +29,7 @@ void breaker_event(const struct sp_call *call, struct sp_breaker from, struct sp
                              .from = from.state,
                              .to = to.state,
                              .reason = (uint8_t)reason,
+                             .arm = call->arm != NULL,
                              .a = a,
                              .b = b};
     SP_PROBE(transition, call->dest->name, from.state, to.state, reason);

@@ -322,6 +322,7 @@ static void connect_inject(struct attempt *a, const struct sp_call *call)
     if (act.swallowed && a->local && !a->blocking && !a->fault)
         a->fault = EAGAIN;
     sp_harm_connect(a->conn, &act);
+    sp_hold_prepare();
 }
 
 static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)

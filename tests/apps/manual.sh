@@ -81,9 +81,14 @@ destination probed
     breaker streak 1 open 10ms
 destination scoped
     match 127.0.0.1:5
-    breaker streak 1 open 1m scope endpoint eject 100%"
+    breaker streak 1 open 1m scope endpoint eject 100%
+destination divided
+    match 127.0.0.1:8
+    breaker streak 1 open 1m
+    split 127.0.0.1:9 share 50% as blue
+    split localhost:10 share 50% as green"
 export SHEARPIN_SEGMENT=json
-for port in 1 1 1 2 2 2 2 4 5; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
+for port in 1 1 1 2 2 2 2 4 5 8; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
 probed() {
     guarded json curl -s --noproxy '*' http://127.0.0.1:4/
     "$shearpin" events --json | grep -q '"probe"'
@@ -108,7 +113,7 @@ echo '    deadline connect 1s' >>json.conf
 printf 'destination a\n    deadline conect 1s\n' >wrong.conf
 "$shearpin" check wrong.conf --json >printed.CHECK
 { "$shearpin" match 127.0.0.1:1 -p json.conf --json; "$shearpin" match 127.0.0.1:1 -p json.conf -o payments.deadline.connect=2s --json
-    "$shearpin" match 9.9.9.9:9 -p json.conf --json; } >printed.MATCH
+    "$shearpin" match 127.0.0.1:8 -p json.conf --json; "$shearpin" match 9.9.9.9:9 -p json.conf --json; } >printed.MATCH
 policy damaged 'destination d
     match 127.0.0.1:1'
 SHEARPIN_SEGMENT=damaged guarded damaged true
