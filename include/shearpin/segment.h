@@ -99,6 +99,8 @@ enum sp_event_kind {
     SP_EVENT_CHAOS,  /* to: enum sp_chaos_state; text = the experiment, and why; a = its end or 0 */
     SP_EVENT_FALLBACK, /* the first connection of a spell; text = where to; a = how many before,
                           b = sp_fallback_id() */
+    SP_EVENT_SHIFT, /* reason: enum sp_shift_step; text = shares, and why; to = the arm it is about
+                       (255: none), a = its share; LAPSED: b = pid of the command that is gone */
     SP_EVENT_KINDS
 };
 

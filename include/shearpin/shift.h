@@ -33,7 +33,8 @@ enum sp_shift_step {
 /* What is told about the shares. Written as a whole into the bank that is not in force. */
 struct sp_shift_note {
     uint64_t of;    /* digest of the lines `split` that it is about */
-    uint64_t since; /* wall ns: when this began */
+    uint64_t since; /* wall ns: when this was written */
+    uint64_t began; /* wall ns: when the command that tries shares took the destination */
     uint32_t pid;   /* who did it */
     uint32_t uid;
     uint32_t token; /* of the lease; 0: nothing is tried */
@@ -51,9 +52,10 @@ struct sp_shift {
     _Atomic uint64_t lease; /* token:24 ms of the monotonic clock:40; 0: none */
     uint64_t spare[6];
     _Alignas(SP_CACHELINE) struct sp_shift_note bank[2];
+    uint64_t spare1[2];
 };
 
-_Static_assert(sizeof(struct sp_shift_note) == 80, "layout");
+_Static_assert(sizeof(struct sp_shift_note) == 88, "layout");
 _Static_assert(sizeof(struct sp_shift) == 256, "layout");
 
 /* --- reading: no lock, safe in signal handlers --- */
@@ -67,14 +69,17 @@ bool sp_shift_held(const struct sp_shift *shift, const struct sp_shift_note *not
  * not the policy's. */
 bool sp_shift_in_force(const struct sp_shift *shift, uint64_t of, const uint16_t *policy,
                        uint32_t count, uint64_t now, uint16_t out[SP_SHIFT_ARMS]);
-/* Did a lease end without its owner? True once, for whoever finds it first: he writes the event. */
+/* Did a lease end without its owner? True once, for whoever finds it first. */
 bool sp_shift_lapsed(struct sp_shift *shift, uint64_t now);
+/* The same, and he writes the event. Nobody else is there to do it. */
+struct sp_segment;
+struct sp_dest;
+void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t now);
 
 /* --- writing: by the command --- */
 
 /* One at a time, and none while a policy is put in force: an fd that is closed to unlock, -1 with
  * errno. Whoever dies has unlocked. Not needed to renew. */
-struct sp_segment;
 int sp_shift_lock(const struct sp_segment *segment);
 
 enum sp_shift_result {

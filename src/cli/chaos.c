@@ -17,7 +17,7 @@ static const struct {
     const char *verb;
     int (*run)(struct cli *cli, struct sp_segment *segment);
 } chaos_verbs[] = {
-    {"list", experiment_list},     {"start", experiment_start},         {"stop", experiment_stop},
+    {"list", experiment_list},     {"start", experiment_start},   {"stop", experiment_stop},
     {"status", experiment_status}, {"report", chaos_report_main},
 };
 

@@ -8,8 +8,8 @@
 
 /* The experiment NAME of the policy, or with NULL what --inject, --on and --for say. Returns CLI_OK
  * with `plan` filled, or the exit status after saying what is wrong. */
-int experiment_plan(const struct cli *cli, struct sp_segment *segment, const struct sp_policy *policy,
-               const char *name, struct sp_chaos *plan);
+int experiment_plan(const struct cli *cli, struct sp_segment *segment,
+                    const struct sp_policy *policy, const char *name, struct sp_chaos *plan);
 
 /* Do its `steady` conditions hold now? `tell` prints each; else only those that do not. */
 bool experiment_steady(struct sp_segment *segment, const struct sp_chaos *plan, bool tell);
@@ -20,7 +20,7 @@ void experiment_injects(const struct sp_chaos *chaos, char *out, size_t size);
 void experiment_stops(const struct sp_chaos *chaos, char *out, size_t size);
 /* "p99 > 1500ms for 30s (2.14s on payments)"; "" when nothing aborted it. */
 void experiment_because(const struct sp_segment *segment, const struct sp_chaos *chaos, char *out,
-                   size_t size);
+                        size_t size);
 /* "latency 204  reset 51" */
 void experiment_injected(const struct sp_chaos *chaos, char *out, size_t size);
 /* Of one fault, over its targets. */
@@ -30,17 +30,19 @@ int experiment_exit(const struct sp_chaos *chaos);
 /* In which order they began, the newest first; returns how many are known. */
 size_t experiment_known(const struct sp_segment *segment, struct sp_chaos *out[SP_EXPERIMENTS]);
 /* The named one; NULL: the newest. NULL after saying that there is none. */
-struct sp_chaos *experiment_find(const struct cli *cli, struct sp_segment *segment, const char *name);
+struct sp_chaos *experiment_find(const struct cli *cli, struct sp_segment *segment,
+                                 const char *name);
 
 /* What `chaos NAME` and `run --chaos NAME` do, one file each. */
 int experiment_list(struct cli *cli, struct sp_segment *segment);
 int experiment_start(struct cli *cli, struct sp_segment *segment);
 int experiment_stop(struct cli *cli, struct sp_segment *segment);
 int experiment_status(struct cli *cli, struct sp_segment *segment);
-/* Starts or joins the experiment that --chaos names; `fresh`: nothing has run in the segment yet. */
+/* Starts or joins the experiment that --chaos names; `fresh`: nothing has run in the segment yet.
+ */
 int experiment_run(const struct cli *cli, struct sp_segment *segment, bool fresh);
 /* Follows one until it is over, or SIGINT ends both. */
 int experiment_follow(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *chaos,
-                 bool stops);
+                      bool stops);
 
 #endif

@@ -90,8 +90,7 @@ static int plan_fault(struct sp_chaos *plan, const char *text)
     }
     plan->fault_count++;
     if (f->fault.seed == 0)
-        f->fault.seed =
-            sp_mix(plan->seed + plan->fault_count * UINT64_C(0x9e3779b97f4a7c15)) >> 1;
+        f->fault.seed = sp_mix(plan->seed + plan->fault_count * UINT64_C(0x9e3779b97f4a7c15)) >> 1;
     return CLI_OK;
 }
 
@@ -159,10 +158,8 @@ static int plan_intensity(const char *text, uint32_t *out)
 
 static int plan_seed(const struct cli *cli, const struct sp_experiment *e, struct sp_chaos *plan)
 {
-    plan->seed = e && e->seeded ? e->seed
-                                : sp_mix(sp_now() ^ (uint64_t)getpid() << 40) % 1000000;
-    if (cli->seed &&
-        sp_text_parse_count(cli->seed, strlen(cli->seed), &plan->seed) != SP_TEXT_OK)
+    plan->seed = e && e->seeded ? e->seed : sp_mix(sp_now() ^ (uint64_t)getpid() << 40) % 1000000;
+    if (cli->seed && sp_text_parse_count(cli->seed, strlen(cli->seed), &plan->seed) != SP_TEXT_OK)
         return plan_bad("seed", cli->seed, "a whole number");
     return CLI_OK;
 }
@@ -198,8 +195,8 @@ static int plan_time(const struct cli *cli, struct sp_chaos *plan)
     return CLI_OK;
 }
 
-int experiment_plan(const struct cli *cli, struct sp_segment *segment, const struct sp_policy *policy,
-               const char *name, struct sp_chaos *plan)
+int experiment_plan(const struct cli *cli, struct sp_segment *segment,
+                    const struct sp_policy *policy, const char *name, struct sp_chaos *plan)
 {
     const char *near = NULL;
     const struct sp_experiment *e = name && policy ? plan_named(policy, name, &near) : NULL;
@@ -211,7 +208,7 @@ int experiment_plan(const struct cli *cli, struct sp_segment *segment, const str
     if (status == CLI_OK)
         status = plan_seed(cli, e, plan);
     if (status == CLI_OK)
-        status = e ? plan_of_policy(cli, segment, policy, e, plan)
-                   : plan_of_line(cli, segment, plan);
+        status =
+            e ? plan_of_policy(cli, segment, policy, e, plan) : plan_of_line(cli, segment, plan);
     return status == CLI_OK ? plan_time(cli, plan) : status;
 }

@@ -32,9 +32,9 @@ static void start_warn(const struct cli *cli, const struct sp_segment *segment,
     unsigned meant = 0, all = look_processes(segment, alive);
     for (uint32_t i = 0; i < SP_PROCESSES; i++) {
         const struct sp_process *p = &segment->processes[i];
-        meant += alive[i] && (plan->pid == 0 || atomic_load(&p->pid) == plan->pid) &&
-                 (!plan->command[0] ||
-                  strncmp(p->command, plan->command, sizeof p->command - 1) == 0);
+        meant +=
+            alive[i] && (plan->pid == 0 || atomic_load(&p->pid) == plan->pid) &&
+            (!plan->command[0] || strncmp(p->command, plan->command, sizeof p->command - 1) == 0);
     }
     if (meant == 0 && !cli->quiet)
         say_error("%s", all ? "none of the processes that run now is meant by this"

@@ -12,6 +12,17 @@
 
 #define STATUS_PAUSE (200 * SP_MS)
 
+/* Whoever looks sees to what nobody's call has noticed yet: an end, or a reason to stop. */
+static void experiment_tidy(struct sp_segment *segment)
+{
+    uint64_t now = sp_now();
+    sp_chaos_tidy(segment, now);
+    for (uint32_t i = 0; i < segment->dest_max; i++) {
+        if (atomic_load(&segment->dests[i].odd) & SP_DEST_FAULTY)
+            sp_chaos_judge(segment, i, now);
+    }
+}
+
 /* --- one of them --- */
 
 static void status_since(const struct sp_chaos *chaos, uint64_t now, char *out, size_t size)
@@ -85,7 +96,7 @@ static void status_json(struct json *json, const struct sp_segment *segment,
 
 /* A line when something has changed, once a second at most; on a terminal in its place. */
 int experiment_follow(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *chaos,
-                 bool stops)
+                      bool stops)
 {
     uint64_t told = 0, now = sp_now(), word = atomic_load(&chaos->word);
     follow_until_told();
@@ -100,7 +111,7 @@ int experiment_follow(const struct cli *cli, struct sp_segment *segment, struct 
     }
     if (stops && follow_over())
         sp_chaos_end(segment, chaos, word, SP_CHAOS_INTERRUPTED, now);
-    sp_chaos_tidy(segment, now);
+    experiment_tidy(segment);
     if (!cli->quiet)
         status_line(segment, chaos, sp_now());
     return follow_over() && !stops ? CLI_OK : experiment_exit(chaos);
@@ -139,7 +150,7 @@ static int status_all(const struct cli *cli, const struct sp_segment *segment)
 int experiment_status(struct cli *cli, struct sp_segment *segment)
 {
     const char *name = cli->count > 1 ? cli->words[1] : NULL;
-    sp_chaos_tidy(segment, sp_now());
+    experiment_tidy(segment);
     if (cli->json && !name)
         return status_all(cli, segment);
     struct sp_chaos *chaos = experiment_find(cli, segment, name);
@@ -174,7 +185,7 @@ int experiment_stop(struct cli *cli, struct sp_segment *segment)
         if (!name || strncmp(known[i]->name, name, SP_NAME_SIZE) == 0)
             stopped += stop_one(cli, segment, known[i]);
     }
-    sp_chaos_tidy(segment, sp_now());
+    experiment_tidy(segment);
     if (stopped == 0)
         say_error("%s%s, so there is nothing to stop", name ? name : "no experiment",
                   name ? " does not run" : " runs");
@@ -195,9 +206,9 @@ static void list_targets(const struct sp_policy *policy, const struct sp_experim
     struct sp_text_out text = sp_text_out(out, size);
     char safe[4 * SP_NAME_SIZE + 1];
     for (unsigned i = 0; i < e->target_count; i++)
-        sp_text_put(&text, "%s%s", i ? " " : "",
-                    say_safe(safe, sizeof safe, sp_policy_string(policy, e->targets[i]),
-                             SP_NAME_SIZE));
+        sp_text_put(
+            &text, "%s%s", i ? " " : "",
+            say_safe(safe, sizeof safe, sp_policy_string(policy, e->targets[i]), SP_NAME_SIZE));
 }
 
 static void list_one(struct json *json, const struct sp_segment *segment,
@@ -216,7 +227,10 @@ static void list_one(struct json *json, const struct sp_segment *segment,
     json_text(json, "experiment", e->name, SP_NAME_SIZE);
     json_word(json, "status", list_state(segment, e->name));
     json_number(json, "last_s", (double)e->last / (double)SP_SECOND);
-    json_word(json, "targets", targets);
+    json_open(json, "targets", '[');
+    for (unsigned i = 0; i < e->target_count; i++)
+        json_word(json, NULL, sp_policy_string(policy, e->targets[i]));
+    json_close(json, ']');
     json_word(json, "expect", expect);
     json_close(json, '}');
 }
@@ -228,7 +242,7 @@ int experiment_list(struct cli *cli, struct sp_segment *segment)
     struct sp_policy *policy = look_policy(segment, &generation);
     const struct sp_experiment *e;
     size_t i = 0;
-    sp_chaos_tidy(segment, sp_now());
+    experiment_tidy(segment);
     if (cli->json) {
         json_open(&json, NULL, '{');
         json_open(&json, "experiments", '[');

@@ -45,7 +45,7 @@ static const char *words_dest(const struct sp_segment *segment, uint32_t index, 
 }
 
 void experiment_because(const struct sp_segment *segment, const struct sp_chaos *chaos, char *out,
-                   size_t size)
+                        size_t size)
 {
     char safe[4 * SP_NAME_SIZE + 1], words[64];
     struct sp_text_out text = sp_text_out(out, size);
@@ -106,12 +106,13 @@ size_t experiment_known(const struct sp_segment *segment, struct sp_chaos *out[S
     return count;
 }
 
-struct sp_chaos *experiment_find(const struct cli *cli, struct sp_segment *segment, const char *name)
+struct sp_chaos *experiment_find(const struct cli *cli, struct sp_segment *segment,
+                                 const char *name)
 {
     struct sp_chaos *known[SP_EXPERIMENTS];
-    struct sp_chaos *found = name                            ? sp_chaos_named(segment, name)
+    struct sp_chaos *found = name                                   ? sp_chaos_named(segment, name)
                              : experiment_known(segment, known) > 0 ? known[0]
-                                                               : NULL;
+                                                                    : NULL;
     if (found)
         return found;
     if (name)

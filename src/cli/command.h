@@ -51,13 +51,16 @@ struct cli {
     uint64_t interval, since, lasting, timeout, deadline; /* ns; 0: not given */
     struct cli_inject injects[CLI_INJECTS];
     int inject_count;
-    const char *slo[CLI_SLOS]; /* conditions as they were typed */
+    const char *slo[CLI_SLOS]; /* conditions as they were typed; of --healthy, too */
     int slo_count;
     const char *save, *against;
     const char *chaos, *seed, *intensity, *only_pid, *only_command, *only_processes;
     bool also;
     bool batch, strict, waiting;
-    uint64_t frames, checks, every; /* every: ns; 0: not given */
+    uint64_t frames, checks, every;  /* every: ns; 0: not given */
+    const char *to, *stages, *probe; /* of a shift */
+    uint64_t check_every, check_for;
+    bool rollback;
 };
 
 typedef int command_fn(struct cli *cli); /* returns the exit status */
@@ -83,6 +86,7 @@ command_fn run_main, check_main, show_main, match_main, reload_main, status_main
     answers_main, version_main, help_main;
 command_fn chaos_main;
 command_fn doctor_main, wrap_main, unwrap_main;
+command_fn shift_main, drain_main; /* between the arms of a destination */
 
 command_fn top_main, slo_main, health_main, ready_main; /* verdicts, and the live table */
 

@@ -185,6 +185,27 @@ static bool event_address(const struct sp_event *e, char *out, size_t size)
     return true;
 }
 
+static const char *event_step(const struct sp_event *e)
+{
+    static const char *const steps[SP_SHIFT_STEPS] = {
+        [SP_SHIFT_NONE] = "none",      [SP_SHIFT_SET] = "set",    [SP_SHIFT_BEGIN] = "begun",
+        [SP_SHIFT_STAGE] = "stage",    [SP_SHIFT_KEEP] = "done",  [SP_SHIFT_BACK] = "rolled back",
+        [SP_SHIFT_LAPSED] = "cut off", [SP_SHIFT_DRAIN] = "drain"};
+    return e->reason < SP_SHIFT_STEPS ? steps[e->reason] : "?";
+}
+
+static void event_shift(const struct sp_event *e, struct sp_text_out *text)
+{
+    char safe[sizeof e->text * 4 + 1];
+    if (e->reason == SP_SHIFT_LAPSED)
+        sp_text_put(text,
+                    "shift cut off: the command with pid %llu is gone, the shares before it hold",
+                    (unsigned long long)e->b);
+    else
+        sp_text_put(text, "shift %s by %s   %s", event_step(e), event_who(e->uid),
+                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
+}
+
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -234,6 +255,9 @@ static void event_sentence(const struct sp_event *e, char *out, size_t size)
         sp_text_put(&text, "fallback %s", say_safe(safe, sizeof safe, e->text, sizeof e->text));
         if (e->b > 1)
             sp_text_put(&text, " (first of %llu)", (unsigned long long)e->b);
+        break;
+    case SP_EVENT_SHIFT:
+        event_shift(e, &text);
         break;
     default:
         sp_text_put(&text, "event %u", (unsigned)e->kind);
@@ -310,9 +334,15 @@ static void event_json_chaos(struct json *json, const struct sp_event *e)
 
 const char *event_kind(const struct sp_event *e)
 {
-    static const char *const kinds[SP_EVENT_KINDS] = {"none",  "breaker", "trip",   "hold",
-                                                      "reset", "disable", "enable", "policy",
-                                                      "retry", "stale",   "chaos",  "fallback"};
+    static const char *const kinds[SP_EVENT_KINDS] = {
+        [SP_EVENT_NONE] = "none",     [SP_EVENT_BREAKER] = "breaker",
+        [SP_EVENT_TRIP] = "trip",     [SP_EVENT_HOLD] = "hold",
+        [SP_EVENT_RESET] = "reset",   [SP_EVENT_DISABLE] = "disable",
+        [SP_EVENT_ENABLE] = "enable", [SP_EVENT_POLICY] = "policy",
+        [SP_EVENT_RETRY] = "retry",   [SP_EVENT_STALE] = "stale",
+        [SP_EVENT_CHAOS] = "chaos",   [SP_EVENT_FALLBACK] = "fallback",
+        [SP_EVENT_SHIFT] = "shift",
+    };
     return e->kind < SP_EVENT_KINDS && kinds[e->kind] ? kinds[e->kind] : "?";
 }
 
@@ -348,6 +378,8 @@ void event_json(struct json *json, const struct sp_event *e)
         event_json_chaos(json, e);
     if (e->kind == SP_EVENT_FALLBACK)
         json_count(json, "connections", e->b);
+    if (e->kind == SP_EVENT_SHIFT)
+        json_word(json, "step", event_step(e));
     json_text(json, "text", e->text, sizeof e->text);
     json_count(json, "pid", e->pid);
     json_count(json, "uid", e->uid);

@@ -55,7 +55,8 @@ static void help_row(const char *heading, size_t *at)
     const char *help = command_table[end - 1].help ? command_table[end - 1].help : "";
     *at = help_next(end);
     printf("  %-10s%-*s", heading, *help ? LEFT_WIDTH : 0, left);
-    bool room = *at < command_total && strlen(help) < HELP_WIDTH && strlen(left) < LEFT_WIDTH + 2 &&
+    bool room = *at < command_total && strlen(help) < HELP_WIDTH &&
+                strlen(left) < LEFT_WIDTH + (*help ? 2 : HELP_WIDTH) &&
                 strcmp(command_table[*at].group, first->group) == 0 &&
                 !help_bare(&command_table[*at]);
     if (!room) {

@@ -153,14 +153,38 @@ const struct command command_table[] = {
     {"disable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, disable_main,
      "Every program goes straight to its destinations from its next call on: the panic switch.\n"
      "With DEST only there."},
+    {"shift", "Steer", "| drain DEST ARM=SHARE...", NULL,
+     "DEST [ARM=SHARE... | --rollback] [--reason TEXT] [--json]\n"
+     "   or: shearpin shift DEST --to ARM [--stages P,P,...] [--every T]\n"
+     "         [--healthy 'CONDITION']... [--probe CMD] [--checks N] [--check-every T]\n"
+     "         [--check-for T] [--timeout T] [--batch]",
+     1, -1, shift_main,
+     "Alone: which share of the connections each arm of `split` has. With ARM=SHARE for every\n"
+     "arm: at once, for all programs. With --to in stages, 30s each: when the arm was healthy in\n"
+     "5 checks in a row, 10s apart, it gets the first share; when that has held, the next; after\n"
+     "the last, 3 more checks. Conditions are measured over the arm's own calls; where none "
+     "speaks\n"
+     "of errors, or of times, it may fail 1% more than the other arms, and have twice their p95\n"
+     "and 20ms. What does not hold, Ctrl-C, --rollback in another terminal and the death of this\n"
+     "command bring back the shares from before, at once. CMD finds the arm in SHEARPIN_ARM and\n"
+     "SHEARPIN_ARM_ADDRESS. Exit 1: it was not shifted. Shares hold until the lines `split` of\n"
+     "the policy change."},
+    {"drain", "Steer", NULL, NULL, "DEST ARM [--timeout T] [--reason TEXT] [--json]", 2, 2,
+     drain_main,
+     "ARM gets no new connections, its share goes to the others; then waits until those that it\n"
+     "has are closed. Exit 1 when some are still open after T, or it is interrupted: it stays\n"
+     "without new ones. `shearpin shift DEST --rollback` takes it back."},
     {"chaos", "Chaos", "list | start | stop | status | report [EXPERIMENT]", NULL,
      "list | start | stop | status | report [EXPERIMENT] [--seed N] [--intensity X]\n"
      "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
      "         [--inject 'FAULT' --on DEST]... [--for T] [--json]",
      1, 2, chaos_main,
-     "start begins an experiment of the policy in force, at the next call of every process; it ends\n"
-     "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing is\n"
-     "injected. With --inject, --on and --for it needs no experiment in the policy. start -f stays\n"
+     "start begins an experiment of the policy in force, at the next call of every process; it "
+     "ends\n"
+     "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing "
+     "is\n"
+     "injected. With --inject, --on and --for it needs no experiment in the policy. start -f "
+     "stays\n"
      "until the end, and Ctrl-C stops both. The same --seed strikes the same calls again.\n"
      "list shows what the policy has, status what runs and ran, stop ends NAME, or all."},
     {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",

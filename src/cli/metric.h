@@ -47,6 +47,8 @@ extern const char *const metric_type_words[];
 
 /* One sample; `value` is that of the last label, NULL where there is none. */
 void metric_count(const struct metric_out *out, const char *value, uint64_t n);
+/* The third and the fourth. */
+void metric_pair(const struct metric_out *out, const char *value, const char *second, uint64_t n);
 /* One for each outcome of `usual`, and for any other of `total` once it has happened: the sum is
  * every call. */
 void metric_outcomes(const struct metric_out *out, const uint64_t *counts, unsigned total,
@@ -80,6 +82,8 @@ metric_fn metric_mode, metric_share, metric_breaker_state, metric_transitions, m
     metric_deadline, metric_cap_limit, metric_cap_in_use, metric_cap_waiting,
     metric_connecting_limit, metric_connecting_in_use, metric_inflight_limit,
     metric_inflight_in_use, metric_limit_rate, metric_limit_burst;
+/* metric_chaos.c */
+metric_fn metric_chaos_active, metric_chaos_injections, metric_chaos_aborts;
 /* metric_split.c */
 metric_fn metric_split_share, metric_split_connects, metric_split_exchanges, metric_split_open,
     metric_split_state, metric_split_time;

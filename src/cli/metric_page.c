@@ -33,8 +33,8 @@ static void page_label(const struct metric_out *out, const char **at, const char
 }
 
 /* Name and labels; `le` belongs to a histogram. */
-static void page_series(const struct metric_out *out, const char *suffix, const char *value,
-                        const char *le)
+static void page_labels(const struct metric_out *out, const char *suffix, const char *value,
+                        const char *second, const char *le)
 {
     const char *at = out->metric->labels;
     fprintf(out->file, "shearpin_%s%s", out->metric->name, suffix);
@@ -46,9 +46,23 @@ static void page_series(const struct metric_out *out, const char *suffix, const 
         page_label(out, &at, out->arm);
     if (value)
         page_label(out, &at, value);
+    if (second)
+        page_label(out, &at, second);
     if (le)
         fprintf(out->file, ",le=\"%s\"", le);
     fputs("} ", out->file);
+}
+
+static void page_series(const struct metric_out *out, const char *suffix, const char *value,
+                        const char *le)
+{
+    page_labels(out, suffix, value, NULL, le);
+}
+
+void metric_pair(const struct metric_out *out, const char *value, const char *second, uint64_t n)
+{
+    page_labels(out, "", value, second, NULL);
+    fprintf(out->file, "%llu\n", (unsigned long long)n);
 }
 
 void metric_count(const struct metric_out *out, const char *value, uint64_t n)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/answer.h"
+#include "cli/arms.h"
 #include "cli/fallback.h"
 #include "cli/look.h"
 #include "cli/rules.h"
@@ -46,8 +47,10 @@ static int reload_apply(const struct cli *cli, struct sp_segment *segment, const
     }
     if (cli->quiet)
         return CLI_OK;
-    if (before)
+    if (before) {
         setting_differences(before, rules->policy);
+        arms_reloaded(segment, before);
+    }
     word = atomic_load(&segment->head->policy);
     printf("%s: generation %llu in force\n", where_name(segment),
            (unsigned long long)sp_segment_generation(word));

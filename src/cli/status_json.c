@@ -8,6 +8,7 @@
 #include "cli/objective.h"
 #include "cli/split.h"
 #include "cli/status.h"
+#include "shearpin/chaos.h"
 
 static void status_json_seconds(struct json *json, const char *key, uint64_t ns)
 {
@@ -163,6 +164,11 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     status_json_age(json, "last_success_s", look->now, d->life.last_success);
     json_number(json, "open_s", (double)d->open_time / (double)SP_SECOND);
     status_json_seconds(json, "recovery_s", d->recovery);
+    const struct sp_chaos *chaos = sp_chaos_on(look->segment, d->index, look->now);
+    if (chaos)
+        json_text(json, "experiment", chaos->name, SP_NAME_SIZE);
+    else
+        json_null(json, "experiment");
     json_count(json, "probes", d->view.probes);
     json_number(json, "refused_per_min", d->refused_per_min);
     char why[600];

@@ -10,6 +10,7 @@
 #include "cli/say.h"
 #include "cli/split.h"
 #include "cli/status.h"
+#include "shearpin/chaos.h"
 
 #define STATE_WIDTH 15
 
@@ -83,6 +84,17 @@ static void status_breaker(const struct look_dest *d, struct sp_text_out *text)
         sp_text_put(text, "%sthe next call probes", sep);
 }
 
+/* What is seen here may be made by hand. */
+static void status_chaos(const struct look *look, const struct look_dest *d,
+                         struct sp_text_out *text)
+{
+    const struct sp_chaos *chaos = sp_chaos_on(look->segment, d->index, look->now);
+    if (chaos)
+        sp_text_put(text, "%sexperiment %s, %s left", text->length ? "; " : "",
+                    say_safe(SAY_SAFE(chaos->name)),
+                    SAY_AGE(chaos->end > look->now ? chaos->end - look->now : 0));
+}
+
 static void status_slo(const struct look *look, const struct look_dest *d, struct sp_text_out *text)
 {
     struct objective o;
@@ -112,6 +124,7 @@ void status_why(const struct look *look, const struct look_dest *d, char *out, s
     uint64_t detected = look_sum(d->shown.detected, 3);
     uint64_t late = look_sum(d->shown.observed.late, SP_DEADLINE_COUNT);
     status_operator(look, d, &text);
+    status_chaos(look, d, &text);
     status_breaker(d, &text);
     status_endpoints(look, d, &text);
     const char *sep = text.length ? "; " : "";

@@ -15,6 +15,7 @@ struct way {
 static void way_read(struct way *way, const struct sp_call *call)
 {
     size_t count = sp_arm_lines(call->segment, call->index, way->lines);
+    sp_shift_mourn(call->segment, call->dest, call->now);
     sp_arm_shares(call->segment, call->index, way->lines, count, call->now, way->shares);
     way->all = 0;
     for (size_t i = 0; i < count; i++) {

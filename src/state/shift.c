@@ -1,7 +1,7 @@
 /* shift.c - the shares in force. A note is written into the bank that nobody reads and put in force
  * by one store, so a writer that dies half way has changed nothing; writers hold a lock of the
  * segment's file, which dies with them. */
-#include "shearpin/shift.h"
+#include "shearpin/segment.h"
 
 #include <errno.h>
 #include <string.h>
@@ -79,6 +79,18 @@ bool sp_shift_lapsed(struct sp_shift *shift, uint64_t now)
     if (lease == 0 || shift_lasts(lease, (uint32_t)(lease >> 40), now))
         return false;
     return atomic_compare_exchange_strong(&shift->lease, &lease, 0);
+}
+
+void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t now)
+{
+    struct sp_shift_note note = {.pid = 0};
+    if (!sp_shift_lapsed(&dest->shift, now))
+        return;
+    shift_copy(&dest->shift, &note);
+    struct sp_event event = {
+        .kind = SP_EVENT_SHIFT, .reason = SP_SHIFT_LAPSED, .to = note.target, .b = note.pid};
+    memcpy(event.destination, dest->name, sizeof event.destination);
+    sp_event_write(segment, &event);
 }
 
 /* --- writing --- */
@@ -165,6 +177,7 @@ enum sp_shift_result sp_shift_begin(struct sp_shift_hand *hand, uint64_t now)
     hand->token = ((uint32_t)(atomic_load(&hand->shift->word) >> 1) + 1) & SHIFT_TOKEN;
     hand->token += hand->token == 0;
     note.token = hand->token;
+    note.began = sp_wall();
     memcpy(note.tried, note.stable, sizeof note.tried);
     shift_put(hand, &note, SP_SHIFT_BEGIN);
     hand->lease = shift_lease(hand->token, now + SP_SHIFT_LEASE);

@@ -86,7 +86,11 @@ destination divided
     match 127.0.0.1:8
     breaker streak 1 open 1m
     split 127.0.0.1:9 share 50% as blue
-    split localhost:10 share 50% as green"
+    split localhost:10 share 50% as green
+experiment trial
+    target slow
+    inject latency 1ms
+    last 1m"
 export SHEARPIN_SEGMENT=json
 for port in 1 1 1 2 2 2 2 4 5 8; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
 probed() {
@@ -101,8 +105,11 @@ until_true probed
 "$shearpin" reset slow >/dev/null
 "$shearpin" disable slow >/dev/null
 "$shearpin" enable slow >/dev/null
-echo '    deadline connect 1s' >>json.conf
+sed -i '/^destination slow/a\    deadline connect 1s' json.conf
 "$shearpin" reload json.conf >/dev/null
+"$shearpin" chaos start -q trial 2>/dev/null
+"$shearpin" chaos stop -q trial
+{ "$shearpin" chaos list --json; "$shearpin" chaos status --json; } >printed.CHAOS
 "$shearpin" events --json >printed.EVENTS
 "$shearpin" journal --json >printed.JOURNAL
 "$shearpin" whatif -o payments.breaker.streak=1 --json >printed.WHATIF

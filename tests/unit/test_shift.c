@@ -80,6 +80,20 @@ START_TEST(what_is_tried_ends_with_its_lease)
 }
 END_TEST
 
+START_TEST(the_first_to_find_it_says_so)
+{
+    struct sp_shift_hand mine = hand();
+    uint64_t events = fixture_events(SP_EVENT_SHIFT);
+    sp_shift_begin(&mine, fx.call.now);
+    sp_shift_mourn(&fx.segment, fx.call.dest, fx.call.now);
+    ck_assert_uint_eq(fixture_events(SP_EVENT_SHIFT), events);
+    fixture_forward(SP_SHIFT_LEASE);
+    sp_shift_mourn(&fx.segment, fx.call.dest, fx.call.now);
+    sp_shift_mourn(&fx.segment, fx.call.dest, fx.call.now);
+    ck_assert_uint_eq(fixture_events(SP_EVENT_SHIFT), events + 1);
+}
+END_TEST
+
 START_TEST(what_is_kept_is_stable)
 {
     struct sp_shift_hand mine = hand();
@@ -210,6 +224,7 @@ Suite *suite_shift(void)
     tcase_add_test(tests, the_policy_s_until_others_are_set);
     tcase_add_test(tests, a_way_back_leads_back_once);
     tcase_add_test(tests, what_is_tried_ends_with_its_lease);
+    tcase_add_test(tests, the_first_to_find_it_says_so);
     tcase_add_test(tests, what_is_kept_is_stable);
     tcase_add_test(tests, one_at_a_time);
     tcase_add_test(tests, another_may_end_it);
