@@ -141,7 +141,8 @@ struct sp_sleeper {
 struct sp_here {
     sp_half *off;      /* 1 while the shim sleeps; points into the segment once there is one */
     sp_word *fds;      /* fd -> generation << 32 | index + 1, 0: not guarded */
-    uint32_t fd_max;   /* 0 until started: then every look-up says no */
+    uint32_t fd_max;   /* 0 until there are tables: then every look-up says no */
+    uint32_t fd_room;  /* what it is going to be; 0: not started */
     sp_half fd_high;   /* above all fds that ever had an entry */
     uint8_t *kinds;    /* fd -> what its socket is, 0: not known; src/shim/kind.h */
     sp_half kind_high; /* above all fds that were ever known */
@@ -151,7 +152,7 @@ struct sp_here {
     uint32_t pid;
     uint32_t *alive; /* a page that is wiped on fork: 0 tells a child in one load */
     struct sp_segment segment;
-    struct sp_override overrides[SP_OVERRIDES_MAX];
+    struct sp_override *overrides; /* SP_OVERRIDES_MAX */
     size_t override_count;
     struct {
         char destination[SP_NAME_SIZE];
@@ -160,12 +161,16 @@ struct sp_here {
     size_t fault_count;
     sp_half *loose; /* stages of faults that are of no destination; in the segment, if not ours */
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
-    uint64_t deadline; /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
-    struct sp_sleeper sleepers[SP_SLEEPERS];
+    uint64_t deadline;           /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
+    struct sp_sleeper *sleepers; /* SP_SLEEPERS */
 };
 /* -fvisibility=hidden says nothing of what is only declared: without it, every look goes by the
  * global offset table. */
 extern __attribute__((visibility("hidden"))) struct sp_here sp_here;
+
+/* Apart from what every start writes: that is to be one page. */
+extern __attribute__((visibility("hidden"))) struct sp_override sp_overrides[SP_OVERRIDES_MAX];
+extern __attribute__((visibility("hidden"))) struct sp_sleeper sp_sleepers[SP_SLEEPERS];
 
 /* From here on this thread sleeps; NULL: there is no room to say so. */
 struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since);
@@ -177,8 +182,12 @@ static inline bool sp_here_awake(void)
     return atomic_load_explicit(sp_here.off, memory_order_relaxed) == 0;
 }
 
-/* Reserves the tables. The segment must be attached and joined already; -1: no memory. */
-int sp_here_start(uint32_t fd_max);
+/* The segment must be attached and joined already. */
+void sp_here_start(uint32_t fd_max);
+/* Reserves the tables, when something first needs them: most programs never make a socket. LOST:
+ * there is no memory for them, so the shim sleeps from now on. */
+enum sp_here_tables { SP_TABLES_NONE, SP_TABLES_THERE, SP_TABLES_LOST };
+enum sp_here_tables sp_here_tables(void);
 /* True in a child of fork that has not been here yet. */
 static inline bool sp_here_forked(void)
 {
@@ -406,14 +415,16 @@ static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint3
 extern __attribute__((visibility("hidden")))
 sp_word sp_due_next; /* the nearest in this process, SP_NEVER: none */
 extern __attribute__((visibility("hidden")))
-sp_word sp_due_shortest; /* the shortest that may be armed, SP_NEVER: the policy has none */
+sp_word sp_due_shortest; /* the shortest that may be armed; 0: nobody has looked yet */
 
-static inline bool sp_due_ever(void)
+/* Looks which deadlines the policy in force has. */
+uint64_t sp_due_learn(void);
+/* The shortest that may be armed, SP_NEVER: the policy has none. */
+static inline uint64_t sp_due_least(void)
 {
-    return atomic_load_explicit(&sp_due_shortest, memory_order_relaxed) != SP_NEVER;
+    uint64_t least = atomic_load_explicit(&sp_due_shortest, memory_order_relaxed);
+    return __builtin_expect(least == 0, 0) ? sp_due_learn() : least;
 }
-/* Looks which deadlines the policy in force has; again when it has changed. */
-void sp_due_learn(void);
 /* A turn that is due at `due`, `limit` after it began. */
 void sp_due_arm(uint64_t due, uint64_t limit);
 extern sp_half sp_due_scanning; /* threads that look right now: sp_due_next says nothing */

@@ -64,14 +64,19 @@ static void peek_keep(struct peek *peek, const struct peek_side *side, const str
                                                     .hold = conn->hold * SP_LIMIT_UNIT};
 }
 
-static void peek_sleepers(struct peek *peek, const struct sp_here *here)
+static int peek_sleepers(struct peek *peek, pid_t pid, const struct sp_here *here)
 {
+    struct sp_sleeper all[SP_SLEEPERS];
+    int result = peek_read(pid, (uintptr_t)here->sleepers, all, sizeof all);
+    if (result != 0)
+        return result;
     for (unsigned i = 0; i < SP_SLEEPERS; i++) {
-        const struct sp_sleeper *s = &here->sleepers[i];
+        const struct sp_sleeper *s = &all[i];
         if (s->tid != 0 && s->dest < SP_DESTS_MAX)
             peek->sleepers[peek->sleeper_count++] = (struct peek_sleeper){
                 .tid = s->tid, .why = s->why, .dest = s->dest, .fd = s->fd, .since = s->since};
     }
+    return 0;
 }
 
 static int peek_conns(struct peek *peek, const struct peek_side *side, uint32_t high)
@@ -109,14 +114,14 @@ int peek_take(struct peek *peek, const struct sp_segment *segment, uint32_t slot
     if (result != 0)
         return result;
     uint32_t high = here.conn_high;
-    if (!same || here.fd_max == 0 || high > SP_CONNS_MAX)
+    if (!same || high > SP_CONNS_MAX)
         return EPROTO;
     struct peek_side side = {.pid = pid,
                              .fds = (uintptr_t)here.fds,
                              .conns = (uintptr_t)here.conns,
                              .fd_max = here.fd_max};
-    peek_sleepers(peek, &here);
-    return peek_conns(peek, &side, high);
+    result = peek_sleepers(peek, pid, &here);
+    return result ? result : peek_conns(peek, &side, high);
 }
 
 void peek_free(struct peek *peek)

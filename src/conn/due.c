@@ -8,7 +8,7 @@
 #define DUE_APART (4 * SP_MS)
 
 sp_word sp_due_next = SP_NEVER;
-sp_word sp_due_shortest = SP_NEVER;
+sp_word sp_due_shortest;
 sp_half sp_due_scanning;
 sp_half sp_due_watched;
 
@@ -21,7 +21,8 @@ static void due_lower(sp_word *word, uint64_t to)
 
 void sp_due_arm(uint64_t due, uint64_t limit)
 {
-    due_lower(&sp_due_shortest, limit);
+    if (sp_due_least() > limit)
+        due_lower(&sp_due_shortest, limit);
     due_lower(&sp_due_next, due);
 }
 
@@ -48,9 +49,15 @@ void sp_due_relax(void)
         due_lower(&sp_due_next, SP_DUE_WATCH);
 }
 
-void sp_due_learn(void)
+static void due_least(uint64_t *least, uint64_t limit)
 {
-    uint64_t word;
+    if (limit && limit < *least)
+        *least = limit;
+}
+
+uint64_t sp_due_learn(void)
+{
+    uint64_t word, least = SP_NEVER, none = 0;
     const struct sp_policy *policy = sp_segment_policy(&sp_here.segment, &word);
     const struct sp_row *row;
     for (size_t i = 0; policy && (row = sp_policy_row(policy, i)); i++) {
@@ -58,12 +65,12 @@ void sp_due_learn(void)
         sp_override_apply(sp_here.overrides, sp_here.override_count, row->name, &guards);
         for (int d = 0; guards.mode == SP_MODE_ENFORCE && d < SP_DEADLINE_LOOKUP; d++) {
             uint64_t first = d == SP_DEADLINE_SEND ? guards.deadline[d] / 2 : guards.deadline[d];
-            if (first)
-                due_lower(&sp_due_shortest, first);
+            due_least(&least, first);
         }
         if (sp_retry_wanted(&guards)) /* another thread's wait may be the one that sees it fail */
-            due_lower(&sp_due_shortest, SP_DUE_WATCH);
+            due_least(&least, SP_DUE_WATCH);
     }
+    return atomic_compare_exchange_strong(&sp_due_shortest, &none, least) ? least : none;
 }
 
 uint64_t sp_due_send(const struct sp_conn *conn)

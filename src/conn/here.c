@@ -1,5 +1,6 @@
 #include "shearpin/held.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,10 +18,17 @@
     ((size_t)65536) /* no kernel has larger ones, and it is whole ones that fork wipes */
 
 static sp_half asleep = 1;
+static uint32_t unborn = 1;
 
 static sp_half loose; /* of this process's own faults */
 
-struct sp_here sp_here = {.off = &asleep, .deadline = SP_NEVER, .loose = &loose};
+struct sp_here sp_here = {.off = &asleep,
+                          .deadline = SP_NEVER,
+                          .loose = &loose,
+                          .alive = &unborn,
+                          .overrides = sp_overrides,
+
+                          .sleepers = sp_sleepers};
 
 /* One mapping for all tables, of which little is ever touched: no huge pages, which are cleared
  * whole. */
@@ -54,28 +62,74 @@ static void here_publish(void)
         atomic_store(&segment->processes[segment->self.slot].here, (uintptr_t)&sp_here);
 }
 
-int sp_here_start(uint32_t fd_max)
+void sp_here_start(uint32_t fd_max)
+{
+    sp_here.pid = sp_here.segment.self.pid;
+    sp_here.fd_room = fd_max;
+    sp_here.off = &sp_here.segment.head->disabled;
+    if (atomic_load(&loose) == 0)
+        sp_here.loose = &sp_here.segment.head->loose;
+    here_publish();
+}
+
+static bool here_tables(uint32_t fd_max)
 {
     size_t fds = fd_max * sizeof *sp_here.fds, conns = SP_CONNS_MAX * sizeof *sp_here.conns,
            kept = (size_t)sp_here.segment.dest_max * 2 * sizeof *sp_here.kept;
     char *at = here_reserve(HERE_PAGE + here_pages(fds) + here_pages(conns) + here_pages(kept) +
                             here_pages(fd_max) + here_pages(sp_names_size()));
     if (!at || madvise(at, HERE_PAGE, MADV_WIPEONFORK) != 0)
-        return -1;
-    sp_here.alive = here_cut(&at, HERE_PAGE);
+        return false;
+    uint32_t *alive = (uint32_t *)(void *)here_cut(&at, HERE_PAGE);
+    *alive = 1;
+    sp_here.alive = alive;
     sp_here.fds = here_cut(&at, fds);
     sp_here.kept = here_cut(&at, kept);
     sp_here.conns = here_cut(&at, conns);
     sp_here.kinds = here_cut(&at, fd_max);
     sp_names_start(here_cut(&at, sp_names_size()));
-    *sp_here.alive = 1;
+    return true;
+}
+
+/* A child of fork that was born before there were tables still has its parent's slot. */
+static void here_born(void)
+{
     sp_here.pid = (uint32_t)getpid();
-    sp_here.fd_max = fd_max;
-    sp_here.off = &sp_here.segment.head->disabled;
-    if (atomic_load(&loose) == 0)
-        sp_here.loose = &sp_here.segment.head->loose;
-    here_publish();
-    return 0;
+    if (sp_here.segment.self.pid != sp_here.pid) {
+        sp_names_changed();
+        sp_process_join(&sp_here.segment);
+        here_publish();
+    }
+}
+
+enum { TABLES_NONE, TABLES_COMING, TABLES_THERE };
+static sp_half here_state;
+
+/* Not for ever: it may be a signal handler that has interrupted who makes them. */
+static bool here_await(void)
+{
+    for (int i = 0; i < 10000 && atomic_load(&here_state) == TABLES_COMING; i++)
+        sched_yield();
+    return atomic_load(&here_state) == TABLES_THERE;
+}
+
+enum sp_here_tables sp_here_tables(void)
+{
+    uint32_t none = TABLES_NONE, room = sp_here.fd_room;
+    if (room == 0)
+        return SP_TABLES_NONE;
+    if (!atomic_compare_exchange_strong(&here_state, &none, TABLES_COMING))
+        return here_await() ? SP_TABLES_THERE : SP_TABLES_NONE;
+    if (!here_tables(room)) {
+        sp_here.off = &asleep;
+        sp_here.fd_room = 0;
+        atomic_store(&here_state, TABLES_NONE);
+        return SP_TABLES_LOST;
+    }
+    here_born();
+    __atomic_store_n(&sp_here.fd_max, room, __ATOMIC_RELEASE);
+    atomic_store(&here_state, TABLES_THERE);
+    return SP_TABLES_THERE;
 }
 
 void sp_here_after_fork(void)
@@ -98,7 +152,7 @@ void sp_here_after_fork(void)
         sp_conn_mark(conn, SP_CONN_INHERITED, true);
         sp_held_forked(conn);
     }
-    memset(sp_here.sleepers, 0, sizeof sp_here.sleepers);
+    memset(sp_sleepers, 0, SP_SLEEPERS * sizeof *sp_sleepers);
     atomic_store(&sp_due_watched, 0);
     /* What the parent holds back ends here, too: it may be the child that waits for it. */
     atomic_store(&sp_due_next, atomic_load(&sp_held_count) != 0 ? 0 : sp_here.deadline);

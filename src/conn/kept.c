@@ -10,6 +10,8 @@
 
 #define KEPT_GRACE SP_SECOND
 
+struct sp_override sp_overrides[SP_OVERRIDES_MAX];
+
 static bool kept_read(uint32_t dest, struct sp_guards *out)
 {
     bool found = sp_segment_guards(&sp_here.segment, dest, out);

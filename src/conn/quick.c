@@ -100,10 +100,10 @@ bool sp_quick_stands(struct sp_conn *conn, uint64_t now)
 
 bool sp_quick_over(struct sp_conn *conn)
 {
-    const uint32_t odd = SP_CONN_FRESH | SP_CONN_RETRY | SP_CONN_INHERITED | SP_CONN_FALLBACK;
+    const uint32_t usual = SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_LOWAT | SP_CONN_TOTAL;
     uint64_t told;
     if (atomic_load_explicit(&conn->word, memory_order_acquire) != 0 ||
-        (sp_conn_flags(conn) & odd) || !sp_quick_told(conn, &told))
+        (sp_conn_flags(conn) & ~usual) || !sp_quick_told(conn, &told))
         return false;
     struct sp_kept *kept = sp_kept_of(told);
     uint32_t place = conn->lease;

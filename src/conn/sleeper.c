@@ -6,9 +6,11 @@
 
 #include <unistd.h>
 
+struct sp_sleeper sp_sleepers[SP_SLEEPERS];
+
 static struct sp_sleeper *sleeper_place(uint32_t tid)
 {
-    struct sp_sleeper *all = sp_here.sleepers;
+    struct sp_sleeper *all = sp_sleepers;
     for (unsigned i = 0; i < SP_SLEEPERS; i++) {
         if (atomic_load_explicit(&all[i].tid, memory_order_relaxed) == tid)
             return &all[i];

@@ -12,7 +12,9 @@
 
 #include "base/text.h"
 
-#define NAMED_TEXT 16384
+/* Most policies fit into the first; the stack is not touched further down than it must be. */
+#define NAMED_SMALL 4096
+#define NAMED_TEXT  16384
 
 /* A larger text is left to the reader, as is one that the reader would refuse to look at. */
 static ssize_t named_load(const char *path, char *text, size_t size)
@@ -23,9 +25,9 @@ static ssize_t named_load(const char *path, char *text, size_t size)
 
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid()) &&
-        (size_t)st.st_size < size)
-        got = read(fd, text, size);
+    if (fstatat(fd, "", &st, AT_EMPTY_PATH) == 0 && S_ISREG(st.st_mode) &&
+        (st.st_uid == 0 || st.st_uid == geteuid()) && (size_t)st.st_size < size)
+        got = pread(fd, text, size, 0);
     close(fd);
     return got == st.st_size ? got : -1;
 }
@@ -67,17 +69,67 @@ static bool named_line(struct scan_line *line, struct sp_policy *out)
     return !sp_text_is(line->word[0].text, line->word[0].length, "include");
 }
 
-bool sp_policy_named(const char *path, struct sp_policy *out)
+/* `segment NAME` and nothing else: its end. NULL: to be looked at closely. */
+static const char *named_plainly(const char *at, const char *end, struct sp_policy *out)
+{
+    const char *word = at + strlen("segment"), *p;
+
+    if (end - at < (ptrdiff_t)sizeof "segment" || memcmp(at, "segment", strlen("segment")) != 0 ||
+        *word != ' ' || out->segment[0] != '\0')
+        return NULL;
+    while (word < end && *word == ' ')
+        word++;
+    for (p = word; p < end && (*p == '-' || *p == '.' || *p == '_' || (*p >= '0' && *p <= '9') ||
+                               (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'));)
+        p++;
+    if (p == word || p == end || *p != '\n' || p - word >= (ptrdiff_t)sizeof out->segment)
+        return NULL;
+    memcpy(out->segment, word, (size_t)(p - word));
+    return p;
+}
+
+static __attribute__((noinline)) bool named_closely(const char *at, const char *end,
+                                                    struct sp_policy *out)
+{
+    struct scan_line line;
+    struct scan scan = scan_begin(at, (size_t)(end - at));
+
+    return !scan_next(&scan, &line) || named_line(&line, out);
+}
+
+/* Only a line that can begin with one of two words is of interest. */
+static bool named_aside(char first)
+{
+    return first == ' ' || first == '\t' || first == '#' || first == '\n' ||
+           (first >= 'a' && first <= 'z' && first != 's' && first != 'i');
+}
+
+static bool named_text(const char *at, const char *end, struct sp_policy *out)
+{
+    for (const char *plain; at < end; at++) {
+        if (named_aside(*at))
+            plain = at;
+        else if ((plain = named_plainly(at, end, out)) == NULL && !named_closely(at, end, out))
+            return false;
+        for (at = plain ? plain : at; at < end && *at != '\n';)
+            at++;
+    }
+    return true;
+}
+
+static __attribute__((noinline)) bool named_large(const char *path, struct sp_policy *out)
 {
     char text[NAMED_TEXT];
-    struct scan_line line;
+    ssize_t length = named_load(path, text, sizeof text);
+
+    return length >= 0 && named_text(text, text + length, out);
+}
+
+bool sp_policy_named(const char *path, struct sp_policy *out)
+{
+    char text[NAMED_SMALL];
     ssize_t length = named_load(path, text, sizeof text);
 
     memset(out, 0, sizeof *out);
-    if (length < 0)
-        return false;
-    for (struct scan scan = scan_begin(text, (size_t)length); scan_next(&scan, &line);)
-        if (!named_line(&line, out))
-            return false;
-    return true;
+    return length >= 0 ? named_text(text, text + length, out) : named_large(path, out);
 }

@@ -462,7 +462,8 @@ static bool connect_readable(const struct sockaddr *address, socklen_t length)
 
 static int connect_long(int fd, const struct sockaddr *address, socklen_t length)
 {
-    if (!sp_here_awake() || sp_process_foreign() || !connect_readable(address, length))
+    if (!sp_here_awake() || sp_process_foreign() || !sp_shim_ready() ||
+        !connect_readable(address, length))
         return REAL(connect)(fd, address, length);
 
     struct sockaddr_storage other;

@@ -25,8 +25,10 @@ SP_EXPORT int socket(int domain, int type, int protocol)
     if ((domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX) && sp_loose(SP_FAULT_ON_FD))
         return -1;
     int fd = sp_fd_fresh(REAL(socket)(domain, type, protocol));
-    if (fd >= 0 && sp_here_awake())
-        sp_kind_set(fd, SP_KIND_KNOWN | ((type & 0xf) == SOCK_STREAM ? SP_KIND_STREAM : 0) |
+    bool stream = (type & 0xf) == SOCK_STREAM;
+    if (fd >= 0 && sp_here_awake() && (sp_here.fd_max != 0 || stream) && !sp_process_foreign() &&
+        sp_shim_ready())
+        sp_kind_set(fd, SP_KIND_KNOWN | (stream ? SP_KIND_STREAM : 0) |
                             (type & SOCK_NONBLOCK ? SP_KIND_NONBLOCK : 0));
     return fd;
 }

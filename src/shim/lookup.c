@@ -67,13 +67,18 @@ static bool lookup_retries(const struct sp_guards *guards)
     return named && guards->mode == SP_MODE_ENFORCE;
 }
 
+static bool lookup_guarded(const char *name)
+{
+    return sp_shim_on() && lookup_is_name(name) && sp_shim_ready();
+}
+
 static void lookup_begin(struct lookup *l, const char *name, uint16_t port)
 {
     struct sp_guards room;
     struct sp_call call;
     int error = errno;
     *l = (struct lookup){.dest = -1};
-    if (!sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
+    if (!lookup_guarded(name))
         return;
     l->dest = sp_here_route_name(name, port);
     l->began = sp_now();
@@ -168,7 +173,7 @@ SP_EXPORT int getaddrinfo(const char *name, const char *service, const struct ad
         if (SP_LIKELY(result == 0))
             result = REAL(getaddrinfo)(name, service, hints, found);
     } while (lookup_end(&lookup, result != 0, result == EAI_AGAIN));
-    if (!sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
+    if (!lookup_guarded(name))
         return result;
     if (result == 0 && SP_UNLIKELY(lookup.act.wrong))
         sp_lookup_wrong_list(&lookup.act, *found);
@@ -205,7 +210,7 @@ static void lookup_host(const struct lookup *l, const char *name, struct hostent
     struct sp_addr address;
     if (host && fresh && SP_UNLIKELY(l->act.wrong))
         sp_lookup_wrong_host(&l->act, host);
-    if (!host || !sp_here_awake() || !lookup_is_name(name) || sp_process_foreign())
+    if (!host || !lookup_guarded(name))
         return;
     for (char **at = host->h_addr_list; at && *at; at++) {
         if (sp_lookup_address(host, *at, &address))

@@ -6,10 +6,12 @@
 
 _Thread_local union sp_thread sp_thread;
 
-/* The flag may be the parent's own: it stays up in the parent until somebody asks. */
+/* The flag may be the parent's own: it stays up in the parent until somebody asks. Before there are
+ * tables nobody notes a fork, but a child of vfork has a parent that waits for it. */
 bool sp_process_vforked(void)
 {
-    if ((uint32_t)getpid() != sp_here.pid)
+    if ((uint32_t)getpid() != sp_here.pid &&
+        (sp_here.fd_max != 0 || (uint32_t)getppid() == sp_here.pid))
         return true;
     sp_thread.vforked = 0;
     return false;
@@ -18,9 +20,13 @@ bool sp_process_vforked(void)
 SP_EXPORT pid_t fork(void)
 {
     pid_t pid = REAL(fork)();
-    if (pid == 0 && sp_here.fd_max && sp_here_forked()) {
+    if (pid != 0)
+        return pid;
+    sp_thread.vforked = 0;
+    if (sp_here.fd_max == 0) {
+        sp_here.pid = (uint32_t)getpid();
+    } else if (sp_here_forked()) {
         int error = errno;
-        sp_thread.vforked = 0;
         sp_pin_forked();
         sp_here_after_fork();
         errno = error;
@@ -29,9 +35,6 @@ SP_EXPORT pid_t fork(void)
 }
 
 /* --- called by the stubs in assembly --- */
-
-extern void *sp_stub_syscall;
-void *sp_stub_syscall;
 
 void sp_stub_error(int error);
 void sp_stub_error(int error)

@@ -3,14 +3,30 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct sp_real sp_real;
 
-static const char *const real_names[SP_SYMBOL_COUNT] = {
-#define X(name) [SP_SYMBOL_##name] = #name,
+/* Found by their places: pointers would have to be put right at every start. */
+static const struct names {
+#define X(name) char name[sizeof #name];
+    SP_SYMBOLS(X)
+#undef X
+} real_names = {
+#define X(name) #name,
     SP_SYMBOLS(X)
 #undef X
 };
+
+static const char *real_name(enum sp_symbol symbol)
+{
+    static const uint16_t at[SP_SYMBOL_COUNT] = {
+#define X(name) [SP_SYMBOL_##name] = offsetof(struct names, name),
+        SP_SYMBOLS(X)
+#undef X
+    };
+    return (const char *)&real_names + at[symbol];
+}
 
 /* What an older libc lacks ends as it would without us: the call is not implemented. */
 static long real_missing(void)
@@ -27,7 +43,7 @@ static void **real_place(enum sp_symbol symbol)
 void *sp_real_try(enum sp_symbol symbol)
 {
     int error = errno;
-    void *found = dlsym(RTLD_NEXT, real_names[symbol]);
+    void *found = dlsym(RTLD_NEXT, real_name(symbol));
     errno = error;
     return found;
 }

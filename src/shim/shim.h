@@ -27,6 +27,13 @@ static inline bool sp_process_foreign(void)
     return SP_UNLIKELY(sp_thread.vforked) && sp_process_vforked();
 }
 
+/* Are there tables? The first who asks makes them. (start.c) */
+bool sp_shim_tables(void);
+static inline bool sp_shim_ready(void)
+{
+    return SP_LIKELY(sp_here.fd_max != 0) || sp_shim_tables();
+}
+
 /* Shall this call, on an fd that has an entry, be looked at? */
 static inline bool sp_shim_on(void)
 {

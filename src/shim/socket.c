@@ -11,8 +11,6 @@
 
 #define SOCKET_STACK ((uintptr_t)64 << 20) /* more than any stack, less than what lies between */
 
-const void *sp_socket_bottom;
-
 enum sp_outcome sp_socket_outcome(int error, bool connecting)
 {
     switch (error) {

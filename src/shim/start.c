@@ -12,7 +12,9 @@
 
 #define FDS_MAX (1u << 20)
 
-extern void *sp_stub_syscall;
+extern void *sp_stub_syscall; /* of the stubs in assembly */
+void *sp_stub_syscall;
+const void *sp_socket_bottom;
 
 /* --- which segment, under which policy --- */
 
@@ -145,6 +147,14 @@ static bool start_wanted(const char *name, const char *path)
     return (name || path) && !(off && strcmp(off, "off") == 0) && !getauxval(AT_SECURE);
 }
 
+bool sp_shim_tables(void)
+{
+    enum sp_here_tables tables = sp_here_tables();
+    if (tables == SP_TABLES_LOST)
+        sp_say("this program runs unguarded: no memory for the tables");
+    return tables == SP_TABLES_THERE;
+}
+
 __attribute__((constructor)) static void start(void)
 {
     int saved = errno;
@@ -161,10 +171,7 @@ __attribute__((constructor)) static void start(void)
             start_settings(start_env("SHEARPIN_SET"));
             start_deadline(start_env("SHEARPIN_DEADLINE"));
             sp_here.wake = sp_await_wake;
-            if (sp_here_start(start_fds()) != 0)
-                sp_say("this program runs unguarded: no memory for the tables");
-            else
-                sp_due_learn();
+            sp_here_start(start_fds());
         }
     }
     errno = saved;
@@ -172,6 +179,6 @@ __attribute__((constructor)) static void start(void)
 
 __attribute__((destructor)) static void end(void)
 {
-    if (sp_here.fd_max && !sp_here_forked() && !(sp_thread.vforked && sp_process_vforked()))
+    if (sp_here.fd_room && sp_here.segment.self.pid == (uint32_t)getpid())
         sp_process_leave(&sp_here.segment);
 }

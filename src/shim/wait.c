@@ -17,7 +17,7 @@
 bool sp_waiting_bounded(void)
 {
     if (SP_LIKELY(atomic_load_explicit(&sp_due_next, memory_order_relaxed) == SP_NEVER &&
-                  (__libc_single_threaded || !sp_due_ever())))
+                  (__libc_single_threaded || !sp_here_awake() || sp_due_least() == SP_NEVER)))
         return false;
     return sp_shim_on() || (atomic_load(&sp_due_watched) != 0 && !sp_process_foreign());
 }
@@ -42,7 +42,7 @@ static uint64_t wait_nearest(uint64_t now)
         next = atomic_load(&sp_due_next);
     }
     if (!__libc_single_threaded) {
-        uint64_t shortest = atomic_load(&sp_due_shortest);
+        uint64_t shortest = sp_due_least();
         uint64_t look = shortest >= SP_DUE_WATCH
                             ? SP_NEVER
                             : now + (shortest > WAIT_SLICE ? shortest : WAIT_SLICE);

@@ -12,9 +12,11 @@
 
 static bool place_word(const char *name)
 {
-    static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t n = strlen(name);
-    return n > 0 && n < SP_NAME_SIZE && name[0] != '.' && strspn(name, set) == n;
+    size_t n = 0;
+    while ((name[n] >= 'a' && name[n] <= 'z') || (name[n] >= 'A' && name[n] <= 'Z') ||
+           (name[n] >= '0' && name[n] <= '9') || name[n] == '.' || name[n] == '_' || name[n] == '-')
+        n++;
+    return n > 0 && n < SP_NAME_SIZE && name[0] != '.' && name[n] == 0;
 }
 
 /* The line `NAME:x:GID:...` of one block of /etc/group; NSS would drag plugins into the program. */

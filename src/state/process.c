@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ int sp_process_reopen(const struct sp_segment *segment)
     }
     struct stat st;
     if (fd >= 0 &&
-        (fstat(fd, &st) != 0 || st.st_dev != segment->device || st.st_ino != segment->inode)) {
+        (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0 || st.st_dev != segment->device || st.st_ino != segment->inode)) {
         close(fd);
         errno = ESTALE;
         return -1;
@@ -75,7 +76,7 @@ static uint64_t process_start(uint32_t pid, bool *ended)
 
 uint64_t sp_process_ticks(void)
 {
-    return sp_clock_read(CLOCK_BOOTTIME) / (1000 * SP_MS / (uint64_t)sysconf(_SC_CLK_TCK));
+    return sp_clock_enter(CLOCK_BOOTTIME) / (1000 * SP_MS / (uint64_t)getauxval(AT_CLKTCK));
 }
 
 uint64_t sp_process_started(struct sp_segment *segment)
@@ -143,7 +144,7 @@ static void process_take(struct sp_segment *segment, uint32_t slot)
     self->shard = slot % SP_SHARDS;
     memcpy(p->command, self->command, sizeof p->command);
     p->uid = (uint32_t)geteuid();
-    p->joined = sp_wall();
+    p->joined = sp_clock_enter(CLOCK_REALTIME);
     atomic_store(&p->pid_namespace, 0);
     atomic_store(&p->start, sp_process_ticks());
     atomic_store(&p->left, 0);
@@ -153,6 +154,7 @@ static void process_take(struct sp_segment *segment, uint32_t slot)
 
 static bool process_find(struct sp_segment *segment, int fd)
 {
+    atomic_fetch_or(&segment->processes[0].left, 0); /* one fault, where a look first means two */
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t slot = 0; slot < SP_PROCESSES; slot++) {
             const struct sp_process *p = &segment->processes[slot];

@@ -158,7 +158,7 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, str
 {
     struct stat st;
     struct sp_head head;
-    if (fstat(fd, &st) != 0)
+    if (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0) /* fstat() would touch a page of libc's */
         return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
     if (segment_check_file(path, &st, error) != 0)
         return -1;

@@ -216,7 +216,7 @@ for i in range(1000):
     pids.append(pid)
 print(sum(os.waitpid(pid, 0)[1] == 0 for pid in pids))
 EOF2
-sed -i 's/cap 100$/cap 2000/' "$work/world.conf"
+sed -i 's/cap 100$/cap 2000/; s/response 5s/response 60s/' "$work/world.conf"
 rm -f "$(segment)"
 is 'a thousand children' "$(preloaded "$python" "$work/bomb.py" "$port")" 1000
 is 'each counted once' "$(count)" 1000
@@ -251,3 +251,35 @@ if unshare -pf true 2>/dev/null; then
 else
     echo 'ok - a holder in another pid namespace # SKIP no pid namespaces'
 fi
+
+# heirs.py PORT: children of a parent that has made no socket itself, but has run a program. Each
+# holds a connection, and says so.
+cat >"$work/heirs.py" <<'EOF2'
+import os, subprocess, sys, time
+subprocess.run(["true"])
+for i in range(2):
+    if os.fork() == 0:
+        import socket
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        s.sendall(b"x"); s.recv(1)
+        os.write(1, b"%d\n" % os.getpid())
+        sys.stdin.read()
+        os._exit(0)
+os.waitpid(-1, 0)
+sys.stdin.read()
+EOF2
+policy two "destination d
+    match 127.0.0.1:$port
+    cap 2"
+two() { guarded two "$python" "$work/ask.py" "$port" 1; }
+coproc HEIRS { guarded two "$python" "$work/heirs.py" "$port"; }
+started+=("$HEIRS_PID")
+read -r -u "${HEIRS[0]}" heir
+read -r -u "${HEIRS[0]}" other
+started+=("$heir" "$other")
+is 'heirs hold both places' "$(two)" 'Connection refused'
+kill -KILL "$heir"
+is 'what one held is free when it is killed, though its parent lives' \
+    "$(until_true bash -c '[ "$("$0" run -p "$1" -- "$2" "$3" "$4" 1)" = fine ]' \
+        "$shearpin" "$work/two.conf" "$python" "$work/ask.py" "$port" && echo fine)" fine
+is 'and the other holds its own' "$(field two d 'd["cap"]["in_use"]')" 1
