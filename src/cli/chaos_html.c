@@ -124,7 +124,7 @@ static void html_expectation(const struct chaos_view *view, FILE *out)
 static void html_time(FILE *out, const struct sp_chaos_sum *sum, uint64_t ns)
 {
     bool none = sum->time == 0 || sum->calls == 0 || ns == 0;
-    fprintf(out, "<td>%s", none ? "-" : ns == SP_NEVER ? "never" : SAY_TOOK(ns));
+    fprintf(out, "<td>%s", none ? "-" : ns == SP_NEVER ? "timed out" : SAY_TOOK(ns));
 }
 
 static void html_count(FILE *out, const struct sp_chaos_sum *sum, uint64_t n)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/chaos.h"
+#include "cli/chaos_report.h"
 #include "cli/follow.h"
 #include "cli/json.h"
 #include "cli/say.h"
@@ -76,11 +77,11 @@ static void status_json(struct json *json, const struct sp_segment *segment,
     json_open(json, NULL, '{');
     json_text(json, "experiment", chaos->name, SP_NAME_SIZE);
     json_word(json, "status", sp_chaos_state_word(state));
-    json_time(json, "started", chaos->start_wall);
+    json_time(json, "start_s", chaos->start_wall);
     if (live || atomic_load(&chaos->ended_wall) == 0)
-        json_null(json, "ended");
+        json_null(json, "end_s");
     else
-        json_time(json, "ended", atomic_load(&chaos->ended_wall));
+        json_time(json, "end_s", atomic_load(&chaos->ended_wall));
     json_number(json, "left_s", live ? (double)(chaos->end - now) / (double)SP_SECOND : 0);
     json_count(json, "seed", chaos->seed);
     json_number(json, "intensity", (double)sp_chaos_scale(chaos, now) / SP_SHARE_ALL);
@@ -112,6 +113,8 @@ int experiment_follow(const struct cli *cli, struct sp_segment *segment, struct 
     if (stops && follow_over())
         sp_chaos_end(segment, chaos, word, SP_CHAOS_INTERRUPTED, now);
     experiment_tidy(segment);
+    if (stops && !cli->quiet)
+        return chaos_report(cli, segment, chaos);
     if (!cli->quiet)
         status_line(segment, chaos, sp_now());
     return follow_over() && !stops ? CLI_OK : experiment_exit(chaos);

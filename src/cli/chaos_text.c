@@ -109,7 +109,7 @@ static const char *const text_rows[ROWS] = {"errors", "p50", "p99", "refused", "
 static void text_time(uint64_t ns, uint64_t calls, char *out, size_t size)
 {
     if (ns == SP_NEVER)
-        snprintf(out, size, "never");
+        snprintf(out, size, "timed out");
     else if (calls == 0 || ns == 0)
         snprintf(out, size, "-");
     else
@@ -161,10 +161,13 @@ static void text_injected(const struct chaos_view *view)
 {
     char line[1024] = "", safe[4 * 80 + 1];
     struct sp_text_out text = sp_text_out(line, sizeof line);
-    for (unsigned i = 0; i < view->chaos.fault_count; i++)
-        sp_text_put(&text, "%s %llu   ", say_safe(safe, sizeof safe, view_fault_name(view, i), 80),
+    for (unsigned i = 0; i < view->chaos.fault_count; i++) {
+        const char *name = view_fault_name(view, i);
+        const char *quote = strchr(name, ' ') ? "'" : "";
+        sp_text_put(&text, "%s%s%s %llu   ", quote, say_safe(safe, sizeof safe, name, 80), quote,
                     (unsigned long long)view_injected(view, i));
-    sp_text_put(&text, "  of %s", SAY_COUNT(view_calls(view), "call"));
+    }
+    sp_text_put(&text, "of %s", SAY_COUNT(view_calls(view), "call"));
     text_line("injected", line);
 }
 

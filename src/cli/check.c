@@ -35,9 +35,10 @@ static bool check_one(const struct cli *cli, const char *path, struct json *json
     rules_read(&rules, path, stdout, cli->quiet ? RULES_ERRORS : RULES_ALL);
     if (!cli->quiet)
         rules_names(&rules, stdout, NULL, NULL);
-    if (!cli->quiet && rules.policy)
+    if (!cli->quiet && rules.policy) {
         fallback_notes(rules.policy);
-    split_notes(rules.policy);
+        split_notes(rules.policy);
+    }
     rules_summary(&rules, summary, sizeof summary);
     if (*summary && !cli->quiet)
         printf("%s\n", summary);

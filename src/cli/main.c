@@ -137,15 +137,15 @@ const struct command command_table[] = {
     {"rm", "Watch", NULL, "remove a segment", "NAME [--force]", 1, 1, rm_main,
      "Refuses while programs use it. With --force they go on among themselves, and the next one\n"
      "starts a new segment."},
-    {"trip", "Steer", "", NULL, "DEST[@ADDRESS] [--for T | --until-reset] [--reason TEXT]", 1, 1,
-     trip_main,
+    {"trip", "Steer", "", NULL, "DEST[@ADDRESS|@ARM] [--for T | --until-reset] [--reason TEXT]", 1,
+     1, trip_main,
      "Opens the breaker as if it had tripped by itself; probes close it again. With --for it is\n"
      "held open that long first. Under `breaker scope endpoint` DEST is all addresses together,\n"
-     "DEST@10.4.0.7:443 one of them."},
+     "DEST@10.4.0.7:443 one of them, DEST@green one arm of a split."},
     {"hold", "Steer", "", NULL,
-     "DEST[@ADDRESS] open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2, hold_main,
+     "DEST[@ADDRESS|@ARM] open|closed [--for T | --until-reset] [--reason TEXT]", 2, 2, hold_main,
      "Keeps the breaker as it is told, whatever happens; by default until it is reset."},
-    {"reset", "Steer", "", NULL, "DEST[@ADDRESS] | --all [--reason TEXT]", 0, 1, reset_main,
+    {"reset", "Steer", "", NULL, "DEST[@ADDRESS|@ARM] | --all [--reason TEXT]", 0, 1, reset_main,
      "Closes the breaker, of DEST with those of its addresses, ends a hold, forgets failures.\n"
      "Counters go on."},
     {"enable", "Steer", "", NULL, "[DEST] [--reason TEXT]", 0, 1, enable_main,
@@ -177,7 +177,7 @@ const struct command command_table[] = {
     {"chaos", "Chaos", "list | start | stop | status | report [EXPERIMENT]", NULL,
      "list | start | stop | status | report [EXPERIMENT] [--seed N] [--intensity X]\n"
      "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
-     "         [--inject 'FAULT' --on DEST]... [--for T] [--json]",
+     "         [--inject 'FAULT' --on DEST]... [--for T] [--json] [--html FILE]",
      1, 2, chaos_main,
      "start begins an experiment of the policy in force, at the next call of every process; it "
      "ends\n"
@@ -186,7 +186,12 @@ const struct command command_table[] = {
      "injected. With --inject, --on and --for it needs no experiment in the policy. start -f "
      "stays\n"
      "until the end, and Ctrl-C stops both. The same --seed strikes the same calls again.\n"
-     "list shows what the policy has, status what runs and ran, stop ends NAME, or all."},
+     "list shows what the policy has, status what runs and ran, stop ends NAME, or all. report "
+     "says\n"
+     "what was before, during and after, what was injected, and whether what was expected was "
+     "kept:\n"
+     "`steady` over all calls meanwhile. Exit 1 when it was not, or the experiment was ended "
+     "early."},
     {"answers", NULL, NULL, "gives the answers of `fallback respond`; `run` starts it",
      "SEGMENT PID", 1, 2, answers_main, NULL},
     {"version", NULL, NULL, "which shearpin this is", "[--json]", 0, 0, version_main, NULL},

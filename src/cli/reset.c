@@ -2,14 +2,21 @@
 
 #include "cli/say.h"
 #include "cli/steer.h"
+#include "shearpin/split.h"
 
-/* With a destination, its addresses that have a breaker of their own. */
+/* With a destination, its addresses and arms that have a breaker of their own. */
 static void reset_endpoints(const struct steer *steer)
 {
     struct sp_call call = steer->call;
     for (uint32_t i = 0; i < SP_ENDPOINTS; i++) {
         call.endpoint = sp_endpoint_of(call.segment, call.index, i, NULL);
         if (call.endpoint)
+            sp_breaker_reset(&call);
+    }
+    for (uint32_t i = 0; i < call.segment->arm_max; i++) {
+        call.arm = sp_arm_at(call.segment, call.index, i);
+        call.endpoint = call.arm ? &call.arm->endpoint : NULL;
+        if (call.arm)
             sp_breaker_reset(&call);
     }
 }

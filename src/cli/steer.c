@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "cli/say.h"
+#include "shearpin/split.h"
 
 void steer_dest(struct steer *steer, uint32_t index)
 {
@@ -19,24 +20,41 @@ void steer_dest(struct steer *steer, uint32_t index)
     steer->before = view.state;
 }
 
-/* The address behind the @ of payments@10.4.0.7:443. */
+/* The arm behind the @ of search@green; false: there is none of that name. */
+static bool steer_arm(struct steer *steer, const char *text)
+{
+    struct sp_arm *arm = sp_arm_named(&steer->segment, steer->call.index, text);
+    if (strlen(text) >= SP_ARM_NAME_SIZE || !arm)
+        return false;
+    steer->call.arm = arm;
+    steer->call.endpoint = &arm->endpoint;
+    strlcpy(steer->address, text, sizeof steer->address);
+    return true;
+}
+
+static bool steer_address(struct steer *steer, const char *text)
+{
+    struct sp_addr address;
+    if (!sp_addr_parse(text, strlen(text), &address))
+        return false;
+    struct sp_aim aim =
+        sp_endpoint_aim(&steer->segment, steer->call.index, &address, steer->call.now, false, NULL);
+    steer->call.endpoint = sp_endpoint_at(&steer->segment, aim);
+    sp_addr_format(&address, steer->address, sizeof steer->address);
+    return steer->call.endpoint != NULL;
+}
+
+/* What stands behind the @ of payments@10.4.0.7:443. */
 static int steer_endpoint(struct steer *steer, const char *text)
 {
     struct sp_breaker_view view;
-    struct sp_addr address;
     char safe[4 * SP_ADDR_TEXT_SIZE];
-    struct sp_aim aim = {SP_NO_ENDPOINT, 0};
-    if (sp_addr_parse(text, strlen(text), &address))
-        aim = sp_endpoint_aim(&steer->segment, steer->call.index, &address, steer->call.now, false,
-                              NULL);
-    steer->call.endpoint = sp_endpoint_at(&steer->segment, aim);
-    if (!steer->call.endpoint) {
+    if (!steer_arm(steer, text) && !steer_address(steer, text)) {
         say_error("%s has no breaker for %s; `shearpin status %s` lists those that it has",
                   steer_name(steer), say_safe(safe, sizeof safe, text, SP_ADDR_TEXT_SIZE - 1),
                   steer_name(steer));
         return CLI_UNKNOWN;
     }
-    sp_addr_format(&address, steer->address, sizeof steer->address);
     sp_breaker_look(&steer->call, &view);
     steer->before = view.state;
     return CLI_OK;

@@ -67,7 +67,8 @@ size_t sp_target_get(const struct sp_segment *segment, uint64_t hash,
 {
     struct sp_target copy;
     for (size_t i = 0; hash && i < SP_TARGETS; i++) {
-        if (!target_copy(&segment->targets[i], &copy) || copy.hash != hash)
+        if (__atomic_load_n(&segment->targets[i].hash, __ATOMIC_RELAXED) != hash || /* all others */
+            !target_copy(&segment->targets[i], &copy) || copy.hash != hash)
             continue;
         size_t count = copy.count < SP_TARGET_ADDRESSES ? copy.count : SP_TARGET_ADDRESSES;
         memset(out, 0, SP_TARGET_ADDRESSES * sizeof *out);

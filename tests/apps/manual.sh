@@ -87,10 +87,22 @@ destination divided
     breaker streak 1 open 1m
     split 127.0.0.1:9 share 50% as blue
     split localhost:10 share 50% as green
-experiment trial
-    target slow
+destination tried
+    match 127.0.0.1:7
+    breaker streak 1 open 1m
+    retry off
+experiment quick
+    expect nobody notices
+    target payments
+    steady rps < 1000000 for 1m
+    inject refuse
+    last 1m
+    abort tried opens
+experiment slower
+    target rated
     inject latency 1ms
-    last 1m"
+    last 1m
+    abort errors > 0% for 1m"
 export SHEARPIN_SEGMENT=json
 for port in 1 1 1 2 2 2 2 4 5 8; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
 probed() {
@@ -105,11 +117,18 @@ until_true probed
 "$shearpin" reset slow >/dev/null
 "$shearpin" disable slow >/dev/null
 "$shearpin" enable slow >/dev/null
-sed -i '/^destination slow/a\    deadline connect 1s' json.conf
+sed -i 's/^destination scoped/&\n    deadline connect 1s/' json.conf
 "$shearpin" reload json.conf >/dev/null
-"$shearpin" chaos start -q trial 2>/dev/null
-"$shearpin" chaos stop -q trial
+"$shearpin" chaos start quick >/dev/null
+aborted() {
+    for port in 7 1; do guarded json curl -s --noproxy '*' "http://127.0.0.1:$port/"; done
+    "$shearpin" chaos status quick --json | grep -q aborted
+}
+until_true aborted
+"$shearpin" chaos start slower >/dev/null
+{ "$shearpin" chaos report quick --json; "$shearpin" chaos report slower --json; } >'printed.CHAOS REPORT'
 { "$shearpin" chaos list --json; "$shearpin" chaos status --json; } >printed.CHAOS
+"$shearpin" chaos stop >/dev/null
 "$shearpin" events --json >printed.EVENTS
 "$shearpin" journal --json >printed.JOURNAL
 "$shearpin" whatif -o payments.breaker.streak=1 --json >printed.WHATIF

@@ -17,6 +17,11 @@ destination $destination
     mode  enforce
 include $root/$file
 END
+        if grep -q '^ *split' "$file"; then # of its arms none is here
+            printf 'destination %s\n    split off\n    split 127.0.0.1:%s share 100%% as blue\n' \
+                "$destination" "$port" >"$work/$name-$destination.arms"
+            echo "include $work/$name-$destination.arms" >>"$work/$name-$destination.conf"
+        fi
         like "$name: $destination guards" "$(curl_says "$name-$destination" "$url")" '^HTTP 200'
         is "$name: $destination counts" \
             "$(field "$name-$destination" "$destination" 'd["name"], d["state"]')" \

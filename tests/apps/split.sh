@@ -27,7 +27,7 @@ both() {
 half="destination d
     match     127.0.0.1:$front
     deadline  connect 2s  response 5s
-    breaker   streak 3  open 1s..1s
+    breaker   streak 3  open 60s
     split     127.0.0.1:$blue   share 50%  as blue
     split     127.0.0.1:$green  share 50%  as green"
 policy half "$half"
@@ -91,10 +91,8 @@ like "the metrics have the arms" "$("$shearpin" metrics -s half | grep '^shearpi
 
 # --- 10,000 connections of 8 processes ---
 
-policy ten "destination d
-    match     127.0.0.1:$front
-    split     127.0.0.1:$blue   share 95%  as blue
-    split     127.0.0.1:$green  share 5%   as green"
+here() { sed "s/search.internal:9200/127.0.0.1:$front/; s/10.30.1.10:9200/127.0.0.1:$blue/; s/10.30.2.10:9200/127.0.0.1:$green/"; }
+here <policies/blue-green.conf >"$work/blue-green.conf"
 cat >"$work/many.py" <<'PYTHON'
 import collections, os, socket, sys
 said = collections.Counter()
@@ -104,7 +102,7 @@ for _ in range(int(sys.argv[2])):
         said[s.makefile("rb").read().split()[-1].decode()] += 1
 print(said["blue"], said["green"])
 PYTHON
-# told POLICY: how the connections of eight processes were spread, in hundredths of a percent
+# spread POLICY: how the connections of eight processes were spread, as ALL GREEN
 spread() {
     local i pids=()
     for i in 1 2 3 4 5 6 7 8; do
@@ -114,16 +112,14 @@ spread() {
     wait "${pids[@]}"
     cat "$work"/many.? | awk '{ b += $1; g += $2 } END { print b + g, g }'
 }
-read -r all over <<<"$(spread ten)"
+read -r all over <<<"$(spread blue-green)"
 is "8 processes make 10,000 connections" "$all" 10000
 like "green has its 5 %, give or take 0.5 ($over)" "$((over >= 450 && over <= 550))" 1
-is "each arm knows how many it had" "$(arm_field ten green 'a["connections_total"]')" "$over"
-policy ten "destination d
-    match     127.0.0.1:$front
-    split     127.0.0.1:$blue   share 60%  as blue
-    split     127.0.0.1:$green  share 40%  as green"
-like "a reload names the change" "$("$shearpin" reload "$work/ten.conf")" 'split .*share 5% .*share 40%'
-read -r all over <<<"$(spread ten)"
+is "each arm knows how many it had" \
+    "$(field blue-green search '[a["connections_total"] for a in d["arms"]][1]')" "$over"
+here <policies/blue-green.conf | sed 's/share 95%/share 60%/; s/share 5% /share 40%/' >"$work/blue-green.conf"
+like "a reload names the change" "$("$shearpin" reload "$work/blue-green.conf")" 'split .*share 5% .*share 40%'
+read -r all over <<<"$(spread blue-green)"
 like "and green has 40 % ($over)" "$((over >= 3950 && over <= 4050))" 1
 
 # --- connections that stand ---
@@ -150,30 +146,34 @@ until_true is_standing "$rested" && echo "ok - and none when their processes wer
 
 # --- an arm goes and comes back ---
 
-counted() { "$python" "$work/many.py" "$front" 40 2>&1; }
-export -f counted
+# opened POLICY ARM: a connection more; is the arm's breaker open by now?
+opened() { guarded "$1" "$python" "$work/get.py" "$front"; [ "$(arm_field "$1" "$2" 'a["state"]')" = open ]; }
 end "$blue_pid"
-for _ in 1 2 3; do guarded half "$python" "$work/six.py" "$front" 1 1 >/dev/null 2>&1; done
-for _ in 1 2 3; do guarded half "$python" "$work/six.py" "$front" 1 1 >/dev/null 2>&1; done
-is "the breaker of the dead arm is open" "$(arm_field half blue 'a["state"]')" open
-is "that of the destination is not" "$(state half d)" closed
+until_true opened half blue && echo "ok - the breaker of the dead arm opens"
+is "that of the destination does not" "$(state half d)" closed
 is "the other has all connections" "$(guarded half "$python" "$work/many.py" "$front" 40)" '0 40'
 like "the table says so" "$("$shearpin" status -s half)" 'blue 50% \(open\)  green 50%'
-like "an event names the arm" "$("$shearpin" events -s half)" 'd  closed -> open   3 refused in a row on arm blue'
+like "an event names the arm" "$("$shearpin" events -s half)" \
+    'd  closed -> open   3 refused in a row on arm blue'
+policy soon "${half/60s/200ms..200ms}"
+until_true opened soon blue
 arm blue "$blue"
 blue_pid=$pid
-came_back() { guarded half "$python" "$work/many.py" "$front" 2 >"$work/back" && [ "$(arm_field half blue 'a["state"]')" = closed ]; }
-until_true came_back && echo "ok - it comes back when it answers again"
-both "then everything" guarded half "$python" "$work/get.py" "$front"
+"$shearpin" reset -s half d@blue >/dev/null
+both "once it was reset, everything" guarded half "$python" "$work/get.py" "$front"
+came_back() { guarded soon "$python" "$work/get.py" "$front" && [ "$(arm_field soon blue 'a["state"]')" = closed ]; }
+until_true came_back && echo "ok - without that it comes back by itself when it answers again"
+"$shearpin" trip -s half d@green >/dev/null
+is "an arm that was tripped gets nothing" "$(guarded half "$python" "$work/many.py" "$front" 40)" '40 0'
+"$shearpin" reset -s half d >/dev/null
+both "when the destination is reset, everything" guarded half "$python" "$work/get.py" "$front"
 
 # A try that failed is followed by another, which draws its arm anew: nobody sees the dead one.
 policy again "$half
-    retry     5  backoff 1ms..2ms  on refused"
+    retry     9  backoff 1ms..2ms  budget 100%  on refused"
 end "$blue_pid"
 is "with retries nobody sees a dead arm" "$(guarded again "$python" "$work/many.py" "$front" 40)" '0 40'
 is "nor does an event loop" "$(guarded again "$python" "$work/loop.py" "$front")" green
-policy none "$half
-    fallback  127.0.0.1:$green  when open"
 policy gone "destination d
     match     127.0.0.1:$front
     breaker   streak 1  open 60s

@@ -433,11 +433,12 @@ END_TEST
 START_TEST(examples_are_without_a_finding)
 {
     static const char *const examples[] = {"demo",  "legacy-service",  "database",
-                                           "cache", "slow-dependency", "fallback"};
+                                           "cache", "slow-dependency", "fallback",
+                                           "blue-green"};
     char path[300];
     struct sp_addr address = {.family = SP_FAMILY_IPV4, .port = 9, .ip = {127, 0, 0, 1}};
 
-    for (size_t i = 6; i-- > 0;) {
+    for (size_t i = sizeof examples / sizeof *examples; i-- > 0;) {
         snprintf(path, sizeof path, "%s/policies/%s.conf", SP_SOURCE_DIR, examples[i]);
         ck_assert_int_eq(room_read(path), 0);
         ck_assert_str_eq(said, "");
