@@ -40,35 +40,45 @@ static bool chaos_spares(const struct sp_fault *fault, uint64_t ordinal, uint32_
            (random >> 32) * SP_SHARE_ALL >> 32 >= scale;
 }
 
-static bool chaos_strikes(const struct sp_chaos_target *target, const struct sp_chaos_fault *of,
-                          uint64_t ordinal, uint32_t scale, struct sp_fault_act *act)
+/* A call of a target, on its way through an experiment that stood as `word`. */
+struct chaos_turn {
+    struct sp_chaos *chaos;
+    uint64_t word;
+    uint32_t target, scale;
+    uint64_t ordinal;
+};
+
+static bool chaos_strikes(const struct chaos_turn *turn, const struct sp_chaos_fault *of,
+                          struct sp_fault_act *act)
 {
     struct sp_fault fault;
     _Static_assert(sizeof fault % 8 == 0, "copied in words");
     sp_shared_load(&fault, &of->fault, sizeof fault);
-    if (chaos_spares(&fault, ordinal, scale))
+    uint64_t hash = turn->chaos->targets[turn->target].hash;
+    if (atomic_load_explicit(&turn->chaos->word, memory_order_relaxed) != turn->word)
+        return false; /* it has ended, and the row may be another's by now */
+    if (chaos_spares(&fault, turn->ordinal, turn->scale))
         return false;
     if (!fault.first && !fault.every)
-        fault.share = (uint32_t)((uint64_t)fault.share * scale / SP_SHARE_ALL);
-    return sp_fault_apply(&fault, target->hash, ordinal, act);
+        fault.share = (uint32_t)((uint64_t)fault.share * turn->scale / SP_SHARE_ALL);
+    return sp_fault_apply(&fault, hash, turn->ordinal, act);
 }
 
-static void chaos_inject(const struct sp_call *call, struct sp_chaos *chaos, uint32_t t,
-                         uint8_t stages, struct sp_fault_act *act)
+static void chaos_inject(const struct sp_call *call, struct chaos_turn *turn, uint8_t stages,
+                         struct sp_fault_act *act)
 {
-    struct sp_chaos_target *target = &chaos->targets[t];
-    uint32_t scale = sp_chaos_scale(chaos, call->now);
-    uint64_t ordinal = 0;
+    struct sp_chaos *chaos = turn->chaos;
+    sp_word *ordinal = &chaos->targets[turn->target].ordinals[sp_fault_ordinal(stages)];
     for (unsigned i = 0; i < chaos->fault_count && i < SP_EXPERIMENT_FAULTS; i++) {
         struct sp_chaos_fault *fault = &chaos->faults[i];
         if (!(fault->fault.on & stages))
             continue;
-        if (ordinal == 0)
-            ordinal = atomic_fetch_add(&target->ordinals[sp_fault_ordinal(stages)], 1) + 1;
-        if (!chaos_strikes(target, fault, ordinal, scale, act))
+        if (turn->ordinal == 0)
+            turn->ordinal = atomic_fetch_add(ordinal, 1) + 1;
+        if (!chaos_strikes(turn, fault, act))
             continue;
-        SP_PROBE(fault, call->dest->name, fault->fault.kind, ordinal);
-        sp_count(&fault->injected[t], 1);
+        SP_PROBE(fault, call->dest->name, fault->fault.kind, turn->ordinal);
+        sp_count(&fault->injected[turn->target], 1);
         if (fault->fault.kind < SP_INJECTED)
             sp_count(&call->dest->injected[fault->fault.kind], 1);
     }
@@ -90,8 +100,9 @@ bool sp_chaos_faults(const struct sp_call *call, uint8_t stages, struct sp_fault
             continue;
         }
         live = true;
+        struct chaos_turn turn = {chaos, word, (uint32_t)t, sp_chaos_scale(chaos, call->now), 0};
         if (chaos_means(chaos, &call->segment->self))
-            chaos_inject(call, chaos, (uint32_t)t, stages, act);
+            chaos_inject(call, &turn, stages, act);
     }
     return live;
 }
