@@ -173,13 +173,28 @@ static bool arms_before(struct arms *arms, const struct sp_policy *before, const
     return memcmp(out, arms->hand.policy, arms->count * sizeof *out) != 0;
 }
 
+/* Do the policy's own shares say now what `out` says of the lines before? */
+static bool arms_agree(struct arms *arms, const uint16_t *out)
+{
+    struct sp_arm_policy lines[SP_ARMS_MAX];
+    if (sp_arm_lines(&arms->segment, arms->dest, lines) != arms->count)
+        return false;
+    for (uint32_t i = 0; i < arms->count; i++) {
+        if (lines[i].share != out[i] ||
+            strncmp(lines[i].name, arms->lines[i].name, SP_ARM_NAME_SIZE) != 0)
+            return false;
+    }
+    return true;
+}
+
 void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before)
 {
     struct arms arms = {.segment = *segment};
     const struct sp_row *row;
     uint16_t shares[SP_ARMS_MAX];
     for (size_t i = 0; (row = sp_policy_row(before, i)) != NULL; i++) {
-        if (arms_before(&arms, before, row, shares) && !arms_same(&arms))
+        if (arms_before(&arms, before, row, shares) && !arms_same(&arms) &&
+            !arms_agree(&arms, shares))
             printf("%s: the shares that `shift` had set end with the lines `split` that they were "
                    "for: %s\n",
                    arms.name, ARMS_TEXT_OF(&arms, shares));

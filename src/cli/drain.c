@@ -31,19 +31,21 @@ static int drain_begin(struct drain *drain)
     arms_stable(arms, stable);
     bool others = arms_spread(arms, stable, drain->arm, 0, shares);
     arms->hand.target = (uint8_t)drain->arm;
-    enum sp_shift_result result =
-        others ? sp_shift_set(&arms->hand, shares, SP_SHIFT_DRAIN, sp_now()) : SP_SHIFT_DONE;
+    bool held = arms_held(arms), same = memcmp(shares, stable, sizeof shares) == 0;
+    if (others && !same && !held)
+        sp_shift_set(&arms->hand, shares, SP_SHIFT_DRAIN, sp_now());
     close(fd);
-    if (result == SP_SHIFT_BUSY || (!others && arms_held(arms)))
+    if (held)
         return arms_busy(arms);
     if (!others) {
         say_error("%s is the only arm of %s with a share; shift it first", name, arms->name);
         say_more("shearpin shift %s --to ARM", arms->name);
         return CLI_NO;
     }
-    arms_event(arms, SP_SHIFT_DRAIN, shares, NULL);
+    if (!same)
+        arms_event(arms, SP_SHIFT_DRAIN, shares, NULL);
     arms_idle(drain->cli, arms);
-    if (!drain->cli->quiet && !drain->cli->json)
+    if (!same && !drain->cli->quiet && !drain->cli->json)
         printf("%s  %s -> %s\n", arms->name, ARMS_TEXT_OF(arms, stable),
                ARMS_TEXT_OF(arms, shares));
     return CLI_OK;

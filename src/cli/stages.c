@@ -213,6 +213,7 @@ static enum stages_end stages_all(struct stages *stages)
 static int stages_begin(struct stages *stages)
 {
     struct arms *arms = stages->arms;
+    char why[SP_ARM_NAME_SIZE + 4];
     int fd, status = arms_lock(arms, &fd);
     if (status != CLI_OK)
         return status;
@@ -221,7 +222,8 @@ static int stages_begin(struct stages *stages)
     close(fd);
     if (result != SP_SHIFT_DONE)
         return arms_busy(arms);
-    arms_event(arms, SP_SHIFT_BEGIN, stages->from, NULL);
+    snprintf(why, sizeof why, "to %s", arms->lines[stages->to].name);
+    arms_event(arms, SP_SHIFT_BEGIN, stages->from, why);
     return CLI_OK;
 }
 

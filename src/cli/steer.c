@@ -40,7 +40,8 @@ static bool steer_address(struct steer *steer, const char *text)
     struct sp_aim aim =
         sp_endpoint_aim(&steer->segment, steer->call.index, &address, steer->call.now, false, NULL);
     steer->call.endpoint = sp_endpoint_at(&steer->segment, aim);
-    sp_addr_format(&address, steer->address, sizeof steer->address);
+    if (steer->call.endpoint)
+        sp_addr_format(&address, steer->address, sizeof steer->address);
     return steer->call.endpoint != NULL;
 }
 

@@ -117,6 +117,10 @@ until_true probed
 "$shearpin" reset slow >/dev/null
 "$shearpin" disable slow >/dev/null
 "$shearpin" enable slow >/dev/null
+"$shearpin" shift divided -q blue=75 green=25
+"$shearpin" shift divided --json >printed.SHIFT
+"$shearpin" shift divided --to green --checks 1 --probe true --every 50ms --timeout 1s --json >>printed.SHIFT
+"$shearpin" drain divided green --json >printed.DRAIN
 sed -i 's/^destination scoped/&\n    deadline connect 1s/' json.conf
 "$shearpin" reload json.conf >/dev/null
 "$shearpin" chaos start quick >/dev/null
