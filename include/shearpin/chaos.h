@@ -47,6 +47,7 @@ struct sp_chaos_target {
     uint32_t mark;                 /* which of the marks is its, + 1; 0: none was free */
     uint64_t opened;               /* of its breaker, at the start */
     sp_word ordinals[SP_ORDINALS]; /* enum sp_ordinal: calls so far, from 1 */
+    uint32_t limits[SP_ORDINALS];  /* of a replay: from this ordinal on nothing is struck; 0: none */
     struct sp_chaos_sum before;    /* the start */
     struct sp_chaos_sum during;    /* written at the end; `time` last */
 };
@@ -117,6 +118,11 @@ int sp_chaos_target_of(const struct sp_segment *segment, const struct sp_chaos *
 /* A live experiment that has the destination among its targets; NULL. */
 struct sp_chaos *sp_chaos_on(const struct sp_segment *segment, uint32_t dest, uint64_t now);
 
+/* Does a fault of an experiment strike this ordinal of a target, at this scale of the shares? That
+ * is all there is to a decision, so it can be asked again: src/guard/chaos.c. */
+bool sp_chaos_decides(const struct sp_chaos *chaos, uint32_t target, uint32_t fault,
+                      uint64_t ordinal, uint32_t scale);
+
 /* How often the breaker of a destination has opened, with those of its addresses. */
 uint64_t sp_chaos_opened(const struct sp_segment *segment, uint32_t dest);
 
@@ -162,8 +168,8 @@ struct sp_measured;
 bool sp_chaos_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);
 /* How much of their shares is in force now, by intensity and ramp. */
 uint32_t sp_chaos_scale(const struct sp_chaos *chaos, uint64_t now);
-/* Is there a reason to stop what acts on the destination? Then it is stopped. */
-void sp_chaos_judge(struct sp_segment *segment, uint32_t dest, uint64_t now);
+/* Is there a reason to stop one that runs? Then it is stopped. */
+void sp_chaos_judge(struct sp_segment *segment, uint64_t now);
 /* How a condition stands on a destination; false: nothing is known of its last minutes. */
 bool sp_chaos_measure(struct sp_segment *segment, const struct sp_chaos_condition *condition,
                       uint32_t dest, uint64_t now, struct sp_measured *out);

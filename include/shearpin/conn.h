@@ -249,7 +249,7 @@ static inline bool sp_here_injects(const struct sp_call *call)
     return __builtin_expect((sp_here.fault_count | odd) != 0, 0);
 }
 /* A call begins or ends on a target of a live experiment: is there a reason to stop it? */
-void sp_here_chaos(uint32_t dest, uint64_t now);
+void sp_here_chaos(uint64_t now);
 /* What the injected faults do to a call of this destination: those of all `stages` that are decided
  * at once, by one ordinal; it is taken if there are any. */
 void sp_here_faults(const struct sp_call *call, uint8_t stages, struct sp_fault_act *act);

@@ -19,6 +19,7 @@ static const struct {
 } chaos_verbs[] = {
     {"list", experiment_list},     {"start", experiment_start},   {"stop", experiment_stop},
     {"status", experiment_status}, {"report", chaos_report_main},
+    {"record", experiment_record}, {"replay", experiment_replay},
 };
 
 int chaos_main(struct cli *cli)

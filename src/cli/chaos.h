@@ -11,8 +11,18 @@
 int experiment_plan(const struct cli *cli, struct sp_segment *segment,
                     const struct sp_policy *policy, const char *name, struct sp_chaos *plan);
 
-/* Do its `steady` conditions hold now? `tell` prints each; else only those that do not. */
-bool experiment_steady(struct sp_segment *segment, const struct sp_chaos *plan, bool tell);
+/* A target or a fault more of a plan whose seed is set; CLI_OK, or the exit status after saying
+ * what is wrong. */
+int experiment_target(const struct cli *cli, struct sp_segment *segment, const char *name,
+                      struct sp_chaos *plan);
+int experiment_fault(struct sp_chaos *plan, const char *text);
+/* Starts it and says so, if it is steady; CLI_OK, or the exit status. */
+int experiment_begin(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *plan,
+                     struct sp_chaos **chaos);
+
+/* Do its `steady` conditions hold now? `tell` prints each; else only those that do not, the first
+ * of which becomes what it was aborted because of. */
+bool experiment_steady(struct sp_segment *segment, struct sp_chaos *plan, bool tell);
 
 /* "latency 400ms +-100ms share 20%, reset share 5%, on payments search" */
 void experiment_injects(const struct sp_chaos *chaos, char *out, size_t size);
@@ -38,6 +48,8 @@ int experiment_list(struct cli *cli, struct sp_segment *segment);
 int experiment_start(struct cli *cli, struct sp_segment *segment);
 int experiment_stop(struct cli *cli, struct sp_segment *segment);
 int experiment_status(struct cli *cli, struct sp_segment *segment);
+int experiment_record(struct cli *cli, struct sp_segment *segment);
+int experiment_replay(struct cli *cli, struct sp_segment *segment);
 /* Starts or joins the experiment that --chaos names; `fresh`: nothing has run in the segment yet.
  */
 int experiment_run(const struct cli *cli, struct sp_segment *segment, bool fresh);

@@ -44,8 +44,8 @@ static int plan_unknown(const struct cli *cli, const char *name, const char *nea
 
 /* --- what stands in it --- */
 
-static int plan_target(const struct cli *cli, struct sp_segment *segment, const char *name,
-                       struct sp_chaos *plan)
+int experiment_target(const struct cli *cli, struct sp_segment *segment, const char *name,
+                      struct sp_chaos *plan)
 {
     uint32_t index = 0;
     struct sp_guards guards;
@@ -71,7 +71,7 @@ static int plan_target(const struct cli *cli, struct sp_segment *segment, const 
 }
 
 /* Each fault draws by itself, unless it says its own seed. */
-static int plan_fault(struct sp_chaos *plan, const char *text)
+int experiment_fault(struct sp_chaos *plan, const char *text)
 {
     struct sp_error error;
     struct sp_chaos_fault *f = &plan->faults[plan->fault_count];
@@ -116,9 +116,9 @@ static int plan_of_policy(const struct cli *cli, struct sp_segment *segment,
     plan->end = e->last;
     strlcpy(plan->expect, sp_policy_string(policy, e->expect), sizeof plan->expect);
     for (unsigned i = 0; status == CLI_OK && i < e->target_count; i++)
-        status = plan_target(cli, segment, sp_policy_string(policy, e->targets[i]), plan);
+        status = experiment_target(cli, segment, sp_policy_string(policy, e->targets[i]), plan);
     for (unsigned i = 0; status == CLI_OK && i < e->inject_count; i++)
-        status = plan_fault(plan, sp_policy_string(policy, e->injects[i].text));
+        status = experiment_fault(plan, sp_policy_string(policy, e->injects[i].text));
     for (unsigned i = 0; status == CLI_OK && i < e->proviso_count; i++)
         status = plan_condition(cli, segment, policy, &e->provisos[i], plan);
     return status;
@@ -131,9 +131,9 @@ static int plan_of_line(const struct cli *cli, struct sp_segment *segment, struc
     for (int i = 0; status == CLI_OK && i < cli->inject_count; i++) {
         bool again = i > 0 && cli->injects[i].fault == cli->injects[i - 1].fault;
         if (!again) /* the same fault on one more destination is one fault */
-            status = plan_fault(plan, cli->injects[i].fault);
+            status = experiment_fault(plan, cli->injects[i].fault);
         if (status == CLI_OK)
-            status = plan_target(cli, segment, cli->injects[i].dest, plan);
+            status = experiment_target(cli, segment, cli->injects[i].dest, plan);
     }
     return status;
 }

@@ -91,6 +91,8 @@ static void report_targets(struct chaos_view *view, const struct sp_chaos *chaos
         sp_segment_guards((struct sp_segment *)(uintptr_t)view->segment, target->target->dest,
                           &target->guards);
         sp_chaos_sums(view->segment, chaos, t, view->now, target->sums);
+        if (view->end == view->chaos.start) /* it was not steady: there was no during */
+            memset(&target->sums[REPORT_DURING], 0, 2 * sizeof target->sums[0]);
     }
     for (unsigned i = 0; i < view->chaos.condition_count; i++) {
         const struct sp_chaos_condition *c = &view->chaos.conditions[i];

@@ -55,8 +55,8 @@ static void start_tell(const struct sp_chaos *chaos)
     printf("  seed    %llu\n", (unsigned long long)chaos->seed);
 }
 
-static int start_plan(const struct cli *cli, struct sp_segment *segment,
-                      const struct sp_chaos *plan, struct sp_chaos **chaos)
+int experiment_begin(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *plan,
+                     struct sp_chaos **chaos)
 {
     struct sp_error error;
     bool tell = !cli->quiet;
@@ -93,7 +93,7 @@ int experiment_start(struct cli *cli, struct sp_segment *segment)
     int status = experiment_plan(cli, segment, policy, name, &plan);
     free(policy);
     if (status == CLI_OK)
-        status = start_plan(cli, segment, &plan, &chaos);
+        status = experiment_begin(cli, segment, &plan, &chaos);
     if (status != CLI_OK)
         return status;
     if (cli->follow)

@@ -18,10 +18,7 @@ static void experiment_tidy(struct sp_segment *segment)
 {
     uint64_t now = sp_now();
     sp_chaos_tidy(segment, now);
-    for (uint32_t i = 0; i < segment->dest_max; i++) {
-        if (atomic_load(&segment->dests[i].odd) & SP_DEST_FAULTY)
-            sp_chaos_judge(segment, i, now);
-    }
+    sp_chaos_judge(segment, now);
 }
 
 /* --- one of them --- */

@@ -94,6 +94,8 @@ static void text_expectation(const struct chaos_view *view)
 {
     char safe[4 * sizeof view->chaos.expect + 1];
     text_line("expect", say_safe(safe, sizeof safe, view->chaos.expect, sizeof view->chaos.expect));
+    if (view->end == view->chaos.start)
+        return;
     text_verdicts(view, SP_MEASURED_BROKEN, "expectation", "not kept:");
     text_verdicts(view, SP_MEASURED_HOLDS, view->deviated ? "" : "expectation", "kept:");
     text_verdicts(view, SP_MEASURED_FEW, view->deviated ? "" : "expectation", "too few calls:");

@@ -126,8 +126,20 @@ struct sp_chaos *experiment_find(const struct cli *cli, struct sp_segment *segme
 
 /* --- is it steady? --- */
 
-static bool words_steady(struct sp_segment *segment, const struct sp_chaos_condition *c,
-                         uint32_t dest, bool tell)
+/* The first that does not hold is what the report will say. */
+static void words_because(struct sp_chaos *plan, const struct sp_chaos_condition *c, uint32_t dest,
+                          const struct sp_measured *m)
+{
+    if (atomic_load(&plan->because) != 0)
+        return;
+    atomic_store(&plan->because_dest, dest);
+    atomic_store(&plan->because_value, m->value);
+    atomic_store(&plan->because_calls, m->calls);
+    atomic_store(&plan->because, (uint64_t)(c - plan->conditions) + 1);
+}
+
+static bool words_steady(struct sp_segment *segment, struct sp_chaos *plan,
+                         const struct sp_chaos_condition *c, uint32_t dest, bool tell)
 {
     struct sp_measured m;
     char condition[64], safe[4 * SP_NAME_SIZE + 1], why[200];
@@ -144,10 +156,12 @@ static bool words_steady(struct sp_segment *segment, const struct sp_chaos_condi
                   (unsigned long long)m.calls, *why ? "; " : "", why);
     else if (!holds)
         say_error("not steady: %s on %s: %s", condition, name, OBJECTIVE_VALUE(&c->condition, &m));
+    if (!holds)
+        words_because(plan, c, dest, &m);
     return holds;
 }
 
-bool experiment_steady(struct sp_segment *segment, const struct sp_chaos *plan, bool tell)
+bool experiment_steady(struct sp_segment *segment, struct sp_chaos *plan, bool tell)
 {
     bool holds = true;
     for (unsigned i = 0; i < plan->condition_count; i++) {
@@ -155,9 +169,9 @@ bool experiment_steady(struct sp_segment *segment, const struct sp_chaos *plan, 
         if (c->when != SP_PROVISO_STEADY)
             continue;
         for (unsigned t = 0; c->dest == SP_CHAOS_EVERY && t < plan->target_count; t++)
-            holds &= words_steady(segment, c, plan->targets[t].dest, tell);
+            holds &= words_steady(segment, plan, c, plan->targets[t].dest, tell);
         if (c->dest != SP_CHAOS_EVERY)
-            holds &= words_steady(segment, c, c->dest, tell);
+            holds &= words_steady(segment, plan, c, c->dest, tell);
     }
     return holds;
 }

@@ -175,10 +175,11 @@ const struct command command_table[] = {
      "has are closed. Exit 1 when some are still open after T, or it is interrupted: it stays\n"
      "without new ones. `shearpin shift DEST --rollback` takes it back."},
     {"chaos", "Chaos", "list | start | stop | status | report [EXPERIMENT]", NULL,
-     "list | start | stop | status | report [EXPERIMENT] [--seed N] [--intensity X]\n"
+     "list | start | stop | status | report [EXPERIMENT] | record EXPERIMENT FILE\n"
+     "         | replay FILE [--seed N] [--intensity X]\n"
      "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
      "         [--inject 'FAULT' --on DEST]... [--for T] [--json] [--html FILE]",
-     1, 2, chaos_main,
+     1, 3, chaos_main,
      "start begins an experiment of the policy in force, at the next call of every process; it "
      "ends\n"
      "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing "

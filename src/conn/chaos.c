@@ -96,11 +96,11 @@ int sp_here_fault_loose(uint8_t stage)
 }
 
 /* Once a second and a process: with the first call that begins or ends on a target. */
-void sp_here_chaos(uint32_t dest, uint64_t now)
+void sp_here_chaos(uint64_t now)
 {
     static sp_word judged;
     uint64_t last = atomic_load_explicit(&judged, memory_order_relaxed);
     if ((now - last >= SP_SECOND || now < last) &&
         atomic_compare_exchange_strong(&judged, &last, now))
-        sp_chaos_judge(&sp_here.segment, dest, now);
+        sp_chaos_judge(&sp_here.segment, now);
 }

@@ -212,7 +212,7 @@ bool sp_here_call(struct sp_call *call, uint32_t dest, uint32_t conn, uint64_t n
         here_aim(call, sp_here.conns[conn].aim);
     uint32_t odd = found ? atomic_load_explicit(&d->odd, memory_order_relaxed) : 0;
     if (__builtin_expect(odd & SP_DEST_FAULTY, 0))
-        sp_here_chaos(dest, now);
+        sp_here_chaos(now);
     if (!found || (odd & SP_DEST_DISABLED))
         return false;
     return guards->mode == SP_MODE_ENFORCE || guards->mode == SP_MODE_OBSERVE;

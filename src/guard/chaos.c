@@ -40,6 +40,25 @@ static bool chaos_spares(const struct sp_fault *fault, uint64_t ordinal, uint32_
            (random >> 32) * SP_SHARE_ALL >> 32 >= scale;
 }
 
+static bool chaos_hits(struct sp_fault *fault, uint64_t hash, uint64_t ordinal, uint32_t scale,
+                       struct sp_fault_act *act)
+{
+    if (chaos_spares(fault, ordinal, scale))
+        return false;
+    if (!fault->first && !fault->every)
+        fault->share = (uint32_t)((uint64_t)fault->share * scale / SP_SHARE_ALL);
+    return sp_fault_apply(fault, hash, ordinal, act);
+}
+
+bool sp_chaos_decides(const struct sp_chaos *chaos, uint32_t target, uint32_t fault,
+                      uint64_t ordinal, uint32_t scale)
+{
+    struct sp_fault_act act = {0};
+    struct sp_fault copy = chaos->faults[fault % SP_EXPERIMENT_FAULTS].fault;
+    return chaos_hits(&copy, chaos->targets[target % SP_EXPERIMENT_TARGETS].hash, ordinal, scale,
+                      &act);
+}
+
 /* A call of a target, on its way through an experiment that stood as `word`. */
 struct chaos_turn {
     struct sp_chaos *chaos;
@@ -57,11 +76,14 @@ static bool chaos_strikes(const struct chaos_turn *turn, const struct sp_chaos_f
     uint64_t hash = turn->chaos->targets[turn->target].hash;
     if (atomic_load_explicit(&turn->chaos->word, memory_order_relaxed) != turn->word)
         return false; /* it has ended, and the row may be another's by now */
-    if (chaos_spares(&fault, turn->ordinal, turn->scale))
-        return false;
-    if (!fault.first && !fault.every)
-        fault.share = (uint32_t)((uint64_t)fault.share * turn->scale / SP_SHARE_ALL);
-    return sp_fault_apply(&fault, hash, turn->ordinal, act);
+    return chaos_hits(&fault, hash, turn->ordinal, turn->scale, act);
+}
+
+/* A replay strikes what was struck, and nothing behind that. */
+static bool chaos_spent(const struct chaos_turn *turn, uint8_t stages)
+{
+    uint32_t limit = turn->chaos->targets[turn->target].limits[sp_fault_ordinal(stages)];
+    return limit != 0 && turn->ordinal >= limit;
 }
 
 static void chaos_inject(const struct sp_call *call, struct chaos_turn *turn, uint8_t stages,
@@ -75,7 +97,7 @@ static void chaos_inject(const struct sp_call *call, struct chaos_turn *turn, ui
             continue;
         if (turn->ordinal == 0)
             turn->ordinal = atomic_fetch_add(ordinal, 1) + 1;
-        if (!chaos_strikes(turn, fault, act))
+        if (chaos_spent(turn, stages) || !chaos_strikes(turn, fault, act))
             continue;
         SP_PROBE(fault, call->dest->name, fault->fault.kind, turn->ordinal);
         sp_count(&fault->injected[turn->target], 1);
@@ -175,13 +197,12 @@ static void chaos_judge(struct sp_segment *segment, struct sp_chaos *chaos, uint
     }
 }
 
-void sp_chaos_judge(struct sp_segment *segment, uint32_t dest, uint64_t now)
+void sp_chaos_judge(struct sp_segment *segment, uint64_t now)
 {
     for (uint32_t i = 0; i < SP_EXPERIMENTS; i++) {
         struct sp_chaos *chaos = sp_chaos_at(segment, i);
         uint64_t word = atomic_load_explicit(&chaos->word, memory_order_acquire);
-        if (sp_chaos_state(word) != SP_CHAOS_RUNNING ||
-            sp_chaos_target_of(segment, chaos, dest) < 0)
+        if (sp_chaos_state(word) != SP_CHAOS_RUNNING)
             continue;
         if (now >= chaos->end)
             sp_chaos_end(segment, chaos, word, SP_CHAOS_COMPLETED, now);

@@ -21,6 +21,7 @@
 static void connect_forget(int fd, uint64_t entry)
 {
     sp_alarm_lift(fd, sp_conn_at(entry));
+    sp_harm_afresh(fd);
     sp_cut_forget(fd, entry);
 }
 

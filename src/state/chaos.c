@@ -135,10 +135,14 @@ static void chaos_event(struct sp_segment *segment, const struct sp_chaos *chaos
     sp_event_write(segment, &event);
 }
 
+/* Does the policy in force name none of its targets any more? */
 static bool chaos_orphaned(const struct sp_segment *segment, const struct sp_chaos *chaos)
 {
+    uint64_t area = atomic_load(&segment->head->policy) & 1;
     for (unsigned i = 0; i < chaos->target_count && i < SP_EXPERIMENT_TARGETS; i++) {
-        if (sp_chaos_target_of(segment, chaos, chaos->targets[i].dest) >= 0)
+        uint32_t dest = chaos->targets[i].dest;
+        if (sp_chaos_target_of(segment, chaos, dest) >= 0 &&
+            atomic_load(&segment->dests[dest].row[area]) != SP_NO_ROW)
             return false;
     }
     return true;

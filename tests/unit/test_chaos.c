@@ -256,13 +256,28 @@ START_TEST(an_open_breaker_aborts)
     plan_on("db", "refuse");
     condition("", true);
     begin();
-    sp_chaos_judge(&fx.segment, fx.call.index, fx.call.now);
+    sp_chaos_judge(&fx.segment, fx.call.now);
     ck_assert_int_eq(stands(), SP_CHAOS_RUNNING);
     sp_breaker_trip(&fx.call);
-    sp_chaos_judge(&fx.segment, fx.call.index, fx.call.now);
+    sp_chaos_judge(&fx.segment, fx.call.now);
     ck_assert_int_eq(stands(), SP_CHAOS_ABORTED);
     ck_assert_uint_eq(atomic_load(&chaos->because), 1);
     ck_assert_uint_eq(atomic_load(&chaos->aborts), 1);
+}
+END_TEST
+
+/* Its targets are gone with a reload: it was for nothing. */
+START_TEST(without_a_target_it_has_failed)
+{
+    plan_on("db", "refuse");
+    begin();
+    ck_assert(sp_segment_apply(&fx.segment,
+                               fixture_policy("destination other\n    match 10.0.0.1:1\n"),
+                               &error) == 0);
+    fixture_forward(60 * SP_SECOND);
+    sp_chaos_tidy(&fx.segment, fx.call.now);
+    ck_assert_int_eq(stands(), SP_CHAOS_FAILED);
+    ck_assert_uint_eq(odd(), 0);
 }
 END_TEST
 
@@ -310,7 +325,7 @@ START_TEST(a_mad_row_is_survived)
         chaos->pid = 0;
         chaos->command[0] = 0;
         sp_chaos_faults(&fx.call, SP_FAULT_ON_CONNECT, &act);
-        sp_chaos_judge(&fx.segment, fx.call.index, fx.call.now);
+        sp_chaos_judge(&fx.segment, fx.call.now);
         struct sp_chaos_sum sums[3];
         for (uint32_t t = 0; t < SP_EXPERIMENT_TARGETS; t++)
             sp_chaos_sums(&fx.segment, chaos, t, fx.call.now, sums);
@@ -336,6 +351,7 @@ Suite *suite_chaos(void)
     tcase_add_test(tc, others_are_left_alone);
     tcase_add_loop_test(tc, a_share_of_the_processes, 0, 4);
     tcase_add_test(tc, an_open_breaker_aborts);
+    tcase_add_test(tc, without_a_target_it_has_failed);
     tcase_add_test(tc, it_keeps_its_figures);
     tcase_add_test(tc, a_mad_row_is_survived);
     return suite;
