@@ -48,7 +48,7 @@ static int short_run(struct attempt *a, const struct sp_kept *kept)
 {
     struct sp_conn *conn = a->conn;
     int error = errno;
-    a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
+    a->entry = (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
     a->word = sp_turn_word(SP_TURN_CONNECTING, conn->began);
     conn->cookie = sp_socket_cookie(a->fd);
     a->due = sp_quick_dial(conn, kept);
