@@ -35,8 +35,8 @@ enum sp_chaos_state {
 struct sp_chaos_sum {
     uint64_t time; /* ns; 0: nothing is known */
     uint64_t calls, errors, timeouts, refused;
-    uint64_t retried;                  /* tries after the first */
-    uint64_t opened;                   /* how often its breaker opened */
+    uint64_t retried;                       /* tries after the first */
+    uint64_t opened;                        /* how often its breaker opened */
     uint64_t p50, p75, p90, p95, p99, p999; /* ns; SP_NEVER: timed out */
 };
 

@@ -8,6 +8,7 @@
 void sp_inject(struct attempt *a, const struct sp_call *call)
 {
     struct sp_fault_act act;
+    sp_hold_prepare();
     sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
     a->fault = act.error;
@@ -15,7 +16,6 @@ void sp_inject(struct attempt *a, const struct sp_call *call)
     if (act.swallowed && a->local && !a->blocking && !a->fault)
         a->fault = EAGAIN;
     sp_harm_connect(a->conn, &act);
-    sp_hold_prepare();
 }
 
 static int inject_kernel(const struct attempt *a)
