@@ -318,7 +318,7 @@ def main():
             verdict(f"{name}: no place is lost", d["cap"]["in_use"] == 0 and d["cap"]["waiting"] == 0,
                     f"{d['cap']}, {sum(d['connects'].values())} connects")
     finally:
-        for process in servers:
+        for process in [c.process for c in clients] + [many] + servers:
             process.terminate()
             process.wait()
         shutil.rmtree(work)
