@@ -184,26 +184,27 @@ bench-instructions: tests
 # --- other builds: each in its own folder below build/ ---
 
 SUB = $(MAKE) BUILD=$(BUILD)/$@
-.PHONY: debug asan tsan
+.PHONY: debug asan tsan asan-build tsan-build
+ASAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+             -fno-sanitize-recover=undefined
+TSAN_FLAGS = -O1 -g -fsanitize=thread -Wno-tsan
 debug:
 	+$(SUB) CFLAGS='-O0 -g3' tests
-asan:
-	+$(SUB) CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	    -fno-sanitize-recover=undefined' tests
-	BUILD=$(BUILD)/$@ scripts/run-tests unit
-	BUILD=$(BUILD)/$@ PRELOAD_BEFORE=$$($(CC) -print-file-name=libasan.so) \
-	    ASAN_OPTIONS=detect_leaks=0 scripts/run-tests shim
-tsan:
-	+$(SUB) CFLAGS='-O1 -g -fsanitize=thread -Wno-tsan' $(BUILD)/$@/tests/unit
-	BUILD=$(BUILD)/$@ scripts/run-tests unit
+asan-build:
+	+$(MAKE) BUILD=$(BUILD)/asan CFLAGS='$(ASAN_FLAGS)' tests
+tsan-build:
+	+$(MAKE) BUILD=$(BUILD)/tsan CFLAGS='$(TSAN_FLAGS)' tests
+asan tsan:
+	+BUILD=$(BUILD) scripts/sanitize --all $@
 
 # Fuzzers run for FUZZ_SECONDS each; what they find stays in build/fuzz/NAME.
 FUZZ_SECONDS ?= 300
 FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-.PHONY: fuzz fuzzers
-fuzz:
-	+$(SUB) CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined \
-	    -fno-sanitize-recover=undefined' fuzzers
+.PHONY: fuzz fuzz-build fuzzers
+fuzz-build:
+	+$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g \
+	    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' fuzzers
+fuzz: fuzz-build
 	BUILD=$(BUILD)/$@ FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz_%)
 $(BUILD)/fuzz_%: $(CORE) $(call objects,$(TEXT_SRC)) $(BUILD)/obj/tests/fuzz/fuzz_%.o
@@ -260,7 +261,7 @@ help:
 	@echo 'make                     libshearpin.so and shearpin, in build/'
 	@echo 'make demo                a dependency fails and recovers; what two programs see of it'
 	@echo 'make check               every test; installs the Debian packages it misses'
-	@echo 'make debug|asan|tsan     the same in build/debug, build/asan, build/tsan'
+	@echo 'make debug|asan|tsan     in build/debug|asan|tsan: the tests built so | built and run'
 	@echo 'make lint|format         style, static checks | rewrite in the style'
 	@echo 'make analyse             cppcheck, gcc -fanalyzer, clang-tidy, scan-build, as deep as they go'
 	@echo 'make fuzz                run the fuzzers, FUZZ_SECONDS=300 each'

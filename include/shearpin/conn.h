@@ -80,7 +80,7 @@ struct sp_conn {
     sp_half flags;
     uint32_t dest;      /* index of the destination's state */
     sp_half references; /* fds and calls that hold it; 0: free */
-    uint32_t generation;
+    sp_half generation;
     sp_half fd;     /* one of its fds; while it is free, the next free one, index + 1 */
     uint32_t lease; /* place in the cap, SP_NO_LEASE */
     sp_half limit;  /* of this turn */
@@ -318,6 +318,10 @@ static inline void sp_conn_side(struct sp_conn *conn, struct sp_call *call, stru
         sp_conn_side_of(conn, call, room);
 }
 
+static inline uint32_t sp_conn_generation(const struct sp_conn *conn)
+{
+    return atomic_load_explicit(&conn->generation, memory_order_relaxed);
+}
 static inline uint32_t sp_conn_flags(const struct sp_conn *conn)
 {
     return atomic_load_explicit(&conn->flags, memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/event.h"
 #include "cli/say.h"
 #include "cli/shares.h"
@@ -115,6 +116,7 @@ static int shift_back(const struct cli *cli, struct arms *arms)
 static int shift_turns(const struct cli *cli, struct stages *stages)
 {
     uint32_t shares[STAGES_MAX];
+    char share[16];
     const char *text = cli->stages ? cli->stages : SHIFT_STAGES;
     int count = shares_stages(text, shares, STAGES_MAX);
     if (count < 0)
@@ -125,8 +127,9 @@ static int shift_turns(const struct cli *cli, struct stages *stages)
     }
     if (stages->count > 0)
         return CLI_OK;
+    sp_text_format_share(stages->from[stages->to], share, sizeof share);
     say_error("%s has %s already; no stage of %s is more", stages->arms->lines[stages->to].name,
-              ARMS_TEXT_OF(stages->arms, stages->from), text);
+              share, text);
     return CLI_NO;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/event.h"
 #include "cli/say.h"
 #include "cli/split.h"
 
@@ -70,10 +71,21 @@ static void split_state(const struct split_arm *arm, char *out, size_t size)
         sp_text_put(&text, "open");
 }
 
+/* What a command that shifts it has written down; false: none does. */
+static bool split_shift(const struct look *look, const struct look_dest *d,
+                        struct sp_shift_note *note)
+{
+    const struct sp_row *row = split_row(look, d);
+    const struct sp_arm_policy *line = row ? split_at(look->policy, row, 0) : NULL;
+    const struct sp_shift *shift = &look->segment->dests[d->index].shift;
+    return line && sp_shift_read(shift, line->of, note) && sp_shift_held(shift, note, look->now);
+}
+
 void split_why(const struct look *look, const struct look_dest *d, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
     struct split_arm arm;
+    struct sp_shift_note note;
     char share[16], state[32];
     *out = 0;
     for (size_t nth = 0; split_arm(look, d, nth, &arm); nth++) {
@@ -82,6 +94,8 @@ void split_why(const struct look *look, const struct look_dest *d, char *out, si
         sp_text_put(&text, "%s%s %s%s%s%s", nth ? "  " : "", arm.name, share, *state ? " (" : "",
                     state, *state ? ")" : "");
     }
+    if (split_shift(look, d, &note))
+        sp_text_put(&text, ", shifting");
 }
 
 /* --- in depth --- */
@@ -153,8 +167,13 @@ static void split_depth_arm(const struct look *look, const struct look_dest *d,
 void split_depth(const struct look *look, const struct look_dest *d)
 {
     struct split_arm arm;
+    struct sp_shift_note note;
     for (size_t nth = 0; split_arm(look, d, nth, &arm); nth++)
         split_depth_arm(look, d, &arm, nth == 0);
+    if (split_shift(look, d, &note) && split_arm(look, d, note.target, &arm))
+        printf("  %-14sto %s by %s (pid %u), begun %s ago\n", "shift", arm.name,
+               event_who(note.uid), note.pid,
+               SAY_AGE(look->wall > note.began ? look->wall - note.began : 0));
 }
 
 /* --- for machines --- */

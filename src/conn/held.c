@@ -34,9 +34,9 @@ struct sp_held *sp_held_make(struct sp_conn *conn)
     if (!held_reserve())
         return NULL;
     struct sp_held *h = sp_held_of(conn);
-    if (h->generation != conn->generation) { /* of another connection */
+    if (h->generation != sp_conn_generation(conn)) { /* of another connection */
         memset(h, 0, sizeof *h);
-        h->generation = conn->generation;
+        h->generation = sp_conn_generation(conn);
     }
     return h;
 }

@@ -12,12 +12,16 @@
 #define SP_QUICK_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SP_QUICK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Is what the connection was told still in force? Then its guards are plain. */
+/* Is what the connection was told still in force, here and now? Then its guards are plain. It was
+ * told the policy's word plus 1: that is what stands on the page that fork wipes. While the shim is
+ * disabled nothing is as it was told. */
 SP_QUICK_INLINE bool sp_quick_told(const struct sp_conn *conn, uint64_t *told)
 {
-    uint64_t word = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
+    const struct sp_head *head = sp_here.segment.head;
+    uint32_t word = (uint32_t)atomic_load_explicit(&head->policy, memory_order_acquire);
+    word += 8 * atomic_load_explicit(&head->disabled, memory_order_relaxed);
     *told = atomic_load_explicit(&conn->told, memory_order_acquire);
-    return SP_QUICK_LIKELY((uint32_t)*told == (uint32_t)word + 1);
+    return SP_QUICK_LIKELY((uint32_t)*told == word + *(volatile uint32_t *)sp_here.alive);
 }
 
 SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_kept *kept)
@@ -32,37 +36,37 @@ SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
         sp_due_arm(due, limit);
 }
 
+/* Has the connection all that its next exchange needs from its last? Then one step begins it. */
+SP_QUICK_INLINE bool quick_ready(const struct sp_conn *conn, uint64_t permit, uint32_t response)
+{
+    return !(sp_conn_flags(conn) & (TURN_QUICK_ODD | SP_CONN_FRESH)) &&
+           atomic_load_explicit(&conn->permit, memory_order_relaxed) == permit &&
+           atomic_load_explicit(&conn->limit, memory_order_relaxed) == response;
+}
+
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
 SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
 {
-    const uint32_t odd = SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK | SP_CONN_HARMED;
     struct sp_permit permit;
     uint64_t told;
     if (SP_QUICK_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
         return 0;
     /* First of all, or what is read meanwhile would have to be kept somewhere. */
-    uint64_t now = sp_now(), starting = sp_turn_word(SP_TURN_STARTING, now),
-             word = sp_turn_word(SP_TURN_EXCHANGE, now);
+    uint64_t now = sp_now(), word = sp_turn_word(SP_TURN_EXCHANGE, now);
     if (!sp_quick_told(conn, &told))
         return 0;
     const struct sp_kept *kept = sp_kept_of(told);
     if (!SP_QUICK_LIKELY(sp_quick_admit(kept->dest, &permit)))
         return 0;
-    if (!SP_QUICK_LIKELY(turn_swap(conn, 0, starting)))
+    *shard = sp_quick_shard(kept);
+    uint32_t response = kept->response;
+    if (!SP_QUICK_LIKELY(quick_ready(conn, turn_pack(permit), response)))
+        return turn_quick_prepare(conn, kept, told, now);
+    if (!SP_QUICK_LIKELY(turn_swap(conn, 0, word)))
         return 0;
-    /* Before that it may have become another's. */
-    uint32_t flags = sp_conn_flags(conn), response = kept->response;
-    bool same = SP_QUICK_LIKELY(conn->told == told && !(flags & odd));
-    if (same) {
-        if (SP_QUICK_UNLIKELY(flags & SP_CONN_FRESH))
-            turn_quick_first(conn, kept);
-        else
-            atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
-        turn_set(&conn->limit, response);
-        *shard = sp_quick_shard(kept);
-    }
-    if (!SP_QUICK_LIKELY(same && turn_swap(conn, starting, word))) {
-        turn_quick_undo(conn, starting, now);
+    /* Before that it may have become another's, under guards that are not these. */
+    if (SP_QUICK_UNLIKELY(atomic_load_explicit(&conn->told, memory_order_relaxed) != told)) {
+        turn_swap(conn, word, 0);
         return 0;
     }
     if (response)

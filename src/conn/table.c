@@ -50,7 +50,7 @@ struct sp_conn *sp_conn_new(void)
     struct sp_conn *conn = table_pop();
     if (!conn && !(conn = table_rise()))
         return NULL;
-    conn->generation++;
+    atomic_store_explicit(&conn->generation, sp_conn_generation(conn) + 1, memory_order_relaxed);
     /* Not idle: a call that still thinks of the former owner must not begin an exchange here. */
     atomic_store_explicit(&conn->word, SP_TURN_STARTING, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
@@ -80,7 +80,7 @@ void sp_conn_free(struct sp_conn *conn)
 
 static uint64_t table_entry(const struct sp_conn *conn)
 {
-    return (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
+    return (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
 }
 
 bool sp_conn_hold(struct sp_conn *conn, uint32_t generation)
@@ -90,7 +90,7 @@ bool sp_conn_hold(struct sp_conn *conn, uint32_t generation)
         if (seen == 0 || seen == TABLE_ENDING)
             return false;
     } while (!atomic_compare_exchange_weak(&conn->references, &seen, seen + 1));
-    if (conn->generation == generation)
+    if (sp_conn_generation(conn) == generation)
         return true;
     if (sp_conn_drop(conn)) /* it became another's between look and touch */
         sp_turn_over(conn, sp_now());

@@ -67,7 +67,11 @@ static inline void turn_quick_first(struct sp_conn *conn, const struct sp_kept *
     turn_set(&conn->response, kept->response);
     turn_set(&conn->total, 0);
 }
-/* It was closed meanwhile, or became another's: back to idle. */
-void turn_quick_undo(struct sp_conn *conn, uint64_t starting, uint64_t now);
+/* What no exchange that goes the short way has. */
+#define TURN_QUICK_ODD (SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK | SP_CONN_HARMED)
+/* The beginning of one that needs something new, in two steps: its word. 0: it was closed
+ * meanwhile, or became another's, and is idle again; or the breaker is not closed. */
+uint64_t turn_quick_prepare(struct sp_conn *conn, const struct sp_kept *kept, uint64_t told,
+                            uint64_t now);
 
 #endif

@@ -8,9 +8,14 @@
 static int wrong_address_take(struct sp_fault *fault, const char *word, size_t length,
                               struct sp_error *error)
 {
+    uint8_t ip[16] = {0};
+    enum sp_family family = sp_addr_parse_ip(word, length, ip, NULL);
     (void)error;
-    fault->family = (uint8_t)sp_addr_parse_ip(word, length, fault->ip, NULL);
-    return fault->family != SP_FAMILY_NONE;
+    if (family == SP_FAMILY_NONE)
+        return 0;
+    fault->family = (uint8_t)family;
+    memcpy(fault->ip, ip, sizeof ip);
+    return 1;
 }
 
 /* 192.0.2.1 is nobody's for ever: it is kept for documents. */

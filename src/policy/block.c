@@ -223,9 +223,9 @@ static bool block_row(const struct sp_policy *policy, const struct sp_row *row)
 
 static bool block_fallback(const struct sp_policy *policy, const struct sp_fallback *fallback)
 {
-    return fallback->kind < SP_FALLBACK_COUNT && fallback->when <= SP_WHEN_ALL &&
-           fallback->text < policy->strings_size && fallback->file < policy->file_count &&
-           fallback->address.family <= SP_FAMILY_IPV6 &&
+    return fallback != NULL && fallback->kind < SP_FALLBACK_COUNT &&
+           fallback->when <= SP_WHEN_ALL && fallback->text < policy->strings_size &&
+           fallback->file < policy->file_count && fallback->address.family <= SP_FAMILY_IPV6 &&
            memchr(fallback->address.path, 0, sizeof fallback->address.path) != NULL;
 }
 
@@ -240,13 +240,13 @@ static bool block_arm(const struct sp_policy *policy, const struct sp_arm_policy
 
 static bool block_condition(const struct sp_policy *policy, const struct sp_condition *condition)
 {
-    return condition->measure < SP_MEASURE_COUNT && condition->above <= 1 &&
+    return condition != NULL && condition->measure < SP_MEASURE_COUNT && condition->above <= 1 &&
            condition->file < policy->file_count;
 }
 
 static bool block_experiment(const struct sp_policy *policy, const struct sp_experiment *e)
 {
-    if (!block_name(e->name, sizeof e->name, false) || e->file >= policy->file_count ||
+    if (e == NULL || !block_name(e->name, sizeof e->name, false) || e->file >= policy->file_count ||
         e->expect >= policy->strings_size || e->target_count > SP_EXPERIMENT_TARGETS ||
         e->inject_count > SP_EXPERIMENT_FAULTS || e->proviso_count > SP_EXPERIMENT_CONDITIONS)
         return false;
@@ -265,6 +265,8 @@ static bool block_experiment(const struct sp_policy *policy, const struct sp_exp
 
 static bool block_match(const struct sp_policy *policy, const struct sp_match *match)
 {
+    if (match == NULL)
+        return false;
     bool net = match->kind == SP_MATCH_NET;
     unsigned bits = match->family == SP_FAMILY_IPV4 ? 32 : 128;
 
@@ -277,8 +279,18 @@ static bool block_match(const struct sp_policy *policy, const struct sp_match *m
 
 static bool block_setting_sound(const struct sp_policy *policy, const struct sp_setting *setting)
 {
-    return (setting->row < policy->row_count || setting->row == SP_ROW_DEFAULTS) &&
+    return setting != NULL &&
+           (setting->row < policy->row_count || setting->row == SP_ROW_DEFAULTS) &&
            setting->key < KEY_COUNT && setting->file < policy->file_count;
+}
+
+static bool block_ended(const struct sp_policy *p)
+{
+    uint32_t size = p->strings_size;
+    const char *strings = block_item(p, p->strings, size, 0, 1);
+
+    return strings != NULL && block_item(p, p->strings, size, size - 1, 1) != NULL &&
+           strings[size - 1] == '\0';
 }
 
 static bool block_arrays(const struct sp_policy *p)
@@ -295,15 +307,15 @@ static bool block_arrays(const struct sp_policy *p)
                        p->size) &&
            block_array(p->files, p->file_count, sizeof(uint32_t), p->size) &&
            block_array(p->strings, p->strings_size, 1, p->size) && p->strings_size > 0 &&
-           ((const char *)p)[p->strings + p->strings_size - 1] == '\0' &&
-           p->path < p->strings_size && block_name(p->segment, sizeof p->segment, true) &&
+           block_ended(p) && p->path < p->strings_size &&
+           block_name(p->segment, sizeof p->segment, true) &&
            block_name(p->group, sizeof p->group, true);
 }
 
+/* Others may be writing here: an item that was inside of the block may be outside when it is looked
+ * at, and is NULL then. */
 bool sp_policy_valid(const struct sp_policy *policy, size_t size)
 {
-    const uint32_t *files;
-
     if (policy == NULL || (uintptr_t)policy % 8 != 0 || size < sizeof *policy ||
         policy->magic != SP_POLICY_MAGIC || policy->size > size || policy->size < sizeof *policy ||
         !block_arrays(policy))
@@ -329,9 +341,11 @@ bool sp_policy_valid(const struct sp_policy *policy, size_t size)
     for (size_t i = 0; i < policy->experiment_count; i++)
         if (!block_experiment(policy, sp_policy_experiment(policy, i)))
             return false;
-    files = (const uint32_t *)(const void *)((const char *)policy + policy->files);
-    for (size_t i = 0; i < policy->file_count; i++)
-        if (files[i] >= policy->strings_size)
+    for (size_t i = 0; i < policy->file_count; i++) {
+        const uint32_t *file =
+            block_item(policy, policy->files, policy->file_count, i, sizeof *file);
+        if (file == NULL || *file >= policy->strings_size)
             return false;
+    }
     return true;
 }

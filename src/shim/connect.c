@@ -21,6 +21,7 @@
 static void connect_forget(int fd, uint64_t entry)
 {
     sp_alarm_lift(fd, sp_conn_at(entry));
+    sp_harm_afresh(fd);
     sp_cut_forget(fd, entry);
 }
 
@@ -127,7 +128,7 @@ static int connect_run(struct attempt *a, const struct sp_call *call,
     if (!blocking && a->delay && !a->local)
         sp_hold_connect(conn, sp_turn_since(a->word), a->delay);
     sp_fd_fresh(a->fd);
-    a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
+    a->entry = (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
     /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
      * thread, leaves nothing behind that close() would not give back. */
     sp_conn_give(a->fd, conn);

@@ -147,7 +147,7 @@ static void cut_due(struct sp_conn *conn, uint64_t word)
 /* Held, so that no other thread can close it and make it another's under our hands. */
 void sp_cut_expire(struct sp_conn *conn, uint64_t word)
 {
-    if (!sp_conn_hold(conn, conn->generation))
+    if (!sp_conn_hold(conn, sp_conn_generation(conn)))
         return;
     uint64_t now = sp_now();
     if (now >= sp_held_due(conn))

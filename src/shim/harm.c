@@ -111,7 +111,7 @@ static void harm_end(struct sp_conn *conn, bool once, uint64_t now)
 {
     int error = errno;
     enum sp_fault_end how = sp_harm_ends(sp_harm_of(conn), once, now);
-    if (how && sp_here_awake() && sp_conn_hold(conn, conn->generation)) {
+    if (how && sp_here_awake() && sp_conn_hold(conn, sp_conn_generation(conn))) {
         if (how == SP_FAULT_END_RESET)
             harm_reset(conn);
         else

@@ -105,18 +105,16 @@ static bool data_closed(const struct sp_io *io, struct sp_harm *harm)
     return sp_await_pause(SP_ASLEEP_INJECTED, io->conn->dest, io->fd, until);
 }
 
-static void data_received(const struct sp_io *io, struct sp_harm *harm, int flags, size_t got,
-                          bool sliced)
+/* Behind the last slice there may be the end, which who waits for an edge has been told of. */
+static void data_received(const struct sp_io *io, struct sp_harm *harm, size_t got, bool sliced)
 {
-    if (flags & MSG_PEEK)
-        return;
-    atomic_fetch_add(&harm->in, got);
     uint64_t next = sp_now() + harm->pause;
+    atomic_fetch_add(&harm->in, got);
     if (sliced && io->blocking)
         atomic_store(&harm->next_in, next);
     else if (sliced && harm->pause)
         sp_hold_input(io->conn, io->fd, next);
-    else if (sliced)
+    else if (!io->blocking && data_slices(io, harm))
         data_edge(io->fd, SOL_SOCKET, SO_RCVLOWAT);
 }
 
@@ -139,7 +137,8 @@ static ssize_t data_receive(struct sp_io *io, struct msghdr *message, size_t roo
         return got;
     if (each)
         data_hurt(harm, each, at, parts, (size_t)got);
-    data_received(io, harm, flags, (size_t)got, (size_t)got == room);
+    if (!(flags & MSG_PEEK))
+        data_received(io, harm, (size_t)got, (size_t)got == room);
     return got;
 }
 

@@ -169,7 +169,7 @@ static void hold_all(void)
     uint32_t high = atomic_load(&sp_here.conn_high);
     for (uint32_t i = 0; i < high; i++) {
         struct sp_conn *conn = &sp_here.conns[i];
-        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, conn->generation))
+        if (!(sp_conn_flags(conn) & SP_CONN_HELD) || !sp_conn_hold(conn, sp_conn_generation(conn)))
             continue;
         hold_again(conn);
         sp_fd_left(conn);

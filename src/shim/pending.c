@@ -152,7 +152,7 @@ static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hun
 bool sp_pending_failed(struct sp_conn *conn, int fd, bool hung)
 {
     int error = errno;
-    if (!sp_conn_hold(conn, conn->generation))
+    if (!sp_conn_hold(conn, sp_conn_generation(conn)))
         return false;
     bool rests = pending_failed(conn, atomic_load(&conn->word), fd, hung);
     sp_fd_left(conn);

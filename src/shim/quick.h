@@ -6,11 +6,10 @@
 #include "conn/quick.h"
 #include "shim/io.h"
 
-/* Awake, and neither in a child of fork that is new here nor in one of vfork or a TLS library. */
+/* Neither in a child of vfork nor in a TLS library. All else sp_quick_told() knows. */
 SP_QUICK_INLINE bool sp_quick_on(void)
 {
-    uint64_t off = atomic_load_explicit(&sp_here.segment.head->disabled, memory_order_relaxed);
-    return SP_LIKELY((off | sp_thread.odd) == 0 && !sp_here_forked());
+    return SP_LIKELY(sp_thread.odd == 0);
 }
 
 /* Before a send on an idle connection: the exchange that it begins. 0: ask sp_io_send. */

@@ -72,6 +72,9 @@ void sp_real_start(void);
         real_;                                                                      \
     })
 
+/* The same where a connection is known: what is found at the start has been found. */
+#define REAL_EARLY(name) (sp_real.name)
+
 #define SP_EXPORT      __attribute__((visibility("default")))
 #define SP_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SP_UNLIKELY(x) __builtin_expect(!!(x), 0)

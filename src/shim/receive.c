@@ -17,9 +17,9 @@ SP_WRAPPER_RECEIVE(ssize_t, recv, (int fd, void *buffer, size_t length, int flag
                    SP_QUICK_RECEIVING(flags, length, guarded_recv(fd, buffer, length, flags),
                                       plain_recv(fd, buffer, length, flags, mine, turn),
                                       alarmed_recv(fd, buffer, length, flags, mine, turn));
-                   , SP_PLAIN_RECEIVING(fd, flags, REAL(recv)(fd, buffer, length, flags));
+                   , SP_PLAIN_RECEIVING(fd, flags, REAL_EARLY(recv)(fd, buffer, length, flags));
                    , SP_ALARM_RECEIVING(fd, guarded_recv(fd, buffer, length, flags),
-                                        REAL(recv)(fd, buffer, length, flags));
+                                        REAL_EARLY(recv)(fd, buffer, length, flags));
                    , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                                   SP_HARMED(sp_harm_recv(&io, buffer, length, flags),
                                             sp_pull_wanted(&io, flags)
@@ -34,9 +34,10 @@ SP_WRAPPER_RECEIVE(
                        guarded_recvfrom(fd, buffer, length, flags, from, from_length),
                        plain_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn),
                        alarmed_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn));
-    , SP_PLAIN_RECEIVING(fd, flags, REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
+    , SP_PLAIN_RECEIVING(fd, flags,
+                         REAL_EARLY(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_ALARM_RECEIVING(fd, guarded_recvfrom(fd, buffer, length, flags, from, from_length),
-                         REAL(recvfrom)(fd, buffer, length, flags, from, from_length));
+                         REAL_EARLY(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                    SP_HARMED(sp_harm_recv(&io, buffer, length, flags),
                              REAL(recvfrom)(fd, buffer, length, flags, from, from_length)));)
@@ -45,9 +46,9 @@ SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, bu
                    SP_QUICK_RECEIVING(0, length, guarded_read(fd, buffer, length),
                                       plain_read(fd, buffer, length, mine, turn),
                                       alarmed_read(fd, buffer, length, mine, turn));
-                   , SP_PLAIN_RECEIVING(fd, 0, REAL(read)(fd, buffer, length));
+                   , SP_PLAIN_RECEIVING(fd, 0, REAL_EARLY(read)(fd, buffer, length));
                    , SP_ALARM_RECEIVING(fd, guarded_read(fd, buffer, length),
-                                        REAL(read)(fd, buffer, length));
+                                        REAL_EARLY(read)(fd, buffer, length));
                    , SP_RECEIVING(fd, 0, length, result,
                                   SP_HARMED(sp_harm_recv(&io, buffer, length, 0),
                                             REAL(read)(fd, buffer, length)));)

@@ -15,7 +15,7 @@
 SP_WRAPPER_HOT(ssize_t, send, (int fd, const void *buffer, size_t length, int flags),
                (fd, buffer, length, flags), fd,
                SP_QUICK_SENDING(fd, length, guarded_send(fd, buffer, length, flags),
-                                REAL(send)(fd, buffer, length, flags));
+                                REAL_EARLY(send)(fd, buffer, length, flags));
                , SP_PUSHING(fd, length, flags, sp_push(&io, buffer, length, flags),
                             REAL(send)(fd, buffer, length, flags));)
 
@@ -25,7 +25,7 @@ SP_WRAPPER_HOT(ssize_t, sendto,
                (fd, buffer, length, flags, to, to_length), fd,
                SP_QUICK_SENDING(fd, length,
                                 guarded_sendto(fd, buffer, length, flags, to, to_length),
-                                REAL(sendto)(fd, buffer, length, flags, to, to_length));
+                                REAL_EARLY(sendto)(fd, buffer, length, flags, to, to_length));
                , SP_PUSHING(fd, length, flags,
                             to ? REAL(sendto)(fd, buffer, length, flags, to, to_length)
                                : sp_push(&io, buffer, length, flags),
@@ -34,7 +34,7 @@ SP_WRAPPER_HOT(ssize_t, sendto,
 SP_WRAPPER_HOT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
                (fd, message, flags), fd,
                SP_QUICK_SENDING(fd, 0, guarded_sendmsg(fd, message, flags),
-                                REAL(sendmsg)(fd, message, flags));
+                                REAL_EARLY(sendmsg)(fd, message, flags));
                , SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
                             REAL(sendmsg)(fd, message, flags));)
 
@@ -46,7 +46,7 @@ SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int
 SP_WRAPPER_HOT(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length),
                fd,
                SP_QUICK_SENDING(fd, length, guarded_write(fd, buffer, length),
-                                REAL(write)(fd, buffer, length));
+                                REAL_EARLY(write)(fd, buffer, length));
                , SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0),
                             REAL(write)(fd, buffer, length));)
 
@@ -63,7 +63,7 @@ static bool send_nothing(const struct iovec *parts, int count)
 
 SP_WRAPPER_HOT(
     ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
-    SP_QUICK_SENDING(fd, 0, guarded_writev(fd, parts, count), REAL(writev)(fd, parts, count));
+    SP_QUICK_SENDING(fd, 0, guarded_writev(fd, parts, count), REAL_EARLY(writev)(fd, parts, count));
     , SP_PUSHING(fd, 0, 0,
                  send_nothing(parts, count) ? REAL(writev)(fd, parts, count)
                                             : sp_push_message(&io, PARTS(parts, count), 0),

@@ -48,7 +48,7 @@ static int short_run(struct attempt *a, const struct sp_kept *kept)
 {
     struct sp_conn *conn = a->conn;
     int error = errno;
-    a->entry = (uint64_t)conn->generation << 32 | (sp_conn_index(conn) + 1);
+    a->entry = (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
     a->word = sp_turn_word(SP_TURN_CONNECTING, conn->began);
     conn->cookie = sp_socket_cookie(a->fd);
     a->due = sp_quick_dial(conn, kept);
@@ -69,7 +69,8 @@ bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, 
     int dest;
     if ((kind & (SP_KIND_KNOWN | SP_KIND_STREAM | SP_KIND_TIMED)) !=
             (SP_KIND_KNOWN | SP_KIND_STREAM) ||
-        !sp_quick_on() || sp_conn_entry(fd) != 0 || !short_peer(address, length, &peer))
+        !sp_quick_on() || sp_here_forked() || !sp_here_awake() || sp_conn_entry(fd) != 0 ||
+        !short_peer(address, length, &peer))
         return false;
     uint64_t policy = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
     struct sp_kept *kept = short_kept(&peer, policy, &dest);

@@ -46,7 +46,7 @@ like "stages that fall" "$(shift_ --to green --stages 50,10 2>&1)" 'shares that 
 like "a condition" "$(shift_ --to green --healthy 'eror < 1%' 2>&1)" "unknown measure 'eror'"
 like "no arm said" "$(shift_ --stages 50 2>&1)" 'say which arm: shift search --to ARM'
 like "too much at once" "$(shift_ --to green --rollback 2>&1)" 'one of them'
-like "nothing to be done" "$(shift_ --to blue 2>&1)" 'blue has blue 100% green 0% already'
+like "nothing to be done" "$(shift_ --to blue 2>&1)" 'blue has 100% already; no stage of 10,25,50,75,100 is more'
 is "none of these changed anything" "$(shares)" 'blue 100% green 0%'
 
 # --- checks ---
@@ -96,6 +96,8 @@ like "without calls a stage waits, and says for how many" "$(cat "$work/shifting
     "waits at 10%: 'errors < 1%' needs 100 calls on green, 0 so far"
 is "its shares are in force" "$(shares)" 'blue 90% green 10%'
 like "and so does shift" "$(shift_)" 'being shifted by .* \(pid [0-9]+\); stable: blue 100% green 0%'
+like "status says it" "$("$shearpin" status)" 'blue 90%  green 10%, shifting'
+like "in depth by whom" "$("$shearpin" status search)" "shift +to green by .* \(pid $shifting\), begun [0-9]+s ago"
 like "a second shift is refused" "$(shift_ --to green 2>&1; echo "$?")" \
     "search is being shifted to green by .* \(pid $shifting\) since .*--rollback.1"
 like "so are shares" "$(shift_ blue=0 green=100 2>&1; echo "$?")" 'is being shifted to green .*1$'
@@ -142,8 +144,10 @@ like "not where everything goes straight through" "$(shift_ --to green 2>&1; ech
 # --- with calls ---
 
 load search "$blue"
-like "healthy, from one to the next" "$(shift_ --to green "${quick[@]}" --healthy 'errors < 1% for 1s' --healthy 'p95 < 1s' \
-    --stages 25,50,100 2>&1; echo "$?")" "search  shift to green \(127.0.0.1:$green\) from blue 90% green 10%
+# a stage may have to wait for its calls on a busy machine
+like "healthy, from one to the next" "$({ shift_ --to green "${quick[@]}" --stages 25,50,100 \
+    --healthy 'errors < 1% for 1s' --healthy 'p95 < 1s' 2>&1; echo "$?"; } | grep -v ' waits at ')" \
+    "search  shift to green \(127.0.0.1:$green\) from blue 90% green 10%
 search  green is healthy, 2 of 2 checks
 search  blue 75% green 25%
 search  25% held for [0-9]+s: green 0.0% errors of [0-9]+ calls, p95 .*   blue 0.0% errors of .*
@@ -164,7 +168,7 @@ unload >/dev/null
 is "lines for machines" "$("$python" -c '
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
-kinds = [line["kind"] for line in lines if line["kind"] != "look"]
+kinds = [line["kind"] for line in lines if line["kind"] not in ("look", "waits")]
 stages = [line for line in lines if line["kind"] == "held"]
 end = lines[-1]
 print(*kinds)

@@ -122,6 +122,12 @@ like "a reload names the change" "$("$shearpin" reload "$work/blue-green.conf")"
 read -r all over <<<"$(spread blue-green)"
 like "and green has 40 % ($over)" "$((over >= 3950 && over <= 4050))" 1
 
+policy capped "$half
+    cap       3  wait 20s"
+read -r all over <<<"$(spread capped)"
+is "who waits for a place gets one" "$all" 10000
+like "and its arm ($over)" "$((over >= 4950 && over <= 5050))" 1
+
 # --- connections that stand ---
 
 cat >"$work/hold.py" <<'PYTHON'
@@ -174,6 +180,12 @@ policy again "$half
 end "$blue_pid"
 is "with retries nobody sees a dead arm" "$(guarded again "$python" "$work/many.py" "$front" 40)" '0 40'
 is "nor does an event loop" "$(guarded again "$python" "$work/loop.py" "$front")" green
+# Eight processes at once, while the dead arm is probed all the time: who finds its only probe taken
+# is sent to the other.
+policy probing "${half/60s/20ms..20ms}
+    retry     9  backoff 1ms..2ms  budget 100%  on refused"
+is "nobody sees one that is probed" "$(spread probing)" '10000 10000'
+at_least "and it was" "$("$shearpin" events -s probing | grep -c 'on arm blue')" 4
 policy gone "destination d
     match     127.0.0.1:$front
     breaker   streak 1  open 60s

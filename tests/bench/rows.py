@@ -125,6 +125,15 @@ class Watched(Micro):
         return variant
 
 
+class Ordinals(Micro):
+    """A fault whose turn never comes: every exchange takes its number for it."""
+
+    def guarded(self, world):
+        variant = super().guarded(world)
+        variant.env["SHEARPIN_SET"] = "peer.inject=reset at 4000000000..4000000001"
+        return variant
+
+
 class Start(Row):
     """posix_spawn and wait of `true`; the spawning program itself is bare."""
 
@@ -279,6 +288,7 @@ ROWS = [
     Micro("share", f"ping-pong with `{MODE}`", lines=[MODE] + GUARDED),
     Micro("share-connect", f"connect for each request with `{MODE}`", kind="connect", spread=16,
           lines=[MODE] + GUARDED),
+    Ordinals("ordinals", "ping-pong with a fault whose turn never comes"),
     Micro("observe", "ping-pong with `mode observe`", lines=["mode observe"] + GUARDED),
     Micro("journal", "ping-pong with `journal 1MiB`", lines=GUARDED,
           before="defaults\n    journal 1MiB"),

@@ -1,7 +1,6 @@
-/* Any text as a condition, and as a fault: it is refused with what is wrong and where, or reads as
- * the same thing when it is written out. */
+/* Any text as a condition: it is refused with what is wrong and where, or reads as the same thing
+ * when it is written out. */
 #include "policy/condition.h"
-#include "shearpin/fault.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,21 +30,6 @@ static void fuzz_condition(const char *text, size_t size)
         abort();
 }
 
-static void fuzz_fault(const char *text)
-{
-    struct sp_fault_act act = {0};
-    struct sp_error error = {0};
-    struct sp_fault fault;
-
-    if (sp_fault_parse(text, &fault, &error) != 0) {
-        if (memchr(error.text, 0, sizeof error.text) == NULL || error.text[0] == 0)
-            abort();
-        return;
-    }
-    for (uint64_t ordinal = 1; ordinal < 20; ordinal++)
-        sp_fault_apply(&fault, 7, ordinal, &act);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -53,7 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = 0;
     fuzz_condition(text, size);
-    fuzz_fault(text);
     free(text);
     return 0;
 }

@@ -10,10 +10,11 @@
 #include <sys/time.h>
 
 #define DEADLINE_MS 250
-/* The promise is 20 ms; a busy test machine gets more. */
+/* The promise is 20 ms; a busy test machine gets more, and three tries. */
 #define LATE_MS 400
+#define TRIES   3
 
-static void assert_timed_out(const char *said)
+static bool timed_out_soon(const char *said)
 {
     char word[32];
     unsigned long took;
@@ -21,7 +22,12 @@ static void assert_timed_out(const char *said)
     ck_assert_int_eq(sscanf(said, "%31s %lu", word, &took), 2);
     ck_assert_str_eq(word, "ETIMEDOUT");
     ck_assert_uint_ge(took, DEADLINE_MS * 1000);
-    ck_assert_uint_lt(took, (DEADLINE_MS + LATE_MS) * 1000);
+    return took < (DEADLINE_MS + LATE_MS) * 1000;
+}
+
+static void assert_timed_out(const char *said)
+{
+    ck_assert_msg(timed_out_soon(said), "%s", said);
 }
 
 static struct server *deaf(int family)
@@ -126,9 +132,13 @@ START_TEST(every_wait_wakes)
                                        "epoll", "epoll_edge", "epoll_pwait", "epoll_pwait2"};
     struct server *server = deaf(AF_INET);
 
-    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
-        assert_timed_out(victim_says("wait_timed", server->text, ways[i], NULL));
-        ck_assert_uint_eq(world_figures("d").connects[SP_OUTCOME_CONNECT_TIMEOUT], i + 1);
+    for (unsigned i = 0, waited = 0; i < sizeof ways / sizeof *ways; i++) {
+        bool soon = false;
+        for (int try = 0; try < TRIES && !soon; try++) {
+            soon = timed_out_soon(victim_says("wait_timed", server->text, ways[i], NULL));
+            ck_assert_uint_eq(world_figures("d").connects[SP_OUTCOME_CONNECT_TIMEOUT], ++waited);
+        }
+        ck_assert_msg(soon, "%s wakes late", ways[i]);
     }
 }
 END_TEST

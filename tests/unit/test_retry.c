@@ -1,6 +1,7 @@
 /* Retries: which line counts, when the next try is, and the budget over all processes. */
 #include "fixture.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 static struct sp_retry retry;
@@ -219,7 +220,7 @@ START_TEST(killed_anywhere)
         fixture_forward(11 * SP_SECOND); /* the victim's clock stands: a bucket of its own */
         pid_t child = fixture_fork(storms_long, (void *)tries);
         while (atomic_load(&tries[0]) < before + 100 + i)
-            ;
+            sched_yield();
         fixture_kill(child);
     }
     uint64_t calls = atomic_load(&tries[0]), made = atomic_load(&tries[1]);
