@@ -128,6 +128,19 @@ static int replay_read(struct replay_file *r)
     return CLI_OK;
 }
 
+static int replay_open(struct replay_file *r, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        say_error("%s: %s", path, strerror(errno));
+        return CLI_SYSTEM;
+    }
+    r->file = file;
+    int status = replay_read(r);
+    fclose(file);
+    return status;
+}
+
 int experiment_replay(struct cli *cli, struct sp_segment *segment)
 {
     struct replay_file r = {.cli = cli, .segment = segment};
@@ -136,15 +149,9 @@ int experiment_replay(struct cli *cli, struct sp_segment *segment)
         say_error("chaos replay wants one file, as `chaos record` writes it");
         return CLI_USAGE;
     }
-    r.file = fopen(cli->words[1], "re");
-    if (!r.file) {
-        say_error("%s: %s", cli->words[1], strerror(errno));
-        return CLI_SYSTEM;
-    }
     r.plan.processes = r.plan.intensity = SP_SHARE_ALL;
     r.plan.adhoc = 1;
-    int status = replay_read(&r);
-    fclose(r.file);
+    int status = replay_open(&r, cli->words[1]);
     if (status != CLI_OK)
         return status;
     r.plan.start = sp_now();

@@ -280,7 +280,8 @@ static int epoll_sleep(int epoll, struct epoll_event *events, int count, const s
         if (result >= 0 || errno != ENOSYS)
             return result;
     }
-    return REAL(epoll_pwait)(epoll, events, count, wait_ms(w), mask);
+    return mask ? REAL(epoll_pwait)(epoll, events, count, wait_ms(w), mask)
+                : REAL(epoll_wait)(epoll, events, count, wait_ms(w));
 }
 
 SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)

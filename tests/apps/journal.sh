@@ -24,7 +24,7 @@ print(eval(sys.argv[1]))' "$1"
 
 like 'a segment without one' "$(policy bare 'destination d
     match 127.0.0.1:1'; guarded bare true; "$shearpin" journal -s bare 2>&1 || echo "status $?")" \
-    'has no journal; with `journal 1MiB`.*status 1'
+    'has no journal; with .journal 1MiB..*status 1'
 "$shearpin" rm bare >/dev/null
 export SHEARPIN_SEGMENT=calls
 for _ in 1 2 3; do ask; done
@@ -121,7 +121,7 @@ guarded small "$python" many.py "$fast" 200
 "$shearpin" journal --record recorded
 guarded small "$python" many.py "$fast" 1000
 like 'what was overwritten is said' "$("$shearpin" journal --record recorded 2>&1)" \
-    '746 calls overwritten before they could be read; a larger `journal` holds more'
+    '746 calls overwritten before they could be read; a larger .journal. holds more'
 is 'and whatif says that they are missing' "$("$shearpin" whatif --from recorded --json | jq .lost)" 746
 like 'to people, too' "$("$shearpin" whatif --from recorded)" '746 calls of that time are missing'
 for _ in {1..8}; do

@@ -5,8 +5,8 @@ import re
 import sys
 
 # a breaker that trips by slow calls needs a server, an old look-up a resolver that fails, a call
-# that is only observed a policy of its own, an abort by a measure its time: tests/apps/report.sh
-ELSEWHERE = {"destinations[].reason.slow", "age_s", "observed", "because.value", "because.limit"}
+# that is only observed a policy of its own, an abort by a measure and a shift in steps their time
+ELSEWHERE = {"destinations[].reason.slow", "age_s", "observed", "because.value", "because.limit", "step"}
 
 
 def written(manual):

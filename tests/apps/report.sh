@@ -38,11 +38,11 @@ experiment friday-gameday
     expect <checkout> keeps its error rate under 1%
     target payments
     seed 918273
-    steady errors < 1% for 1s
+    steady errors < 5% for 2s
     inject latency 20ms share 20%
-    inject latency 5s share 5%
+    inject latency 5s share 10%
     last 1m
-    abort errors > 1% for 1s
+    abort errors > 4% for 1s
 experiment harmless
     target payments
     steady errors < 50% for 1s
@@ -81,22 +81,22 @@ is 'aborted is a no' "$(report friday-gameday >/dev/null; echo $?)" 1
 like 'how it ended, and when' "$told" \
     '^friday-gameday   aborted after [0-9.]+m?s   20[0-9-]+ [0-9:]+ to [0-9:]+   seed 918273
   status        aborted, deviated
-  because       errors > 1% for 1s +\([0-9.]+% on payments at [0-9:]+\)
+  because       errors > 4% for 1s +\([0-9.]+% on payments at [0-9:]+\)
   expect        <checkout> keeps its error rate under 1%
-  expectation   not kept: errors [0-9.]+% \(expected < 1%\)'
+  expectation   not kept: errors [0-9.]+% \(expected < 5%\)'
 like 'before, during, after' "$told" '
  +BEFORE +DURING +AFTER
   payments  errors           0[.]0% +[0-9.]+% +[0-9.]+%
             p50 .*
             p99 +[0-9.]+[mu]s +timed out +[0-9.a-z ]+
             refused             0 '
-like 'what was injected' "$told" "injected      'latency 20ms share 20%' [0-9]+   'latency 5s share 5%' [0-9]+   of [0-9]+ calls"
+like 'what was injected' "$told" "injected      'latency 20ms share 20%' [0-9]+   'latency 5s share 10%' [0-9]+   of [0-9]+ calls"
 like 'what is to be learnt' "$told" 'learned       deadlines ended [0-9]+ calls? to payments'
 like 'and how to do it again' "$told" 'rerun         shearpin chaos start friday-gameday --seed 918273$'
 report friday-gameday --json >"$work/json"
 j() { "$python" -c 'import json, sys; j = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$work/json" "$1"; }
 is 'for machines the same' "$(j 'j["status"], j["deviated"], j["because"]["condition"], j["because"]["limit"], j["seed"]')" \
-    "('aborted', True, 'errors > 1% for 1s', 0.01, 918273)"
+    "('aborted', True, 'errors > 4% for 1s', 0.04, 918273)"
 is 'it adds up' "$(j 'sum(f["total"] for f in j["injected"]) > 0, j["calls"] == j["targets"][0]["during"]["calls"], j["injected"][1]["total"] >= j["targets"][0]["during"]["timeouts"] > 0')" '(True, True, True)'
 
 # --- as a page ---
@@ -197,3 +197,53 @@ like 'a record that was changed is refused' "$("$shearpin" chaos replay "$work/a
     'again:[0-9]+: these are not the calls that would be struck.*status 1'
 like 'what is none' "$("$shearpin" chaos replay "$work/tape.conf" 2>&1 || echo "status $?")" 'tape.conf:1: this is nothing.*status 1'
 like 'what is not there' "$("$shearpin" chaos replay "$work/none" 2>&1 || echo "status $?")" 'No such file.*status 5'
+
+# --- what reacts: retries, the breaker, a fallback; and a ramp, whose strikes depend on the time ---
+exec {other}< <(exec "$python" "$work/server.py")
+started+=("$!")
+read -r -u "$other" elsewhere
+policy react "destination payments
+    match 127.0.0.1:$port
+    retry 1 backoff 1ms..2ms budget 100% on refused
+    breaker streak 8 open 100ms
+    fallback 127.0.0.1:$elsewhere when open
+experiment refusing
+    target payments
+    inject refuse share 95%
+    last 1m
+experiment rising
+    target payments
+    inject refuse share 50%
+    ramp 30s
+    last 1m
+destination bare
+    match 127.0.0.2
+experiment unguarded
+    target bare
+    inject refuse share 50%
+    last 1m"
+export SHEARPIN_SEGMENT=react
+guarded react "$python" "$work/sixty.py" "$port" 20 >/dev/null
+"$shearpin" chaos start -q refusing 2>/dev/null
+guarded react "$python" "$work/sixty.py" "$port" 60 >/dev/null
+"$shearpin" chaos stop -q
+told=$(report refusing)
+like 'what retries multiplied' "$told" 'retries multiplied calls to payments by (1[.][0-9]|2[.]0)'
+like 'what the breaker did' "$told" 'the breaker of payments opened [0-9]+ times?, first [0-9.]+[mu]?s after the start'
+like 'where calls went instead' "$told" "[0-9]+ connections? went to the fallback 127.0.0.1:$elsewhere instead of payments"
+like 'and the retries are a row' "$told" ' +retried +0 +[1-9][0-9]* '
+"$shearpin" chaos start -q unguarded 2>/dev/null
+guarded react "$python" -c '
+import socket, sys
+for i in range(60):
+    try: socket.create_connection(("127.0.0.2", int(sys.argv[1])))
+    except OSError: pass' "$port"
+"$shearpin" chaos stop -q
+like 'what should have reacted and is not there' "$(report unguarded)" \
+    '[0-9]+% of the calls to bare failed, and it has no breaker'
+"$shearpin" reset payments >/dev/null
+"$shearpin" chaos start -q rising 2>/dev/null
+guarded react "$python" "$work/sixty.py" "$port" 100 >/dev/null
+"$shearpin" chaos stop -q
+like 'a ramp cannot be recorded call by call' "$("$shearpin" chaos record rising "$work/tape" 2>&1 || echo "status $?")" \
+    'were counted: while a .ramp. lasts fewer are struck.*status 1'

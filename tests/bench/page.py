@@ -55,8 +55,8 @@ runs. Recovery is that of the payments, from the end of the hang; the longest of
 nothing to recover from.
 """
 BUSY = 2.5                 # a load that the benchmarks alone do not make
-RULES = ("Rules are compared one after the other, from the top, until one matches: a connect pays a few "
-         "nanoseconds for each, an exchange nothing.")
+RULES = ("Rules are compared one after the other, from the top, until one matches, and what was found is kept for "
+         "the next connect to the same address.")
 EXPLAINED = {
     "destinations": RULES,
     "rules of a destination": RULES,
