@@ -226,13 +226,11 @@ void sp_hold_close(struct sp_conn *conn, int fd)
 #define HOLD_INHERITED 256       /* numbers of fds that are asked */
 #define HOLD_NOBODYS   (1 << 20) /* no program waits for so many bytes: this is ours */
 
-/* Only where there are faults. Another process that has the socket too hides what then shows. */
+/* Only where faults came with the command: no other start is to pay for it. Another process that has
+ * the socket too hides what then shows. */
 void sp_hold_inherited(void)
 {
-    bool injects = sp_here.fault_count != 0;
-    for (uint32_t i = 0; i < sp_here.segment.dest_max && !injects; i++)
-        injects = atomic_load(&sp_here.segment.dests[i].odd) != 0;
-    for (int fd = 3; fd < HOLD_INHERITED && injects; fd++) {
+    for (int fd = 3; fd < HOLD_INHERITED && sp_here.fault_count != 0; fd++) {
         int least = 0;
         socklen_t length = sizeof least;
         if (REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length) == 0 &&
