@@ -268,7 +268,7 @@ help:
 	@echo 'make bench               time against bare, and against proxies and other libraries (25 minutes)'
 	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'
 	@echo 'make bench-instructions  what calls cost in instructions; a rise of 3 % fails'
-	@echo 'make soak                programs of all kinds under trouble, SOAK_SECONDS=1800'
+	@echo 'make soak                programs of all kinds under trouble, SOAK_SECONDS=1800; SOAK_CONNECTIONS=1000000'
 	@echo 'make man                 shearpin(1) and what bash completes, in build/'
 	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='
 	@echo 'V=1 shows commands; BUILD=DIR builds elsewhere; CC, CFLAGS, LDFLAGS are yours'

@@ -35,8 +35,8 @@ enum sp_chaos_state {
 struct sp_chaos_sum {
     uint64_t time; /* ns; 0: nothing is known */
     uint64_t calls, errors, timeouts, refused;
-    uint64_t retried;                  /* tries after the first */
-    uint64_t opened;                   /* how often its breaker opened */
+    uint64_t retried;                       /* tries after the first */
+    uint64_t opened;                        /* how often its breaker opened */
     uint64_t p50, p75, p90, p95, p99, p999; /* ns; SP_NEVER: timed out */
 };
 
@@ -47,9 +47,9 @@ struct sp_chaos_target {
     uint32_t mark;                 /* which of the marks is its, + 1; 0: none was free */
     uint64_t opened;               /* of its breaker, at the start */
     sp_word ordinals[SP_ORDINALS]; /* enum sp_ordinal: calls so far, from 1 */
-    uint32_t limits[SP_ORDINALS];  /* of a replay: from this ordinal on nothing is struck; 0: none */
-    struct sp_chaos_sum before;    /* the start */
-    struct sp_chaos_sum during;    /* written at the end; `time` last */
+    uint32_t limits[SP_ORDINALS]; /* of a replay: from this ordinal on nothing is struck; 0: none */
+    struct sp_chaos_sum before;   /* the start */
+    struct sp_chaos_sum during;   /* written at the end; `time` last */
 };
 
 struct sp_chaos_fault {

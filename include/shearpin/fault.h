@@ -27,6 +27,7 @@ enum sp_fault_kind {
     SP_FAULT_WRONG_ADDRESS,
     SP_FAULT_NO_FDS,
     SP_FAULT_EINTR,
+    SP_FAULT_BANDWIDTH,
     SP_FAULT_COUNT
 };
 

@@ -27,6 +27,7 @@ struct sp_harm {
     sp_half silent[SP_HARM_BOTH]; /* nothing of it is ever heard */
     sp_half over;                 /* the end of the stream is what a receive finds */
     sp_half slice, slice_spread;
+    sp_word rate;     /* bytes a second, either way; 0: any */
     sp_word in, out;  /* bytes so far */
     sp_word random;   /* where bytes are hurt, how long slices are */
     uint64_t pause;   /* ns between two slices */

@@ -18,8 +18,8 @@ static const struct {
     int (*run)(struct cli *cli, struct sp_segment *segment);
 } chaos_verbs[] = {
     {"list", experiment_list},     {"start", experiment_start},   {"stop", experiment_stop},
-    {"status", experiment_status}, {"report", chaos_report_main},
-    {"record", experiment_record}, {"replay", experiment_replay},
+    {"status", experiment_status}, {"report", chaos_report_main}, {"record", experiment_record},
+    {"replay", experiment_replay},
 };
 
 int chaos_main(struct cli *cli)

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "cli/say.h"
 
+#define RECORD_MOST 100000000u /* calls of a kind: more are a damaged segment, or a day of them */
+
 const char *const record_words[SP_ORDINAL_COUNT] = {
 #define X(id, word) [SP_ORDINAL_##id] = word,
     RECORD_ORDINALS(X)
@@ -96,7 +98,8 @@ static void record_counts(const struct sp_chaos *c, uint64_t (*counts)[SP_ORDINA
         for (unsigned of = 0; of < SP_ORDINAL_COUNT; of++) {
             uint64_t count = atomic_load(&c->targets[t].ordinals[of]);
             uint32_t limit = c->targets[t].limits[of];
-            counts[t][of] = limit && count >= limit ? limit - 1 : count;
+            count = limit && count >= limit ? limit - 1 : count;
+            counts[t][of] = count < RECORD_MOST ? count : RECORD_MOST;
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "cli/json.h"
 #include "cli/objective.h"
 #include "cli/say.h"
+#include "cli/split.h"
 #include "cli/status.h"
 
 #define HEALTH_EVERY SP_SECOND
@@ -52,6 +53,20 @@ static void health_breaker(const struct look *look, const struct look_dest *d,
         health_worse(view, HEALTH_DEGRADED, reason);
 }
 
+/* An arm that is out makes nobody wait as long as there are others; when all are, calls are
+ * refused.
+ */
+static void health_arms(const struct look *look, const struct look_dest *d,
+                        struct health_view *view)
+{
+    char why[560];
+    unsigned shared, out = split_out(look, d, &shared);
+    split_why(look, d, why, sizeof why);
+    if (out > 0)
+        health_worse(view, out == shared && health_enforces(look, d) ? HEALTH_BAD : HEALTH_DEGRADED,
+                     why);
+}
+
 static void health_dest(const struct look *look, const struct look_dest *d,
                         struct health_view *view)
 {
@@ -62,6 +77,7 @@ static void health_dest(const struct look *look, const struct look_dest *d,
         health_worse(view, HEALTH_DEGRADED,
                      look->disabled ? "the whole segment is disabled" : "disabled");
     health_breaker(look, d, view);
+    health_arms(look, d, view);
     if (objective_broken(look, d, &o)) {
         sp_condition_format(&o.condition, words, sizeof words);
         snprintf(reason, sizeof reason, "slo %s is broken: %s", words,

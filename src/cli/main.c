@@ -126,8 +126,9 @@ const struct command command_table[] = {
     {"health", "Watch", "", NULL, "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
      health_main,
      "Exit 1, unhealthy: a breaker refuses calls. Exit 0, degraded: it is half-open or only\n"
-     "observed, an `slo` is broken, somebody waits for a place, or something is disabled; with\n"
-     "--strict that is 1, too. --checks N says no only after N checks in a row, --every T apart."},
+     "observed, an arm of a split is out, an `slo` is broken, somebody waits for a place, or\n"
+     "something is disabled; with --strict that is 1, too. --checks N says no only after N checks\n"
+     "in a row, --every T apart."},
     {"ready", "Watch", "", "verdicts", "[DEST] [--checks N] [--every T] [--strict] [--json]", 0, 1,
      ready_main,
      "As health, and a process must be attached: exit 1 until one is. With --checks 30 it waits "

@@ -71,8 +71,10 @@ static int shift_set(const struct cli *cli, struct arms *arms)
 {
     uint16_t before[SP_ARMS_MAX], shares[SP_ARMS_MAX];
     int fd, status = shares_read(cli, arms, shares);
-    if (status == CLI_OK)
+    if (status == CLI_OK) {
+        split_resolve(&arms->segment, false, cli->quiet);
         status = arms_lock(arms, &fd);
+    }
     if (status != CLI_OK)
         return status;
     arms_stable(arms, before);

@@ -24,6 +24,49 @@ static void show_row(const struct setting_view *view, bool all)
     fallback_print(view);
 }
 
+static void show_texts(const struct sp_policy *policy, const struct sp_experiment *e)
+{
+    char place[300], safe[512];
+    for (unsigned i = 0; i < e->target_count; i++)
+        printf("  %-14s%s\n", i ? "" : "target",
+               say_safe(safe, sizeof safe, sp_policy_string(policy, e->targets[i]), SP_NAME_SIZE));
+    for (unsigned i = 0; i < e->inject_count; i++) {
+        setting_place(policy, e->injects[i].file, e->injects[i].line, place, sizeof place);
+        say_safe(safe, sizeof safe, sp_policy_string(policy, e->injects[i].text),
+                 SP_EXPERIMENT_TEXT);
+        printf("  %-14s%-45s  %s\n", i ? "" : "inject", safe, place);
+    }
+}
+
+static void show_provisos(const struct sp_policy *policy, const struct sp_experiment *e)
+{
+    char place[300], safe[4 * SP_NAME_SIZE + 1], words[64], text[300];
+    for (unsigned i = 0; i < e->proviso_count; i++) {
+        const struct sp_proviso *p = &e->provisos[i];
+        const char *name = sp_policy_string(policy, p->destination);
+        sp_condition_format(&p->condition, words, sizeof words);
+        snprintf(text, sizeof text, "%s%s%s", say_safe(safe, sizeof safe, name, SP_NAME_SIZE),
+                 *name ? " " : "", p->opens ? "opens" : words);
+        setting_place(policy, p->condition.file, p->condition.line, place, sizeof place);
+        printf("  %-14s%-45s  %s\n", p->when == SP_PROVISO_STEADY ? "steady" : "abort", text,
+               place);
+    }
+}
+
+static void show_experiment(const struct sp_policy *policy, const struct sp_experiment *e)
+{
+    char place[300];
+    setting_place(policy, e->file, e->line, place, sizeof place);
+    printf("\nexperiment %-*s%s\n", 52, e->name, place);
+    show_texts(policy, e);
+    show_provisos(policy, e);
+    if (e->seeded)
+        printf("  %-14s%llu\n", "seed", (unsigned long long)e->seed);
+    if (e->ramp)
+        printf("  %-14s%s\n", "ramp", SAY_TIME(e->ramp));
+    printf("  %-14s%s\n", "last", SAY_TIME(e->last));
+}
+
 int show_main(struct cli *cli)
 {
     struct rules rules;
@@ -45,5 +88,8 @@ int show_main(struct cli *cli)
             putchar('\n');
         show_row(&view, cli->verbose);
     }
+    const struct sp_experiment *e;
+    for (size_t i = 0; (e = sp_policy_experiment(rules.policy, i)); i++)
+        show_experiment(rules.policy, e);
     return CLI_OK;
 }

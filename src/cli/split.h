@@ -45,6 +45,8 @@ bool split_arm(const struct look *look, const struct look_dest *d, size_t nth,
                struct split_arm *out);
 /* "blue 95%  green 5%, open: probe in 3s"; "" without arms. */
 void split_why(const struct look *look, const struct look_dest *d, char *out, size_t size);
+/* Of the arms that have a share: how many, and how many of them their breaker keeps out. */
+unsigned split_out(const struct look *look, const struct look_dest *d, unsigned *shared);
 void split_depth(const struct look *look, const struct look_dest *d);
 void split_json(struct json *json, const struct look *look, const struct look_dest *d);
 

@@ -98,6 +98,19 @@ void split_why(const struct look *look, const struct look_dest *d, char *out, si
         sp_text_put(&text, ", shifting");
 }
 
+unsigned split_out(const struct look *look, const struct look_dest *d, unsigned *shared)
+{
+    struct split_arm arm;
+    unsigned out = 0;
+    *shared = 0;
+    for (size_t nth = 0; split_arm(look, d, nth, &arm); nth++) {
+        bool open = arm.view.state == SP_STATE_OPEN || arm.view.hold == SP_HOLD_OPEN;
+        *shared += arm.share > 0;
+        out += arm.share > 0 && open;
+    }
+    return out;
+}
+
 /* --- in depth --- */
 
 static uint64_t split_calls(const struct split_arm *arm, const struct sp_guards *guards,

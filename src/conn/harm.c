@@ -32,7 +32,7 @@ struct sp_harm *sp_harm_of(const struct sp_conn *conn)
 bool sp_harm_lasts(const struct sp_fault_act *act)
 {
     return act->end || act->slice || act->corrupt_in || act->corrupt_out || act->close ||
-           act->silent;
+           act->silent || act->rate;
 }
 
 static void harm_end(struct sp_harm *harm, enum sp_harm_of of, const struct sp_fault_act *act,
@@ -61,6 +61,7 @@ void sp_harm_connect(struct sp_conn *conn, const struct sp_fault_act *act)
     harm_end(harm, SP_HARM_CONNECTION, act, 0);
     harm->after = act->end_after;
     atomic_store(&harm->slice, act->slice);
+    atomic_store(&harm->rate, act->rate);
     atomic_store(&harm->slice_spread, act->slice_spread);
     harm->pause = act->slice_pause;
     harm->close = act->close;

@@ -24,6 +24,7 @@ const struct sp_fault_row *const sp_faults[SP_FAULT_COUNT] = {
     [SP_FAULT_WRONG_ADDRESS] = &sp_fault_wrong_address,
     [SP_FAULT_NO_FDS] = &sp_fault_no_fds,
     [SP_FAULT_EINTR] = &sp_fault_eintr,
+    [SP_FAULT_BANDWIDTH] = &sp_fault_bandwidth,
 };
 
 #define LIST_KINDS 64u /* what a seed decides stays as it is when a fault is added */

@@ -20,5 +20,6 @@ extern const struct sp_fault_row sp_fault_lookup_fail;
 extern const struct sp_fault_row sp_fault_wrong_address;
 extern const struct sp_fault_row sp_fault_no_fds;
 extern const struct sp_fault_row sp_fault_eintr;
+extern const struct sp_fault_row sp_fault_bandwidth;
 
 #endif

@@ -315,6 +315,7 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
 static void connect_inject(struct attempt *a, const struct sp_call *call)
 {
     struct sp_fault_act act;
+    sp_hold_prepare();
     sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
     a->fault = act.error;

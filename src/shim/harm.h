@@ -37,4 +37,16 @@ ssize_t sp_harm_send(struct sp_io *io, const struct msghdr *message, int flags);
 size_t sp_harm_room(const struct sp_io *io, size_t length);
 ssize_t sp_harm_moved(const struct sp_io *io, ssize_t result);
 
+/* --- bandwidth: pace.c --- */
+
+/* How many bytes the next transfer may move; SIZE_MAX: any number. */
+size_t sp_pace_room(const struct sp_harm *harm);
+/* Waits, if this call does, until it may. False: errno says why it may not. */
+bool sp_pace_wait(const struct sp_io *io, const sp_word *next);
+/* Before the kernel sends a part of a file; how much of it. */
+size_t sp_pace_before(const struct sp_io *io, size_t length);
+/* `more`: there are more than the transfer was let to move, and who waits for an edge must get one.
+ * True: it will, when the next may move. */
+bool sp_pace_moved(const struct sp_io *io, size_t bytes, bool more, bool sent);
+
 #endif

@@ -69,13 +69,6 @@ static bool data_slices(const struct sp_io *io, const struct sp_harm *harm)
     return atomic_load(&harm->slice) && (io->blocking || !(sp_conn_flags(io->conn) & SP_CONN_UNIX));
 }
 
-static bool data_pause(const struct sp_io *io, const sp_word *next)
-{
-    uint64_t until = atomic_load(next), due = sp_due_of(io->conn, atomic_load(&io->conn->word));
-    return until <= sp_now() ||
-           sp_await_pause(SP_ASLEEP_INJECTED, io->conn->dest, io->fd, until < due ? until : due);
-}
-
 /* Set to what it is already, an option tells the waiters of its side that there is more, as the
  * kernel would: a program may take a short transfer for the last one. */
 static void data_edge(int fd, int level, int option)
@@ -105,16 +98,20 @@ static bool data_closed(const struct sp_io *io, struct sp_harm *harm)
     return sp_await_pause(SP_ASLEEP_INJECTED, io->conn->dest, io->fd, until);
 }
 
-/* Behind the last slice there may be the end, which who waits for an edge has been told of. */
+/* `sliced`: there may be more than the program was given, or the end, which who waits for an edge
+ * has been told of. */
 static void data_received(const struct sp_io *io, struct sp_harm *harm, size_t got, bool sliced)
 {
+    bool pauses = sliced && harm->pause;
     uint64_t next = sp_now() + harm->pause;
     atomic_fetch_add(&harm->in, got);
-    if (sliced && io->blocking)
+    if (pauses && io->blocking)
         atomic_store(&harm->next_in, next);
-    else if (sliced && harm->pause)
+    if (sp_pace_moved(io, got, sliced, false) || io->blocking)
+        return;
+    if (pauses)
         sp_hold_input(io->conn, io->fd, next);
-    else if (!io->blocking && data_slices(io, harm))
+    else if (sliced || data_slices(io, harm) || sp_pace_room(harm) != SIZE_MAX)
         data_edge(io->fd, SOL_SOCKET, SO_RCVLOWAT);
 }
 
@@ -154,10 +151,13 @@ ssize_t sp_harm_receive(struct sp_io *io, struct msghdr *message, int flags)
         message->msg_flags = 0;
         return 0;
     }
-    if (data_slices(io, harm) && !(flags & MSG_WAITALL)) {
-        if (io->blocking && !data_pause(io, &harm->next_in))
-            return -1;
-        room = sp_harm_slice(harm, atomic_load(&harm->in));
+    if (!sp_pace_wait(io, &harm->next_in))
+        return -1;
+    if (!(flags & MSG_WAITALL)) {
+        size_t slice =
+            data_slices(io, harm) ? sp_harm_slice(harm, atomic_load(&harm->in)) : SIZE_MAX;
+        room = sp_pace_room(harm);
+        room = slice < room ? slice : room;
     }
     return data_receive(io, message, left && left < room ? (size_t)left : room, flags);
 }
@@ -240,16 +240,20 @@ static ssize_t data_send_slice(struct sp_io *io, const struct msghdr *message, s
                                int flags)
 {
     struct sp_harm *harm = sp_harm_of(io->conn);
-    if (io->blocking && !data_pause(io, &harm->next_out))
+    if (!sp_pace_wait(io, &harm->next_out))
         return -1;
-    size_t room = sp_harm_slice(harm, atomic_load(&harm->out));
-    ssize_t sent = data_send(io, message, 0, room, flags);
+    size_t slice = sp_harm_slice(harm, atomic_load(&harm->out)), room = sp_pace_room(harm);
+    ssize_t sent = data_send(io, message, 0, slice < room ? slice : room, flags);
     uint64_t next = sp_now() + harm->pause;
-    if (sent > 0 && io->blocking)
+    if (sent <= 0)
+        return sent;
+    if (io->blocking && harm->pause)
         atomic_store(&harm->next_out, next);
-    else if (sent > 0 && harm->pause)
+    if (sp_pace_moved(io, (size_t)sent, (size_t)sent < whole, true) || io->blocking)
+        return sent;
+    if (harm->pause)
         sp_hold_output(io->conn, next);
-    else if (sent > 0 && (size_t)sent < whole)
+    else if ((size_t)sent < whole)
         data_edge(io->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
     return sent;
 }
@@ -272,12 +276,18 @@ ssize_t sp_harm_send(struct sp_io *io, const struct msghdr *message, int flags)
         return (ssize_t)whole;
     if (whole > 0 && data_slices(io, harm))
         return data_send_slice(io, message, whole, flags);
+    size_t room = sp_pace_room(harm);
     do {
-        ssize_t sent = data_send(io, message, done, SIZE_MAX, flags);
+        if (!sp_pace_wait(io, &harm->next_out))
+            return done > 0 ? (ssize_t)done : -1;
+        ssize_t sent = data_send(io, message, done, room, flags);
         if (sent <= 0)
             return done > 0 ? (ssize_t)done : sent;
         done += (size_t)sent;
+        if (!sp_pace_moved(io, (size_t)sent, done < whole, true) && room != SIZE_MAX &&
+            !io->blocking && done < whole)
+            data_edge(io->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
         flags |= MSG_NOSIGNAL; /* what has sent something never raises SIGPIPE */
-    } while (done < whole);
+    } while (done < whole && (io->blocking || room == SIZE_MAX));
     return (ssize_t)done;
 }

@@ -223,6 +223,22 @@ void sp_hold_close(struct sp_conn *conn, int fd)
     sp_held_clear(conn);
 }
 
+#define HOLD_INHERITED 256       /* numbers of fds that are asked */
+#define HOLD_NOBODYS   (1 << 20) /* no program waits for so many bytes: this is ours */
+
+/* Only where faults came with the command: no other start is to pay for it. Another process that has
+ * the socket too hides what then shows. */
+void sp_hold_inherited(void)
+{
+    for (int fd = 3; fd < HOLD_INHERITED && sp_here.fault_count != 0; fd++) {
+        int least = 0;
+        socklen_t length = sizeof least;
+        if (REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length) == 0 &&
+            least >= HOLD_NOBODYS)
+            hold_least(fd, 1);
+    }
+}
+
 /* Does the turn for whose answer it was held still stand? */
 static bool hold_stands(const struct sp_held *h, enum sp_turn turn)
 {
@@ -287,9 +303,10 @@ static uint64_t hold_look(const struct sp_held *h, uint64_t now)
     return now + (step < h->after && atomic_load(&h->raised) ? step : h->after);
 }
 
+/* The look was to be at `in`; on a busy machine it is late, and what came need not be. */
 static uint64_t hold_when(const struct sp_held *h, int fd, uint64_t now)
 {
-    uint64_t ago = now - h->looked >= HOLD_TICKS ? hold_ago(fd) : 0;
+    uint64_t ago = now - h->looked >= HOLD_TICKS ? hold_ago(fd) : (now - atomic_load(&h->in)) / 2;
     return now > h->looked + ago ? now - ago : h->looked;
 }
 

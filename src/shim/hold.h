@@ -21,6 +21,8 @@ void sp_hold_input(struct sp_conn *conn, int fd, uint64_t until);
 void sp_hold_output(struct sp_conn *conn, uint64_t until);
 /* Everything is seen again. */
 void sp_hold_free(struct sp_conn *conn);
+/* At the start of an image: what the one before it in this process held is seen again. */
+void sp_hold_inherited(void);
 /* `fd`, the last that names it here, is about to be closed: whoever else has the socket sees it. */
 void sp_hold_close(struct sp_conn *conn, int fd);
 

@@ -1,5 +1,6 @@
 /* send.c - every call that sends: the first byte sent while nothing is outstanding begins an
  * exchange. */
+#include "shim/harm.h"
 #include "shim/wrapper.h"
 
 #include <errno.h>
@@ -69,10 +70,21 @@ SP_WRAPPER_HOT(
                                             : sp_push_message(&io, PARTS(parts, count), 0),
                  REAL(writev)(fd, parts, count));)
 
+/* What the kernel moves by itself: under a bandwidth, as much as may go now. */
+#define SP_PACED(length, call)                             \
+    ({                                                     \
+        if (SP_UNLIKELY(io.harmed))                        \
+            length = sp_pace_before(&io, length);          \
+        ssize_t moved = call;                              \
+        if (SP_UNLIKELY(io.harmed) && moved > 0)           \
+            sp_pace_moved(&io, (size_t)moved, true, true); \
+        moved;                                             \
+    })
+
 SP_WRAPPER(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t length),
            (fd, from, offset, length), fd,
-           SP_SENDING(fd, 0, result, REAL(sendfile)(fd, from, offset, length));)
+           SP_SENDING(fd, 0, result, SP_PACED(length, REAL(sendfile)(fd, from, offset, length)));)
 
 SP_WRAPPER(ssize_t, sendfile64, (int fd, int from, off64_t *offset, size_t length),
            (fd, from, offset, length), fd,
-           SP_SENDING(fd, 0, result, REAL(sendfile64)(fd, from, offset, length));)
+           SP_SENDING(fd, 0, result, SP_PACED(length, REAL(sendfile64)(fd, from, offset, length)));)

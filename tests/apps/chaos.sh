@@ -108,6 +108,8 @@ over() { ! running "$1"; }
 # --- nothing by itself ---
 is 'loading a policy starts nothing' "$(connects 10)" '..........'
 like 'its experiments are listed' "$(chaos list)" 'slow +- +1500ms +pay +nobody notices'
+like 'and shown, with where they stand' "$("$shearpin" show "$work/chaos.conf")" \
+    'experiment exact +[^ ]+chaos.conf:14.*inject +refuse at 3..5 +[^ ]+chaos.conf:16'
 is 'one that is not there is an error' "$(chaos start slw 2>&1 >/dev/null | head -1)" \
     "shearpin: the policy in force has no experiment 'slw'; did you mean 'slow'?"
 is 'a fault without an end is none' "$(chaos start --inject refuse --on pay 2>&1 >/dev/null)" \

@@ -150,7 +150,7 @@ expect 'run: a bad -o' 125 "did you mean 'payments.deadline.connect'" \
     run -o payments.deadline.conect=1s -- true
 expect 'run: -o on what is shared' 125 'all processes of the segment share it' \
     run -o payments.cap=1 -- true
-expect 'run: a bad fault' 125 'should be latency or refuse' run --inject 'latncy 3' --on payments true
+expect 'run: a bad fault' 125 'should be one of: latency, refuse' run --inject 'latncy 3' --on payments true
 expect 'run: a fault without a place' 125 'say where: --on DEST' run --inject 'latency 3ms' true
 expect 'run: a fault on nobody' 125 "did you mean 'payments'" \
     run --inject 'latency 3ms' --on paymnets true

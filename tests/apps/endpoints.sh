@@ -3,14 +3,7 @@
 # its failures, programs go to the other one, and it comes back when it answers again.
 . "$(dirname "$0")/lib.sh"
 
-if ! unshare -mn true 2>/dev/null; then
-    echo "ok - endpoints # SKIP no mount and network namespaces here"
-    exit 0
-fi
-if [ -z "${INSIDE:-}" ]; then
-    INSIDE=$work unshare -mn bash "$0"
-    exit
-fi
+enter_namespaces "endpoints"
 
 ip link set lo up
 printf '127.0.0.1 localhost\n127.0.0.2 orders.test\n127.0.0.3 orders.test\n' >"$work/hosts"

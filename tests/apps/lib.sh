@@ -56,6 +56,18 @@ until_true() {
     done
 }
 
+# enter_namespaces WHAT: from here on the script runs in mounts and a network of its own, or says that
+# it cannot.
+enter_namespaces() {
+    [ -z "${INSIDE:-}" ] || return 0
+    if unshare -mn true 2>/dev/null; then
+        INSIDE=$work unshare -mn bash "$0"
+    else
+        echo "ok - $1 # SKIP no mount and network namespaces here"
+    fi
+    exit
+}
+
 # policy NAME TEXT: $work/NAME.conf, with a segment of that name
 policy() { printf 'segment %s\n%s\n' "$1" "$2" >"$work/$1.conf"; }
 

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Exchanges with the same server by two ports, in turn: paired differences, for tests/apps/latency.sh.
 
-    paired.py serve                     prints its two ports, lives until its stdin ends
+    paired.py serve                     prints its two ports and one that answers with the sum of
+                                        what came until its end, lives until its own stdin ends
     paired.py FORM BARE LATE PAIRS      block, epoll, asyncio or http: prints the median of the
                                         differences in ms, and the median of the bare ones
 
 What comes back is compared with what went. Pairs are asked on four connections at once.
 """
 import asyncio
+import hashlib
 import http.client
 import os
 import select
@@ -32,16 +34,24 @@ def answer(connection):
         pass
 
 
-def accept(listener):
+def add(connection):
+    whole = hashlib.sha256()
+    while more := connection.recv(65536):
+        whole.update(more)
+    connection.sendall(whole.hexdigest().encode())
+    connection.close()
+
+
+def accept(listener, how):
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=answer, args=(connection,), daemon=True).start()
+        threading.Thread(target=how, args=(connection,), daemon=True).start()
 
 
 def serve():
-    listeners = [socket.create_server(("127.0.0.1", 0), backlog=64) for _ in range(2)]
-    for listener in listeners:
-        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+    listeners = [socket.create_server(("127.0.0.1", 0), backlog=64) for _ in range(3)]
+    for listener, how in zip(listeners, [answer, answer, add]):
+        threading.Thread(target=accept, args=(listener, how), daemon=True).start()
     print(*(listener.getsockname()[1] for listener in listeners), flush=True)
     os.read(0, 1)
 

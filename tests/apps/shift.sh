@@ -224,4 +224,16 @@ like "a drain for machines" "$("$shearpin" drain search green --json)" \
     '"kind":"drain","destination":"search","arm":"green","status":"drained","open":0'
 like "events tell all of it" "$("$shearpin" events --json | grep -c '"step":"drain"')" '^2$'
 
+# --- an arm that is given by name ---
+
+policy named "destination named
+    match     127.0.0.1:$blue
+    split     127.0.0.1:$blue   share 50%  as blue
+    split     localhost:$green  share 50%  as green"
+bare() { SHEARPIN_POLICY=$work/named.conf SHEARPIN_SEGMENT=named LD_PRELOAD=$build/libshearpin.so \
+    curl -s --noproxy '*' "http://127.0.0.1:$blue/"; }
+is "nobody has looked it up" "$(for _ in {1..6}; do bare; done | sort -u)" blue
+"$shearpin" shift named -q -s named blue=0 green=100
+is "shift does" "$(bare)" green
+
 end "$green_pid"

@@ -199,7 +199,7 @@ guarded tls "$python" "$work/secure.py" "$secure_blue" "$work/running" "$work/ce
 loading=$!
 started+=("$loading")
 # shellcheck disable=SC2016
-like "TLS is shifted" "$("$shearpin" shift tls --to green "${quick[@]}" --stages 25,100 \
+like "TLS is shifted" "$("$shearpin" shift tls --to green "${quick[@]}" --stages 25,100 --healthy 'errors < 1%' --healthy 'p95 < 2s' \
     --probe 'curl -s --cacert '"$work/cert"' --connect-to "search.test:443:$SHEARPIN_ARM_ADDRESS" https://search.test/' 2>&1
     echo "$?")" 'shifted to green in [0-9]+s: blue 0% green 100%.*0$'
 unload >/dev/null

@@ -159,6 +159,7 @@ until_true opened half blue && echo "ok - the breaker of the dead arm opens"
 is "that of the destination does not" "$(state half d)" closed
 is "the other has all connections" "$(guarded half "$python" "$work/many.py" "$front" 40)" '0 40'
 like "the table says so" "$("$shearpin" status -s half)" 'blue 50% \(open\)  green 50%'
+like "health calls that degraded" "$("$shearpin" health -s half; echo $?)" 'degraded.*blue 50% \(open\).*0$'
 like "an event names the arm" "$("$shearpin" events -s half)" \
     'd  closed -> open   3 refused in a row on arm blue'
 policy soon "${half/60s/200ms..200ms}"
@@ -194,6 +195,7 @@ policy gone "destination d
 guarded gone "$python" "$work/get.py" "$front" >/dev/null 2>&1
 is "an arm without a share is no refuge" "$(guarded gone "$python" "$work/get.py" "$front" 2>&1 | tail -1)" \
     'ConnectionRefusedError: [Errno 111] Connection refused'
+like "health says so" "$("$shearpin" health -s gone; echo $?)" 'unhealthy.*blue 100% \(open\).*1$'
 is "that was refused by us" "$(field gone d 'd["refused_total"]')" 1
 policy refuge "destination d
     match     127.0.0.1:$front

@@ -479,6 +479,38 @@ START_TEST(a_child_is_not_left_waiting)
 }
 END_TEST
 
+/* after_exec FD: the answer to what the image before this one asked. */
+VICTIM(after_exec)
+{
+    struct pollfd one = {.fd = atoi(argv[1]), .events = POLLIN};
+    char byte = 0;
+    int ready = poll(&one, 1, 5000);
+
+    say("%d %zd", ready, recv(one.fd, &byte, 1, 0));
+    return 0;
+}
+
+/* before_exec ADDRESS: asks, and becomes another program. */
+VICTIM(before_exec)
+{
+    struct loop l = {.mode = "level"};
+    char number[12];
+
+    loop_connected(&l, argv[1]);
+    send(l.fd, "x", 1, 0);
+    snprintf(number, sizeof number, "%d", l.fd);
+    execl("/proc/self/exe", "shim", "--victim", "after_exec", number, NULL);
+    return 1;
+}
+
+START_TEST(another_image_is_not_left_waiting)
+{
+    struct server *server = late_server(AF_INET, ECHO, "d.inject=latency 10s on request");
+
+    ck_assert_str_eq(victim_says("before_exec", server->text, NULL), "1 1");
+}
+END_TEST
+
 /* raw_wait ADDRESS: sends by libc, waits by a system call of its own. */
 VICTIM(raw_wait)
 {
@@ -526,10 +558,13 @@ END_TEST
 Suite *suite_hold(void);
 Suite *suite_hold(void)
 {
-    const TTest *const once[] = {
-        another_destination_is_not_delayed,    a_program_sees_its_own_view,
-        a_child_is_not_left_waiting,           a_reader_that_sleeps_already_is_late,
-        who_waits_behind_our_back_is_answered, NULL};
+    const TTest *const once[] = {another_destination_is_not_delayed,
+                                 a_program_sees_its_own_view,
+                                 a_child_is_not_left_waiting,
+                                 another_image_is_not_left_waiting,
+                                 a_reader_that_sleeps_already_is_late,
+                                 who_waits_behind_our_back_is_answered,
+                                 NULL};
     const TTest *const ways[] = {every_wait_sees_it_late,
                                  unix_sockets_too,
                                  an_end_is_late_as_well,

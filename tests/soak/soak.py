@@ -3,6 +3,7 @@
 and goes, policies are reloaded and processes are stopped and killed.
 
     SOAK_SECONDS=1800 SOAK_SEED=1 tests/soak/soak.py       (make soak)
+    SOAK_CONNECTIONS=1000000 SOAK_SECONDS=3600 ...         until one program has made so many
 
 What must hold: memory and fds of programs that live long stay flat, no place of a cap is lost, the
 counters are the servers' own, and no program ends otherwise than by our hand. Prints TAP.
@@ -22,6 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 SHEARPIN = os.path.join(BUILD, "shearpin")
 SECONDS = float(os.environ.get("SOAK_SECONDS", "1800"))
+CONNECTIONS = int(os.environ.get("SOAK_CONNECTIONS", "0"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PYTHON = "/usr/bin/python3"
@@ -230,11 +232,15 @@ def last_line(pipe, before):
     return tuple(map(int, lines[-1].split())) if lines else before
 
 
+def look(memory, made, pid):
+    memory.append((made, resident(pid), fds(pid)))
+
+
 def run(ports, flaky, clients, many):
     memory, others, said, errors = [], {}, (0, 0), []
     watched = [c.process.pid for c in clients if not c.mine]
     end, next_look = time.monotonic() + SECONDS, 0.0
-    while time.monotonic() < end:
+    while time.monotonic() < end and not 0 < CONNECTIONS <= said[0]:
         time.sleep(random.uniform(0.02, 0.3))
         error = trouble(ports, flaky, clients)
         errors += [error] if error else []
@@ -243,17 +249,23 @@ def run(ports, flaky, clients, many):
         said = last_line(many.stdout, said)
         if time.monotonic() >= next_look:
             next_look = time.monotonic() + max(0.2, SECONDS / 300)
-            memory.append((said[0], resident(many.pid), fds(many.pid)))
+            look(memory, said[0], many.pid)
             for pid in watched:
                 others.setdefault(pid, []).append((time.monotonic(), resident(pid), fds(pid)))
+    look(memory, said[0], many.pid)
+    took = time.monotonic() - end + SECONDS
+    print(f"# {said[0]} connections in {took:.0f} s, {said[0] / took:.0f} a second", flush=True)
     return memory, others, errors
 
 
 def judge_memory(memory, others):
-    warm = memory[len(memory) // 4:] if memory[-1][0] < 100_000 else [m for m in memory if m[0] >= 50_000]
+    made = memory[-1][0]
+    warm = memory[len(memory) // 4:] if made < 100_000 else [m for m in memory if m[0] >= 50_000]
     pages = slope([(x, rss) for x, rss, _ in warm]) * 100_000 / PAGE
     verdict("memory of one that made many connections is flat", pages < 1,
-            f"{pages:.2f} pages per 100,000 connections, {memory[-1][0]} connections")
+            f"{pages:.2f} pages per 100,000 connections, {made} connections")
+    if CONNECTIONS:
+        verdict("it made as many as were asked for", made >= CONNECTIONS, f"{made} of {CONNECTIONS}")
     verdict("its fds are as many as ever", max(f for _, _, f in warm) <= min(f for _, _, f in warm) + 1)
     for seen in others.values():
         half = seen[len(seen) // 2:]
@@ -306,7 +318,7 @@ def main():
             verdict(f"{name}: no place is lost", d["cap"]["in_use"] == 0 and d["cap"]["waiting"] == 0,
                     f"{d['cap']}, {sum(d['connects'].values())} connects")
     finally:
-        for process in servers:
+        for process in [c.process for c in clients] + [many] + servers:
             process.terminate()
             process.wait()
         shutil.rmtree(work)
