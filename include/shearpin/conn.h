@@ -176,6 +176,16 @@ extern __attribute__((visibility("hidden"))) struct sp_sleeper sp_sleepers[SP_SL
 struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since);
 void sp_sleeper_leave(struct sp_sleeper *sleeper);
 
+/* Is it a number that the tables have? They stand before fd_max does, whichever thread makes them:
+ * so nothing of them is read before it. Costs nothing where loads are in order anyway. */
+static inline __attribute__((always_inline)) bool sp_here_has(int fd)
+{
+    bool has = (uint32_t)fd < sp_here.fd_max;
+    if (has)
+        atomic_thread_fence(memory_order_acquire);
+    return has;
+}
+
 /* The shim is awake: two loads. */
 static inline bool sp_here_awake(void)
 {
@@ -268,7 +278,7 @@ int sp_here_inject(const char *destination, size_t length, const char *fault,
 
 static inline uint64_t sp_conn_entry(int fd)
 {
-    if ((uint32_t)fd >= sp_here.fd_max)
+    if (!sp_here_has(fd))
         return 0;
     return atomic_load_explicit(&sp_here.fds[fd], memory_order_acquire);
 }

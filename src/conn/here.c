@@ -82,7 +82,7 @@ static bool here_tables(uint32_t fd_max)
         return false;
     uint32_t *alive = (uint32_t *)(void *)here_cut(&at, HERE_PAGE);
     *alive = 1;
-    sp_here.alive = alive;
+    __atomic_store_n(&sp_here.alive, alive, __ATOMIC_RELEASE);
     sp_here.fds = here_cut(&at, fds);
     sp_here.kept = here_cut(&at, kept);
     sp_here.conns = here_cut(&at, conns);

@@ -99,7 +99,7 @@ bool sp_conn_hold(struct sp_conn *conn, uint32_t generation)
 
 bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
 {
-    if ((uint32_t)fd >= sp_here.fd_max || !sp_conn_hold(conn, generation))
+    if (!sp_here_has(fd) || !sp_conn_hold(conn, generation))
         return false;
     sp_conn_give(fd, conn);
     return true;
@@ -124,7 +124,7 @@ static void table_refind(struct sp_conn *conn)
 {
     uint64_t entry = table_entry(conn);
     uint32_t high = atomic_load(&sp_here.fd_high);
-    for (uint32_t fd = 0; fd < high && fd < sp_here.fd_max; fd++) {
+    for (uint32_t fd = 0; fd < high && sp_here_has((int)fd); fd++) {
         if (atomic_load_explicit(&sp_here.fds[fd], memory_order_relaxed) == entry) {
             atomic_store(&conn->fd, fd);
             return;
@@ -141,7 +141,7 @@ bool sp_conn_drop(struct sp_conn *conn)
     if (next == TABLE_ENDING)
         return true;
     uint32_t fd = atomic_load(&conn->fd);
-    if (fd >= sp_here.fd_max || sp_conn_entry((int)fd) != table_entry(conn))
+    if (!sp_here_has((int)fd) || sp_conn_entry((int)fd) != table_entry(conn))
         table_refind(conn);
     return false;
 }

@@ -446,7 +446,7 @@ static int connect_long(int fd, const struct sockaddr *address, socklen_t length
     bool passed = true;
     if (entry && connect_again(&a, entry, &result))
         return result;
-    if ((uint32_t)fd < sp_here.fd_max && sp_addr_from_sockaddr(address, length, &to)) {
+    if (sp_here_has(fd) && sp_addr_from_sockaddr(address, length, &to)) {
         int dest = sp_here_route(&to);
         a.local = to.family == SP_FAMILY_UNIX;
         if (dest >= 0)

@@ -59,7 +59,7 @@ static struct sp_conn *file_leave(FILE *file, int fd, uint64_t entry)
 
 SP_EXPORT int fclose(FILE *file)
 {
-    int error = errno, fd = sp_here.fd_max ? fileno_unlocked(file) : -1;
+    int error = errno, fd = sp_here_has(0) ? fileno_unlocked(file) : -1;
     errno = error; /* a FILE need not have one */
     uint64_t entry = sp_conn_entry(fd);
     if (SP_LIKELY(entry == 0) || sp_process_foreign())

@@ -26,7 +26,7 @@ SP_EXPORT int socket(int domain, int type, int protocol)
         return -1;
     int fd = sp_fd_fresh(REAL(socket)(domain, type, protocol));
     bool stream = (type & 0xf) == SOCK_STREAM;
-    if (fd >= 0 && sp_here_awake() && (sp_here.fd_max != 0 || stream) && !sp_process_foreign() &&
+    if (fd >= 0 && sp_here_awake() && (sp_here_has(0) || stream) && !sp_process_foreign() &&
         sp_shim_ready())
         sp_kind_set(fd, SP_KIND_KNOWN | (stream ? SP_KIND_STREAM : 0) |
                             (type & SOCK_NONBLOCK ? SP_KIND_NONBLOCK : 0));

@@ -14,13 +14,12 @@ enum {
 
 static inline uint8_t sp_kind_of(int fd)
 {
-    return (uint32_t)fd < sp_here.fd_max ? __atomic_load_n(&sp_here.kinds[fd], __ATOMIC_RELAXED)
-                                         : 0;
+    return sp_here_has(fd) ? __atomic_load_n(&sp_here.kinds[fd], __ATOMIC_RELAXED) : 0;
 }
 /* Not in a child of vfork: the numbers are its own, the memory is not. */
 static inline void sp_kind_set(int fd, uint8_t kind)
 {
-    if ((uint32_t)fd >= sp_here.fd_max || sp_process_foreign())
+    if (!sp_here_has(fd) || sp_process_foreign())
         return;
     sp_table_raise(&sp_here.kind_high, (uint32_t)fd + 1);
     __atomic_store_n(&sp_here.kinds[fd], kind, __ATOMIC_RELAXED);

@@ -10,8 +10,7 @@ _Thread_local union sp_thread sp_thread;
  * tables nobody notes a fork, but a child of vfork has a parent that waits for it. */
 bool sp_process_vforked(void)
 {
-    if ((uint32_t)getpid() != sp_here.pid &&
-        (sp_here.fd_max != 0 || (uint32_t)getppid() == sp_here.pid))
+    if ((uint32_t)getpid() != sp_here.pid && (sp_here_has(0) || (uint32_t)getppid() == sp_here.pid))
         return true;
     sp_thread.vforked = 0;
     return false;
@@ -23,7 +22,7 @@ SP_EXPORT pid_t fork(void)
     if (pid != 0)
         return pid;
     sp_thread.vforked = 0;
-    if (sp_here.fd_max == 0) {
+    if (!sp_here_has(0)) {
         sp_here.pid = (uint32_t)getpid();
     } else if (sp_here_forked()) {
         int error = errno;

@@ -31,7 +31,7 @@ static inline bool sp_process_foreign(void)
 bool sp_shim_tables(void);
 static inline bool sp_shim_ready(void)
 {
-    return SP_LIKELY(sp_here.fd_max != 0) || sp_shim_tables();
+    return SP_LIKELY(sp_here_has(0)) || sp_shim_tables();
 }
 
 /* Shall this call, on an fd that has an entry, be looked at? */
@@ -88,7 +88,7 @@ static inline int sp_fd_fresh(int fd)
 {
     extern void sp_fd_clear(int);
     if (fd >= 0 && SP_UNLIKELY(sp_conn_entry(fd) != 0 ||
-                               ((uint32_t)fd < sp_here.fd_max &&
+                               (sp_here_has(fd) &&
                                 __atomic_load_n(&sp_here.kinds[fd], __ATOMIC_RELAXED) != 0)))
         sp_fd_clear(fd);
     return fd;

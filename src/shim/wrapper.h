@@ -8,7 +8,7 @@
 #define SP_OUTER(type, name, parameters, arguments, fd, next)                           \
     SP_EXPORT type name parameters                                                      \
     {                                                                                   \
-        if (SP_UNLIKELY((uint32_t)fd < sp_here.fd_max)) {                               \
+        if (SP_UNLIKELY(sp_here_has(fd))) {                                             \
             uint64_t mine =                                                             \
                 atomic_load_explicit(&sp_here.fds[(uint32_t)fd], memory_order_acquire); \
             if (mine != 0)                                                              \

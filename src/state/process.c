@@ -25,8 +25,8 @@ int sp_process_reopen(const struct sp_segment *segment)
         fd = higher;
     }
     struct stat st;
-    if (fd >= 0 &&
-        (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0 || st.st_dev != segment->device || st.st_ino != segment->inode)) {
+    if (fd >= 0 && (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0 || st.st_dev != segment->device ||
+                    st.st_ino != segment->inode)) {
         close(fd);
         errno = ESTALE;
         return -1;
