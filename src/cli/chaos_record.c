@@ -106,7 +106,7 @@ static void record_counts(const struct sp_chaos *c, uint64_t (*counts)[SP_ORDINA
 
 static int record_write(const struct sp_chaos *c, const char *path)
 {
-    uint64_t counts[SP_EXPERIMENT_TARGETS][SP_ORDINAL_COUNT], injected = 0;
+    uint64_t counts[SP_EXPERIMENT_TARGETS][SP_ORDINAL_COUNT] = {0}, injected = 0;
     struct record_file r = {fopen(path, "we"), c};
     if (!r.file) {
         say_error("%s: %s", path, strerror(errno));

@@ -15,10 +15,10 @@ static const char *const latency_forms[LATENCY_FORMS] = {"uniform", "fixed", "no
 
 static int latency_word(struct sp_fault *fault, const char *word, size_t length)
 {
-    for (uint8_t i = 0; i < LATENCY_FORMS; i++) {
+    for (size_t i = 0; i < LATENCY_FORMS; i++) {
         if (!sp_text_is(word, length, latency_forms[i]))
             continue;
-        fault->form = i;
+        fault->form = (uint8_t)i;
         return 1;
     }
     return 0;

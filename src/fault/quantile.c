@@ -30,8 +30,10 @@ static double quantile_log(double x)
     bits = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1023) << 52;
     memcpy(&m, &bits, sizeof m);
     double z = (m - 1) / (m + 1), power = z;
-    for (int i = 1; i < 30; i += 2, power *= z * z)
+    for (int i = 1; i < 30; i += 2) {
         sum += power / i;
+        power *= z * z;
+    }
     return exponent * 0.6931471805599453 + 2 * sum;
 }
 
