@@ -1,4 +1,4 @@
-/* connect.c - admission, the connect itself within its deadline, and what came of it. */
+/* connect.c - connect(): admission, and which try comes next; attempt.c makes it. */
 #include "shim/connect.h"
 #include "shim/await.h"
 #include "shim/divert.h"
@@ -14,125 +14,6 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
-
-/* --- outcomes --- */
-
-/* Nothing is connected any more: the next connect() on the socket is a new attempt. */
-static void connect_forget(int fd, uint64_t entry)
-{
-    sp_alarm_lift(fd, sp_conn_at(entry));
-    sp_harm_afresh(fd);
-    sp_cut_forget(fd, entry);
-}
-
-void sp_connect_learnt(int fd, uint64_t entry, int error)
-{
-    struct sp_conn *conn = sp_conn_at(entry);
-    enum sp_outcome outcome = error ? sp_socket_outcome(error, true) : SP_OUTCOME_OK;
-    if (!sp_conn_hold(conn, (uint32_t)(entry >> 32)))
-        return;
-    uint64_t word = atomic_load(&conn->word);
-    if (sp_turn_of(word) == SP_TURN_CONNECTING) {
-        sp_pending_learnt(conn, error);
-        sp_turn_connected(conn, word, outcome == SP_OUTCOME_COUNT ? SP_OUTCOME_ABANDONED : outcome,
-                          sp_now());
-        if (error)
-            connect_forget(fd, entry);
-        else if (SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_HARMED))
-            sp_harm_stands(conn, fd);
-    }
-    sp_fd_left(conn);
-}
-
-/* --- one attempt --- */
-
-/* Returns the error that the program is told, 0: connected. */
-static int connect_finish(const struct attempt *a, const struct sp_call *call, bool blocking,
-                          int error)
-{
-    if (sp_conn_entry(a->fd) != a->entry)
-        return error; /* closed meanwhile by another thread, which ended it */
-    uint64_t word = atomic_load(&a->conn->word);
-    if (blocking && sp_turn_of(word) == SP_TURN_CUT) { /* by another thread, when it was due */
-        connect_forget(a->fd, a->entry);
-        return sp_turn_error(word);
-    }
-    if (error == EINPROGRESS || error == EALREADY || error == EINTR)
-        return error; /* in the background: told later by SO_ERROR, connect(), I/O or close() */
-    if (error == ETIMEDOUT && !a->aside && a->due <= sp_now())
-        sp_count(&sp_segment_shard(call->segment, call->dest)->expired[SP_DEADLINE_CONNECT], 1);
-    sp_connect_learnt(a->fd, a->entry, error);
-    return error;
-}
-
-/* The program's own address, for a try that goes elsewhere in between. */
-struct aim {
-    const struct sockaddr *address;
-    socklen_t length;
-};
-
-/* Asked only of what is going to be connected: a refusal needs no system call. */
-static uint64_t connect_identify(const struct attempt *a)
-{
-    if (a->conn->cookie == 0)
-        a->conn->cookie = sp_socket_cookie(a->fd);
-    return a->conn->cookie;
-}
-
-int sp_connect_told(struct attempt *a, const struct sp_call *call, int result)
-{
-    int error = errno;
-    if (result != 0 && !a->blocking && sp_pending_refused(a->conn, a->entry, a->fd, error))
-        error = EINPROGRESS;
-    if (result == 0 || error != EINPROGRESS)
-        sp_hold_free(a->conn); /* who does not block is told at once what is known at once */
-    int told = connect_finish(a, call, a->blocking, result == 0 ? 0 : error);
-    if (told != EINPROGRESS && told != EALREADY && told != EINTR)
-        a->failed = told;
-    errno = told ? told : error;
-    return told ? -1 : 0;
-}
-
-static int connect_run(struct attempt *a, const struct sp_call *call,
-                       const struct sp_admission *admission)
-{
-    struct sp_conn *conn = a->conn;
-    bool blocking = a->blocking;
-    connect_identify(a);
-    sp_turn_connect(conn, call, admission);
-    a->word = atomic_load(&conn->word);
-    a->due = sp_due_of(conn, a->word);
-    sp_pending_begin(a, call);
-    if (!blocking && a->delay && !a->local)
-        sp_hold_connect(conn, sp_turn_since(a->word), a->delay);
-    sp_fd_fresh(a->fd);
-    a->entry = (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
-    /* From here on the fd alone holds it: a signal handler's leap out of the call, or a cancelled
-     * thread, leaves nothing behind that close() would not give back. */
-    sp_conn_give(a->fd, conn);
-    int result = sp_inject_connect(a);
-    if (blocking && a->delay)
-        result = sp_connect_delay(a, result);
-    return sp_connect_told(a, call, result);
-}
-
-/* Refused by a guard or by an injected fault: nothing was sent, and nothing is kept. */
-static int connect_refuse(struct attempt *a, const struct sp_call *call,
-                          struct sp_admission *admission, int error)
-{
-    a->failed = admission ? error : 0;
-    a->refused = !admission;
-    if (admission) {
-        enum sp_outcome outcome = sp_socket_outcome(error, true);
-        if (a->delay && a->blocking)
-            sp_await_pause(SP_ASLEEP_INJECTED, call->index, a->fd, call->now + a->delay);
-        sp_order_settle(call, &admission->permit, true, outcome, 0);
-        sp_cap_release(call, admission);
-    }
-    sp_conn_free(a->conn);
-    errno = error;
-    return -1;
-}
 
 static bool connect_stream(struct attempt *a)
 {
@@ -243,7 +124,7 @@ static void connect_count(struct attempt *a, const struct sp_call *call,
         return;
     }
     a->began = admission->began;
-    a->cookie = connect_identify(a);
+    a->cookie = sp_attempt_identify(a);
     a->again = sp_retry_wanted(call->guards);
     if (a->again)
         sp_retry_call(call);
@@ -255,6 +136,12 @@ static bool connect_again_ready(struct attempt *a, struct sp_call *call, struct 
     return a->conn || (sp_dial_clear(&dial, a->fd) && connect_prepare(a, call->index, call, room));
 }
 
+/* The program's own address, for a try that goes elsewhere in between. */
+struct aim {
+    const struct sockaddr *address;
+    socklen_t length;
+};
+
 /* The same socket goes to the first fallback that takes it; a blocking one tries them all. False:
  * there is none for a socket like this. */
 static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp_guards *room,
@@ -265,7 +152,7 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
     struct sp_admission admission;
     bool over = false;
     int error = 0;
-    a->cookie = connect_identify(a);
+    a->cookie = sp_attempt_identify(a);
     a->when = when;
     a->delay = 0; /* the fault is the destination's */
     a->swallowed = false;
@@ -277,7 +164,7 @@ static bool connect_elsewhere(struct attempt *a, struct sp_call *call, struct sp
         sp_order_aside(call, &admission);
         admission.began = a->began ? a->began : admission.began;
         sp_fallback_taken(call, &to.line);
-        *result = connect_run(a, call, &admission);
+        *result = sp_attempt_run(a, call, &admission);
         error = errno;
         a->conn = NULL; /* it is the fd's, or over */
         over = !a->blocking || sp_socket_outcome(a->failed, true) == SP_OUTCOME_COUNT;
@@ -301,7 +188,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
         return 0;
     if (call.now >= sp_here.deadline) { /* of the whole program: there is no time for anything */
         sp_count(&sp_segment_shard(call.segment, call.dest)->expired[SP_DEADLINE_TOTAL], 1);
-        return connect_refuse(a, &call, NULL, ETIMEDOUT);
+        return sp_attempt_refuse(a, &call, NULL, ETIMEDOUT);
     }
     enum sp_verdict verdict = connect_ask(a, &call, &room, &admission);
     *passed = verdict == SP_PASS && !a->conn; /* switched off meanwhile */
@@ -315,7 +202,7 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
         sp_order_nowhere(&call);
     }
     if (verdict != SP_PASS)
-        return connect_refuse(a, &call, NULL, ECONNREFUSED);
+        return sp_attempt_refuse(a, &call, NULL, ECONNREFUSED);
     connect_count(a, &call, &admission);
     a->delay = 0;
     a->fault = 0;
@@ -325,8 +212,8 @@ static int connect_guarded(struct attempt *a, uint32_t dest, bool *passed)
     if (a->delay)
         sp_here_own(&call, &room);
     if (a->fault && (a->blocking || !sp_retry_wanted(call.guards)))
-        return connect_refuse(a, &call, &admission, a->fault);
-    return connect_run(a, &call, &admission);
+        return sp_attempt_refuse(a, &call, &admission, a->fault);
+    return sp_attempt_run(a, &call, &admission);
 }
 
 /* The first try of a blocking connect has failed. A signal that libc's call would not have outlived
@@ -390,7 +277,7 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
     }
     if (sp_turn_of(word) == SP_TURN_CUT) {
         if (sp_conn_flags(conn) & SP_CONN_REPORTED) {
-            connect_forget(a->fd, entry);
+            sp_attempt_forget(a->fd, entry);
             return false;
         }
         sp_conn_mark(conn, SP_CONN_REPORTED, true);
@@ -411,7 +298,7 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
         else if (error != EALREADY && error != EINPROGRESS && error != EINTR)
             sp_connect_learnt(a->fd, entry, error);
     } else if (*result == 0 && a->address->sa_family == AF_UNSPEC) { /* it is dissolved */
-        connect_forget(a->fd, entry);
+        sp_attempt_forget(a->fd, entry);
     }
     errno = error;
     return true;

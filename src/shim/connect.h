@@ -49,10 +49,24 @@ int sp_connect_delay(const struct attempt *a, int result);
 /* When the program's own SO_SNDTIMEO ends a connect that begins now; SP_NEVER: it has none. */
 uint64_t sp_connect_limit(int fd, struct timeval *own);
 
-/* The short way (short.c). False: nothing was done. */
-bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, int *result);
+/* --- attempt.c --- */
+
+/* SO_COOKIE, asked only of what is going to be connected: a refusal needs no system call. */
+uint64_t sp_attempt_identify(const struct attempt *a);
+/* The try itself, once admitted. */
+int sp_attempt_run(struct attempt *a, const struct sp_call *call,
+                   const struct sp_admission *admission);
+/* Refused by a guard, or, with an `admission`, by an injected fault: nothing is sent or kept. */
+int sp_attempt_refuse(struct attempt *a, const struct sp_call *call, struct sp_admission *admission,
+                      int error);
+/* Nothing is connected any more: the next connect() on the socket is a new attempt. */
+void sp_attempt_forget(int fd, uint64_t entry);
+
 /* The kernel has said `result` and errno to a connect that stands in the table: what the program is
  * told. */
 int sp_connect_told(struct attempt *a, const struct sp_call *call, int result);
+
+/* The short way (short.c). False: nothing was done. */
+bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, int *result);
 
 #endif

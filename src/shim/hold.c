@@ -226,8 +226,8 @@ void sp_hold_close(struct sp_conn *conn, int fd)
 #define HOLD_INHERITED 256       /* numbers of fds that are asked */
 #define HOLD_NOBODYS   (1 << 20) /* no program waits for so many bytes: this is ours */
 
-/* Only where faults came with the command: no other start is to pay for it. Another process that has
- * the socket too hides what then shows. */
+/* Only where faults came with the command: no other start is to pay for it. Another process that
+ * has the socket too hides what then shows. */
 void sp_hold_inherited(void)
 {
     for (int fd = 3; fd < HOLD_INHERITED && sp_here.fault_count != 0; fd++) {

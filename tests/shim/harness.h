@@ -135,13 +135,14 @@ const char *victim_says(const char *name, ...) __attribute__((sentinel));
 
 /* --- victims, from within --- */
 
-#define VICTIM(name)                                                               \
-    static int victim_##name(int argc, char **argv);                               \
-    static struct victim_entry victim_entry_##name = {#name, victim_##name, NULL}; \
-    __attribute__((constructor)) static void victim_add_##name(void)               \
-    {                                                                              \
-        victim_add(&victim_entry_##name);                                          \
-    }                                                                              \
+/* Not static: two of one name are an error of the linker. */
+#define VICTIM(name)                                                        \
+    static int victim_##name(int argc, char **argv);                        \
+    struct victim_entry victim_entry_##name = {#name, victim_##name, NULL}; \
+    __attribute__((constructor)) static void victim_add_##name(void)        \
+    {                                                                       \
+        victim_add(&victim_entry_##name);                                   \
+    }                                                                       \
     static int victim_##name(int argc __attribute__((unused)), char **argv __attribute__((unused)))
 
 struct victim_entry {

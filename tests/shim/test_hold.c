@@ -479,8 +479,8 @@ START_TEST(a_child_is_not_left_waiting)
 }
 END_TEST
 
-/* after_exec FD: the answer to what the image before this one asked. */
-VICTIM(after_exec)
+/* hears_after_exec FD: the answer to what the image before this one asked. */
+VICTIM(hears_after_exec)
 {
     struct pollfd one = {.fd = atoi(argv[1]), .events = POLLIN};
     char byte = 0;
@@ -499,7 +499,7 @@ VICTIM(before_exec)
     loop_connected(&l, argv[1]);
     send(l.fd, "x", 1, 0);
     snprintf(number, sizeof number, "%d", l.fd);
-    execl("/proc/self/exe", "shim", "--victim", "after_exec", number, NULL);
+    execl("/proc/self/exe", "shim", "--victim", "hears_after_exec", number, NULL);
     return 1;
 }
 

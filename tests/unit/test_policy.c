@@ -432,9 +432,8 @@ END_TEST
 
 START_TEST(examples_are_without_a_finding)
 {
-    static const char *const examples[] = {"demo",  "legacy-service",  "database",
-                                           "cache", "slow-dependency", "fallback",
-                                           "blue-green"};
+    static const char *const examples[] = {
+        "demo", "legacy-service", "database", "cache", "slow-dependency", "fallback", "blue-green"};
     char path[300];
     struct sp_addr address = {.family = SP_FAMILY_IPV4, .port = 9, .ip = {127, 0, 0, 1}};
 
