@@ -444,12 +444,13 @@ static inline uint64_t sp_due_least(void)
 }
 /* A turn that is due at `due`, `limit` after it began. */
 void sp_due_arm(uint64_t due, uint64_t limit);
-extern sp_half sp_due_scanning; /* threads that look right now: sp_due_next says nothing */
+extern __attribute__((visibility("hidden")))
+sp_half sp_due_scanning; /* threads that look right now: sp_due_next says nothing */
 
 /* Connects that wait for their outcome or for their next try, and that no wait may overlook. While
  * there are any, sp_due_next is not SP_NEVER but SP_DUE_WATCH, which never comes. */
 #define SP_DUE_WATCH (SP_NEVER - 1)
-extern sp_half sp_due_watched;
+extern __attribute__((visibility("hidden"))) sp_half sp_due_watched;
 void sp_due_watch(struct sp_conn *conn);
 void sp_due_unwatch_now(struct sp_conn *conn);
 static inline void sp_due_unwatch(struct sp_conn *conn)

@@ -56,7 +56,7 @@ void sp_hold_mode(struct sp_conn *conn, int fd, bool nonblocking);
 
 /* Only a wait of ours gives back what it did to a socket. So nothing is done to one but by a thread
  * that waits that way, or while another one does, which then looks every 20 ms. */
-extern sp_half sp_hold_ready;
+extern __attribute__((visibility("hidden"))) sp_half sp_hold_ready;
 /* Something may be held from now on. */
 void sp_hold_prepare(void);
 /* A wait of ours sleeps from `now` on. */

@@ -255,12 +255,6 @@ SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
 
 /* --- epoll --- */
 
-static void epoll_before(int epoll)
-{
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0))
-        sp_hide_before(epoll);
-}
-
 static int epoll_seen(int epoll, struct epoll_event *events, int count)
 {
     if (atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0)
@@ -271,17 +265,28 @@ static int epoll_seen(int epoll, struct epoll_event *events, int count)
 }
 
 /* Deadlines have time for whole milliseconds, what is held back has not. */
+static __attribute__((cold, noinline)) int epoll_held(int epoll, struct epoll_event *events,
+                                                      int count, const struct wait *w,
+                                                      const sigset_t *mask)
+{
+    struct timespec room;
+    sp_hide_before(epoll);
+    int result = REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(w, &room), mask);
+    return result >= 0 || errno != ENOSYS
+               ? result
+               : REAL(epoll_pwait)(epoll, events, count, wait_ms(w), mask);
+}
+
+static bool epoll_holds(void)
+{
+    return SP_UNLIKELY(atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0);
+}
+
 static int epoll_sleep(int epoll, struct epoll_event *events, int count, const struct wait *w,
                        const sigset_t *mask)
 {
-    struct timespec room;
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0)) {
-        int result = REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(w, &room), mask);
-        if (result >= 0 || errno != ENOSYS)
-            return result;
-    }
-    return mask ? REAL(epoll_pwait)(epoll, events, count, wait_ms(w), mask)
-                : REAL(epoll_wait)(epoll, events, count, wait_ms(w));
+    return epoll_holds() ? epoll_held(epoll, events, count, w, mask)
+                         : REAL(epoll_pwait)(epoll, events, count, wait_ms(w), mask);
 }
 
 SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
@@ -292,7 +297,9 @@ SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int t
         return REAL(epoll_wait)(epoll, events, count, timeout);
     struct wait w;
     sp_waiting_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, epoll_before(epoll), epoll_sleep(epoll, events, count, &w, NULL),
+    WAITING(w, ,
+            epoll_holds() ? epoll_held(epoll, events, count, &w, NULL)
+                          : REAL(epoll_wait)(epoll, events, count, wait_ms(&w)),
             epoll_sleep(epoll, events, count, &w, &w.mask), epoll_seen(epoll, events, result));
 }
 
@@ -305,7 +312,7 @@ SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int 
         return REAL(epoll_pwait)(epoll, events, count, timeout, mask);
     struct wait w;
     sp_waiting_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    WAITING(w, epoll_before(epoll), epoll_sleep(epoll, events, count, &w, mask),
+    WAITING(w, , epoll_sleep(epoll, events, count, &w, mask),
             epoll_sleep(epoll, events, count, &w, mask ? mask : &w.mask),
             epoll_seen(epoll, events, result));
 }
@@ -322,7 +329,7 @@ SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
     struct wait w;
     struct timespec room;
     sp_waiting_begin(&w, !timeout, timeout ? sp_waiting_ns(timeout) : 0);
-    WAITING(w, epoll_before(epoll),
+    WAITING(w, epoll_holds() ? sp_hide_before(epoll) : (void)0,
             REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room), mask),
             REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room),
                                mask ? mask : &w.mask),
