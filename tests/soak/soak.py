@@ -206,12 +206,13 @@ def all_clients(ports):
     redis, web, flaky = str(ports["redis"]), str(ports["web"]), str(ports["flaky"])
     url = f"http://127.0.0.1:{web}/"
     always, node = write("always.py", ALWAYS), write("ask.js", NODE)
+    kept_small = ("node", "--max-semi-space-size=1", "--max-old-space-size=32")
     curls = ("curl", "-s", "-o", "/dev/null", "--no-keepalive", "--noproxy", "*")
     return [
         Client("wrk", "-t1", "-c4", "-d5", url), Client("ab", "-q", "-n2000", "-c4", url),
         Client("ab", "-q", "-k", "-n5000", "-c4", url), Client(*curls, url + "[1-50]"),
         Client(PYTHON, always, "short", web), Client(PYTHON, always, "kept", web),
-        Client(PYTHON, always, "async", web), Client("node", node, web, mine=False),
+        Client(PYTHON, always, "async", web), Client(*kept_small, node, web, mine=False),
         Client(PYTHON, always, "short", flaky), Client(PYTHON, always, "kept", flaky),
         Client(PYTHON, always, "async", flaky, mine=False), Client("node", node, flaky),
         Client(*curls, f"http://127.0.0.1:{flaky}/[1-20]"),
