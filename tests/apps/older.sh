@@ -1,6 +1,6 @@
 #!/bin/bash
 # The library in a root with an older glibc, by that root's own curl and python. The root is made by
-# hand, as it takes minutes and a mirror; 2.35 is the oldest that the library's floor of 2.34 leaves:
+# hand, as it takes minutes and a mirror; Ubuntu 22.04 has 2.35, the floor is 2.34:
 #   debootstrap --variant=minbase --include=curl,python3-minimal jammy DIR http://archive.ubuntu.com/ubuntu
 #   OLDER_ROOT=DIR scripts/run-tests tests/apps/older.sh
 . "$(dirname "$0")/lib.sh"
