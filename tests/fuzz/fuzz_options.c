@@ -38,6 +38,11 @@ void fallback_join(const struct sp_policy *policy, const struct sp_row *row, cha
     (void)policy, (void)row;
     snprintf(out, size, "-");
 }
+void split_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
+{
+    (void)policy, (void)row;
+    snprintf(out, size, "-");
+}
 int run_main(struct cli *cli)
 {
     return cli->count;
