@@ -80,18 +80,15 @@ void fallback_join(const struct sp_policy *policy, const struct sp_row *row, cha
 
 /* --- names --- */
 
-static void fallback_resolve_one(struct sp_segment *segment, const struct sp_policy *policy,
-                                 const struct sp_row *row, const struct sp_fallback *line,
-                                 bool anew, bool quiet)
+static struct target_line fallback_name(const struct sp_policy *policy,
+                                        const struct sp_fallback *line)
 {
-    const char *text = sp_policy_string(policy, line->text), *why;
-    char safe[FALLBACK_TEXT];
-    bool known;
-    if (target_resolve(segment, text, line->hash, anew, &why, &known) || quiet)
-        return;
-    say_error("%.*s: fallback %s cannot be looked up: %s; %s", SP_NAME_SIZE, row->name,
-              say_safe(safe, sizeof safe, text, sizeof safe / 4 - 1), why,
-              known ? "what it was stands" : "there is none until `shearpin reload` finds it");
+    return (struct target_line){.what = "fallback",
+                                .text = sp_policy_string(policy, line->text),
+                                .hash = line->hash,
+                                .file = line->file,
+                                .line = line->line,
+                                .column = line->column};
 }
 
 void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet)
@@ -102,8 +99,11 @@ void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet)
     struct sp_policy *policy = look_policy(segment, &generation);
     for (size_t i = 0; policy && (row = sp_policy_row(policy, i)) != NULL; i++) {
         for (size_t nth = 0; (line = fallback_at(policy, row, nth)) != NULL; nth++) {
-            if (line->kind == SP_FALLBACK_NAME)
-                fallback_resolve_one(segment, policy, row, line, anew, quiet);
+            if (line->kind != SP_FALLBACK_NAME)
+                continue;
+            const struct target_line name = fallback_name(policy, line);
+            target_resolve(segment, row, &name, anew,
+                           "there is none until `shearpin reload` finds it", quiet);
         }
     }
     free(policy);
@@ -113,21 +113,10 @@ void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void 
 {
     const struct sp_fallback *line;
     for (size_t i = 0; (line = sp_policy_fallback(policy, i)) != NULL; i++) {
-        struct sp_addr addresses[SP_TARGET_ADDRESSES];
-        char text[2 * FALLBACK_TEXT], target[FALLBACK_TEXT];
-        const char *why;
-        if (line->kind != SP_FALLBACK_NAME ||
-            target_look_up(sp_policy_string(policy, line->text), addresses, &why) > 0)
+        if (line->kind != SP_FALLBACK_NAME)
             continue;
-        snprintf(text, sizeof text,
-                 "%s cannot be looked up from here: %s; no fallback until it can",
-                 fallback_target(policy, line, target, sizeof target), why);
-        say(context, &(struct sp_finding){.severity = SP_WARNING,
-                                          .file = sp_policy_file(policy, line->file),
-                                          .line = line->line,
-                                          .column = line->column,
-                                          .length = 1,
-                                          .text = text});
+        const struct target_line name = fallback_name(policy, line);
+        target_finding(policy, &name, "no fallback", say, context);
     }
 }
 

@@ -80,19 +80,15 @@ void split_lines_json(struct json *json, const struct setting_view *view)
 
 /* --- names --- */
 
-static void split_resolve_one(struct sp_segment *segment, const struct sp_policy *policy,
-                              const struct sp_row *row, const struct sp_arm_policy *line, bool anew,
-                              bool quiet)
+static struct target_line split_name(const struct sp_policy *policy,
+                                     const struct sp_arm_policy *line)
 {
-    const char *text = sp_policy_string(policy, line->text), *why;
-    char safe[SPLIT_TEXT];
-    bool known;
-    if (target_resolve(segment, text, line->hash, anew, &why, &known) || quiet)
-        return;
-    say_error("%.*s: arm %s cannot be looked up: %s; %s", SP_NAME_SIZE, row->name,
-              split_target(policy, line, safe, sizeof safe), why,
-              known ? "what it was stands"
-                    : "its share goes to the others until `shearpin reload` finds it");
+    return (struct target_line){.what = "arm",
+                                .text = sp_policy_string(policy, line->text),
+                                .hash = line->hash,
+                                .file = line->file,
+                                .line = line->line,
+                                .column = line->column};
 }
 
 void split_resolve(struct sp_segment *segment, bool anew, bool quiet)
@@ -103,8 +99,11 @@ void split_resolve(struct sp_segment *segment, bool anew, bool quiet)
     struct sp_policy *policy = look_policy(segment, &generation);
     for (size_t i = 0; policy && (row = sp_policy_row(policy, i)) != NULL; i++) {
         for (size_t nth = 0; (line = split_at(policy, row, nth)) != NULL; nth++) {
-            if (line->kind == SP_FALLBACK_NAME)
-                split_resolve_one(segment, policy, row, line, anew, quiet);
+            if (line->kind != SP_FALLBACK_NAME)
+                continue;
+            const struct target_line name = split_name(policy, line);
+            target_resolve(segment, row, &name, anew,
+                           "its share goes to the others until `shearpin reload` finds it", quiet);
         }
     }
     free(policy);
@@ -114,22 +113,10 @@ void split_findings(const struct sp_policy *policy, sp_finding_fn *say, void *co
 {
     const struct sp_arm_policy *line;
     for (size_t i = 0; (line = sp_policy_arm(policy, i)) != NULL; i++) {
-        struct sp_addr addresses[SP_TARGET_ADDRESSES];
-        char text[2 * SPLIT_TEXT], target[SPLIT_TEXT];
-        const char *why;
-        if (line->kind != SP_FALLBACK_NAME ||
-            target_look_up(sp_policy_string(policy, line->text), addresses, &why) > 0)
+        if (line->kind != SP_FALLBACK_NAME)
             continue;
-        snprintf(text, sizeof text,
-                 "%s cannot be looked up from here: %s; its share goes to the other arms until it "
-                 "can",
-                 split_target(policy, line, target, sizeof target), why);
-        say(context, &(struct sp_finding){.severity = SP_WARNING,
-                                          .file = sp_policy_file(policy, line->file),
-                                          .line = line->line,
-                                          .column = line->column,
-                                          .length = 1,
-                                          .text = text});
+        const struct target_line name = split_name(policy, line);
+        target_finding(policy, &name, "its share goes to the other arms", say, context);
     }
 }
 
