@@ -100,6 +100,8 @@ struct server {
 
 /* AF_INET or AF_INET6 on loopback, or AF_UNIX in the world's directory. */
 struct server *server_start(int family, enum behaviour behaviour);
+/* One that echoes, as the destination `d`, with these guards and this fault. */
+struct server *world_faulty(const char *fault, const char *guards);
 /* CLOSED and DEAF may become anything else, and RESET, HANG, ECHO, EOF_EARLY one another. */
 void server_become(struct server *server, enum behaviour behaviour);
 /* Connections accepted so far, once the backlog is known to be empty. */

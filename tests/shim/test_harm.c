@@ -7,17 +7,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-static struct server *with_fault(const char *fault, const char *guards)
-{
-    struct server *server = server_start(AF_INET, ECHO);
-    char set[128];
-
-    snprintf(set, sizeof set, "d.inject=%s", fault);
-    world_env("SHEARPIN_SET", set);
-    world_policy("destination d\n match %s\n %s\n", server->text, guards);
-    return server;
-}
-
 /* How many events a wait finds that the library does not see. */
 static int raw_events(int fd, int ms)
 {
@@ -41,7 +30,7 @@ VICTIM(raw_dial)
 
 START_TEST(nothing_is_heard_of_a_blackhole)
 {
-    struct server *server = with_fault("blackhole", "breaker streak 9");
+    struct server *server = world_faulty("blackhole", "breaker streak 9");
 
     ck_assert_str_eq(victim_says("raw_dial", server->text, NULL), "0 0");
     ck_assert_uint_eq(server_accepted(server), 0);
@@ -65,7 +54,7 @@ VICTIM(raw_ask)
 
 START_TEST(nothing_is_heard_of_what_hangs)
 {
-    struct server *server = with_fault("hang", "breaker streak 9");
+    struct server *server = world_faulty("hang", "breaker streak 9");
 
     ck_assert_str_eq(victim_says("raw_ask", server->text, NULL), "0");
     AWAIT(atomic_load(&server->answered) > 0); /* it was asked, and it did answer */
@@ -93,7 +82,7 @@ VICTIM(dial_again)
 
 START_TEST(a_socket_hears_again)
 {
-    struct server *server = with_fault("blackhole at 1", "deadline connect 150ms");
+    struct server *server = world_faulty("blackhole at 1", "deadline connect 150ms");
     const char *mode = _i ? "nonblock" : NULL;
 
     ck_assert_str_eq(victim_says("dial_again", server->text, mode, NULL), "ETIMEDOUT ok ok");
@@ -126,7 +115,7 @@ VICTIM(two_wait)
 
 START_TEST(an_end_wakes_all_who_wait)
 {
-    struct server *server = with_fault(_i ? "eof after 200ms" : "reset after 200ms", "cap 9");
+    struct server *server = world_faulty(_i ? "eof after 200ms" : "reset after 200ms", "cap 9");
     const char *heard = _i ? "ok ok" : "ECONNRESET ECONNRESET";
 
     server_become(server, HANG);
@@ -150,7 +139,7 @@ VICTIM(child_asks)
 
 START_TEST(a_child_goes_on)
 {
-    struct server *server = with_fault("slice 1B", "cap 9");
+    struct server *server = world_faulty("slice 1B", "cap 9");
 
     ck_assert_str_eq(victim_says("child_asks", server->text, NULL), "ok ok");
 }

@@ -14,30 +14,19 @@ VICTIM(ask_timed)
     return 0;
 }
 
-static struct server *with_fault(const char *fault, const char *guards)
-{
-    struct server *server = server_start(AF_INET, ECHO);
-    char set[128];
-
-    snprintf(set, sizeof set, "d.inject=%s", fault);
-    world_env("SHEARPIN_SET", set);
-    world_policy("destination d\n match %s\n %s\n", server->text, guards);
-    return server;
-}
-
 static uint64_t injected(void)
 {
     struct sp_figures figures = world_figures("d");
     uint64_t sum = 0;
 
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < sizeof figures.injected / sizeof *figures.injected; i++)
         sum += figures.injected[i];
     return sum;
 }
 
 START_TEST(latency_delays)
 {
-    struct server *server = with_fault("latency 300ms", "breaker streak 3");
+    struct server *server = world_faulty("latency 300ms", "breaker streak 3");
     unsigned long connect_time, ask_time;
     char word[32];
 
@@ -53,7 +42,7 @@ END_TEST
 
 START_TEST(refuse_opens_the_breaker)
 {
-    struct server *server = with_fault("refuse", "breaker streak 2  open 60s");
+    struct server *server = world_faulty("refuse", "breaker streak 2  open 60s");
 
     for (int i = 0; i < 3; i++)
         ck_assert_str_eq(victim_says("dial", server->text, NULL), "ECONNREFUSED");
@@ -87,7 +76,7 @@ VICTIM(dial_often)
 /* 500 draws at 20 %: 100 expected; six standard deviations to either side. */
 START_TEST(share_is_kept)
 {
-    struct server *server = with_fault("refuse share 20%", "cap 99");
+    struct server *server = world_faulty("refuse share 20%", "cap 99");
     int refused = atoi(victim_says("dial_often", server->text, "500", NULL));
 
     ck_assert_int_ge(refused, 46);
@@ -99,7 +88,7 @@ END_TEST
 /* A latency beyond the connect deadline is a timeout, as from a slow network. */
 START_TEST(deadline_reacts)
 {
-    struct server *server = with_fault("latency 5s", "deadline connect 200ms");
+    struct server *server = world_faulty("latency 5s", "deadline connect 200ms");
     unsigned long connect_time;
     char word[32];
 

@@ -189,3 +189,14 @@ unsigned world_log(char *first, size_t size)
     fclose(file);
     return lines;
 }
+
+struct server *world_faulty(const char *fault, const char *guards)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+    char set[128];
+
+    snprintf(set, sizeof set, "d.inject=%s", fault);
+    world_env("SHEARPIN_SET", set);
+    world_policy("destination d\n match %s\n %s\n", server->text, guards);
+    return server;
+}
