@@ -1,6 +1,7 @@
 /* held.c - which connections have something that is not to be seen yet, and until when. */
 #include "shearpin/held.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -39,6 +40,18 @@ struct sp_held *sp_held_make(struct sp_conn *conn)
         h->generation = sp_conn_generation(conn);
     }
     return h;
+}
+
+/* Not for ever: it may be a signal handler that has interrupted who is about it. */
+void sp_held_lock(sp_half *busy)
+{
+    for (int i = 0; i < 1000 && atomic_exchange(busy, 1); i++)
+        sched_yield();
+}
+
+void sp_held_unlock(sp_half *busy)
+{
+    atomic_store(busy, 0);
 }
 
 void sp_held_mark(struct sp_conn *conn)
