@@ -300,6 +300,16 @@ static inline void sp_table_raise(sp_half *high, uint32_t to)
     while (seen < to && !atomic_compare_exchange_weak(high, &seen, to))
         ;
 }
+
+/* What only some connections have stands in a table of its own, a row a connection. The first of
+ * them in a process reserves it; what is not used costs nothing. False: there is no memory. */
+typedef _Atomic(void *) sp_table;
+bool sp_table_reserve(sp_table *table, size_t each);
+static inline void *sp_table_row(sp_table *table, size_t each, const struct sp_conn *conn)
+{
+    return (char *)atomic_load_explicit(table, memory_order_acquire) + each * sp_conn_index(conn);
+}
+
 /* A free connection with one reference, held by the caller; NULL when all are taken. */
 struct sp_conn *sp_conn_new(void);
 /* One more reference to the connection as it was in `generation`, so that it stays itself until

@@ -3,36 +3,19 @@
 
 #include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
 
 sp_half sp_held_count;
 
-static _Atomic(struct sp_held *) held_table;
+static sp_table held_table;
 
 struct sp_held *sp_held_of(const struct sp_conn *conn)
 {
-    return atomic_load_explicit(&held_table, memory_order_acquire) + sp_conn_index(conn);
-}
-
-/* The first fault of a process that holds something reserves the table. */
-static bool held_reserve(void)
-{
-    struct sp_held *none = NULL;
-    size_t size = SP_CONNS_MAX * sizeof *none;
-    if (atomic_load(&held_table))
-        return true;
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
-    if (at == MAP_FAILED)
-        return false;
-    if (!atomic_compare_exchange_strong(&held_table, &none, at))
-        munmap(at, size);
-    return true;
+    return sp_table_row(&held_table, sizeof(struct sp_held), conn);
 }
 
 struct sp_held *sp_held_make(struct sp_conn *conn)
 {
-    if (!held_reserve())
+    if (!sp_table_reserve(&held_table, sizeof(struct sp_held)))
         return NULL;
     struct sp_held *h = sp_held_of(conn);
     if (h->generation != sp_conn_generation(conn)) { /* of another connection */
