@@ -7,6 +7,7 @@
 #include "cli/calls.h"
 #include "cli/event.h"
 #include "cli/look.h"
+#include "cli/memory.h"
 #include "cli/replay.h"
 #include "cli/say.h"
 #include "cli/where.h"
@@ -25,16 +26,6 @@ struct whatif {
     uint64_t offset;      /* from these to the wall's */
     uint64_t foreign;     /* calls of destinations that the policy does not name */
 };
-
-static void *whatif_room(size_t count, size_t size)
-{
-    void *room = calloc(count ? count : 1, size);
-    if (!room) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    return room;
-}
 
 /* --- the policy --- */
 
@@ -78,7 +69,7 @@ static int whatif_policy(struct whatif *w, const char *file)
         say_error("%s: %s", file, summary);
         return CLI_NO;
     }
-    w->policy = whatif_room(1, rules.policy->size);
+    w->policy = memory_new(1, rules.policy->size);
     memcpy(w->policy, rules.policy, rules.policy->size);
     snprintf(w->source, sizeof w->source, "%s", file);
     return whatif_override(w);
@@ -124,7 +115,7 @@ static void whatif_read_segment(struct whatif *w)
     uint64_t oldest, count = sp_journal_count(&w->segment, &oldest), now = sp_now();
     uint64_t since = w->cli->since && w->cli->since < now ? now - w->cli->since : 0;
     w->offset = sp_wall() - now;
-    w->replay.notes = whatif_room(count - oldest, sizeof *w->replay.notes);
+    w->replay.notes = memory_new(count - oldest, sizeof *w->replay.notes);
     for (uint64_t i = oldest; i < count; i++) {
         struct sp_note note;
         char name[SP_NAME_SIZE];
@@ -146,7 +137,7 @@ static void whatif_read_file(struct whatif *w)
             first = file->lines[i].wall;
     }
     w->offset = first > 3600 * SP_SECOND ? first - 3600 * SP_SECOND : 0;
-    w->replay.notes = whatif_room(file->count, sizeof *w->replay.notes);
+    w->replay.notes = memory_new(file->count, sizeof *w->replay.notes);
     for (size_t i = 0; i < file->count; i++) {
         struct sp_note note = file->lines[i].note;
         note.time = file->lines[i].wall - w->offset;
@@ -392,8 +383,8 @@ int whatif_main(struct cli *cli)
         say_error("%s", error.text);
         return CLI_SYSTEM;
     }
-    w.did = whatif_room(w.replay.segment.dest_max, sizeof *w.did);
-    w.did_trip = whatif_room(w.replay.segment.dest_max, sizeof *w.did_trip);
+    w.did = memory_new(w.replay.segment.dest_max, sizeof *w.did);
+    w.did_trip = memory_new(w.replay.segment.dest_max, sizeof *w.did_trip);
     status = whatif_read(&w);
     if (status == CLI_OK)
         whatif_say(&w);
