@@ -30,7 +30,8 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
     turn_inject(conn, call);
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
-    uint64_t limit = turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_RESPONSE],
+    uint64_t limit = turn_total(conn, call->guards->deadline[SP_DEADLINE_TOTAL],
+                                call->guards->deadline[SP_DEADLINE_RESPONSE],
                                 fresh ? conn->began : admission->began, call->now);
     if (turn_stand(conn, sp_turn_word(SP_TURN_STARTING, call->now),
                    sp_turn_word(SP_TURN_EXCHANGE, call->now), limit))
@@ -124,16 +125,6 @@ void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_perm
     if (call.dest)
         sp_order_settle(&call, permit, sp_turn_of(word) == SP_TURN_CONNECTING, outcome,
                         turn_lasted(word, now));
-}
-
-void turn_return(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
-                 uint64_t now)
-{
-    struct sp_guards room;
-    struct sp_call call;
-    sp_here_call(&call, dest, sp_conn_index(conn), now, &room);
-    if (call.dest)
-        sp_order_return(&call, permit);
 }
 
 bool sp_turn_end(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now)

@@ -57,16 +57,14 @@ static inline void turn_set(sp_half *limit, uint32_t to)
 bool turn_stand(struct sp_conn *conn, uint64_t word, uint64_t to, uint64_t limit);
 /* Notes in the connection what these guards bound on it whatever the turn. */
 void turn_limits(struct sp_conn *conn, const struct sp_guards *guards);
-/* What is left, in ns, of `total` when that ends before `limit` does; else that. Both are kept for
- * sp_turn_more. */
-uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards, uint64_t limit,
-                    uint64_t began, uint64_t now);
+/* What is left, in ns, of a `total` since `began` when that ends before `limit` does; else `limit`.
+ * Both are kept for sp_turn_more. */
+uint64_t turn_total(struct sp_conn *conn, uint64_t total, uint64_t limit, uint64_t began,
+                    uint64_t now);
 
-/* Tells the guards how the turn that stood as `word` came out; or that nothing can be said. */
+/* Tells the guards how the turn that stood as `word` came out. */
 void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
                  uint64_t word, enum sp_outcome outcome, uint64_t now);
-void turn_return(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
-                 uint64_t now);
 
 /* --- the healthy exchange (quick.h) --- */
 

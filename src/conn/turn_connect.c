@@ -34,8 +34,8 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
     turn_stand(conn, atomic_load(&conn->word), sp_turn_word(SP_TURN_CONNECTING, call->now),
-               turn_total(conn, call->guards, call->guards->deadline[SP_DEADLINE_CONNECT],
-                          conn->began, call->now));
+               turn_total(conn, call->guards->deadline[SP_DEADLINE_TOTAL],
+                          call->guards->deadline[SP_DEADLINE_CONNECT], conn->began, call->now));
 }
 
 bool sp_turn_connected(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, uint64_t now)

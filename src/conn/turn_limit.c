@@ -44,10 +44,10 @@ void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
     turn_set(&conn->least, least || !conn->least ? least : UINT32_MAX);
 }
 
-uint64_t turn_total(struct sp_conn *conn, const struct sp_guards *guards, uint64_t limit,
-                    uint64_t began, uint64_t now)
+uint64_t turn_total(struct sp_conn *conn, uint64_t total, uint64_t limit, uint64_t began,
+                    uint64_t now)
 {
-    uint64_t total = guards->deadline[SP_DEADLINE_TOTAL], spent = now - began;
+    uint64_t spent = now - began;
     uint64_t left = total > spent ? total - spent : 1;
     bool binds = total && (limit == 0 || left < limit);
     sp_conn_mark(conn, SP_CONN_TOTAL, binds);

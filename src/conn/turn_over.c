@@ -3,6 +3,16 @@
 #include "conn/way.h"
 #include "shearpin/held.h"
 
+static void turn_return(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,
+                        uint64_t now)
+{
+    struct sp_guards room;
+    struct sp_call call;
+    sp_here_call(&call, dest, sp_conn_index(conn), now, &room);
+    if (call.dest)
+        sp_order_return(&call, permit);
+}
+
 /* Which of its deadlines a turn has come up against. */
 static enum sp_deadline turn_phase(const struct sp_conn *conn, uint64_t word, uint64_t now)
 {
