@@ -19,7 +19,7 @@ bool sp_waiting_bounded(void)
     if (SP_LIKELY(atomic_load_explicit(&sp_due_next, memory_order_relaxed) == SP_NEVER &&
                   (sp_process_single() || !sp_here_awake() || sp_due_least() == SP_NEVER)))
         return false;
-    return sp_shim_on() || (atomic_load(&sp_due_watched) != 0 && !sp_process_foreign());
+    return sp_shim_on() || (sp_waiting_watches() && !sp_process_foreign());
 }
 
 void sp_waiting_begin(struct wait *w, bool forever, uint64_t timeout)
