@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/chaos.h"
 #include "cli/event.h"
+#include "cli/memory.h"
 #include "cli/objective.h"
 #include "cli/say.h"
 
@@ -243,15 +244,11 @@ static int report_page(const struct cli *cli, const struct chaos_view *view)
     return CLI_OK;
 }
 
-/* Free it; NULL after saying why. */
+/* Free it. */
 static struct chaos_view *report_view(struct sp_segment *segment, const struct sp_chaos *chaos,
                                       FILE *out)
 {
-    struct chaos_view *view = calloc(1, sizeof *view);
-    if (!view) {
-        say_error("out of memory");
-        return NULL;
-    }
+    struct chaos_view *view = memory_new(1, sizeof *view);
     view->segment = segment;
     view->out = out;
     view->now = sp_now();
@@ -268,8 +265,6 @@ int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct
 {
     struct chaos_view *view = report_view(segment, chaos, stdout);
     int status = CLI_OK;
-    if (!view)
-        return CLI_SYSTEM;
     if (cli->html)
         status = report_page(cli, view);
     if (cli->json)
@@ -286,7 +281,6 @@ int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct
 void chaos_report_beside(struct sp_segment *segment, const struct sp_chaos *chaos)
 {
     struct chaos_view *view = report_view(segment, chaos, stderr);
-    if (view)
-        chaos_text(view);
+    chaos_text(view);
     free(view);
 }
