@@ -13,7 +13,8 @@ const char *const sp_deadline_words[SP_DEADLINE_COUNT] = {"connect", "response",
 const char *const sp_cap_words[SP_CAP_COUNT] = {"connections", "connecting", "inflight"};
 const char *const sp_state_words[SP_STATE_COUNT] = {"closed", "open", "half-open"};
 
-static const char *const words_outcome[SP_OUTCOME_COUNT] = {
+/* No pointers, which would have to be put right at every start. */
+static const char words_outcome[SP_OUTCOME_COUNT][20] = {
 #define X(id, word, blames) [SP_OUTCOME_##id] = word,
     SP_OUTCOMES(X)
 #undef X
