@@ -71,6 +71,14 @@ enum {
 
 #define SP_LIMIT_UNIT (100 * SP_US)
 
+/* In place of a cookie that nobody has needed yet: the peer, by which it is known until then.
+ * Generation:15 port:16 IPv4 address:32, as the socket's address has them. */
+#define SP_COOKIE_PEER (UINT64_C(1) << 63)
+static inline uint64_t sp_cookie_peer(uint32_t generation, uint16_t port, uint32_t ip)
+{
+    return SP_COOKIE_PEER | (uint64_t)(generation & 0x7fff) << 48 | (uint64_t)port << 32 | ip;
+}
+
 /* The first line is what every exchange touches; the second only what deadlines need. Limits are in
  * SP_LIMIT_UNIT; 0: none. */
 struct sp_conn {
@@ -90,7 +98,7 @@ struct sp_conn {
 
     sp_word blocked;     /* when bytes last went that may still be queued; 0: none may */
     uint64_t began;      /* the connect, for `deadline total` */
-    uint64_t cookie;     /* SO_COOKIE: tells a stranger on our number */
+    sp_word cookie;      /* SO_COOKIE: tells a stranger on our number; or SP_COOKIE_PEER */
     sp_half send;        /* `deadline send` */
     sp_half alarm;       /* SO_RCVTIMEO as we have set it */
     sp_half own_receive; /* the program's own SO_RCVTIMEO, ms */

@@ -95,15 +95,4 @@ SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word, const str
     return true;
 }
 
-/* A connect is asked about, and admitted: what sp_turn_connect() makes of that, but for the turn
- * itself. `policy` is the word in force. NULL: nothing was done, ask at length. */
-struct sp_conn *sp_quick_connect(struct sp_kept *kept, uint32_t dest, uint64_t policy, uint64_t now,
-                                 bool blocking);
-/* It begins; when it is due. */
-uint64_t sp_quick_dial(struct sp_conn *conn, const struct sp_kept *kept);
-/* It stands. False: nothing was done. */
-bool sp_quick_stands(struct sp_conn *conn, uint64_t now);
-/* sp_turn_over() of a connection on which nothing is outstanding. False: it is still to be done. */
-bool sp_quick_over(struct sp_conn *conn);
-
 #endif

@@ -20,3 +20,14 @@ void sp_route_keep(const struct sp_peer *peer, uint64_t policy, uint64_t names, 
     uint32_t after = before + 2 ? before + 2 : 2; /* 0 is a place that was never used */
     atomic_store_explicit(&r->sequence, after, memory_order_release);
 }
+
+void sp_route_told(const struct sp_peer *peer, bool straight)
+{
+    struct route *r = route_place(peer);
+    uint32_t sequence = atomic_load_explicit(&r->sequence, memory_order_acquire);
+    uint64_t other = 0;
+    for (int i = 0; i < 3; i++)
+        other |= atomic_load_explicit(&r->peer[i], memory_order_acquire) ^ peer->word[i];
+    if (other == 0 && atomic_load_explicit(&r->sequence, memory_order_relaxed) == sequence)
+        atomic_store_explicit(&r->told, sequence + !straight, memory_order_relaxed);
+}

@@ -22,6 +22,7 @@ struct route {
     sp_word policy;
     sp_word names;
     sp_word peer[3];
+    sp_half told; /* the sequence at which the kernel was asked, + 1: it named another peer */
 };
 extern __attribute__((visibility("hidden"))) struct route sp_routes[ROUTE_PLACES];
 
@@ -53,6 +54,18 @@ static inline int sp_route_known(const struct sp_peer *peer, uint64_t policy)
     bool whole = atomic_load_explicit(&r->sequence, memory_order_relaxed) == before;
     return other == 0 && whole && before != 0 && !(before & 1) ? (int)dest - 1 : ROUTE_UNKNOWN;
 }
+
+/* Does a connect to it end there, or is it turned aside by somebody else on its way? The kernel
+ * names the peer. Asked of what is known. */
+enum sp_straight { SP_STRAIGHT_UNKNOWN, SP_STRAIGHT, SP_STRAIGHT_NOT };
+static inline enum sp_straight sp_route_straight(const struct sp_peer *peer)
+{
+    const struct route *r = route_place(peer);
+    uint32_t told = atomic_load_explicit(&r->told, memory_order_relaxed);
+    uint32_t since = told - atomic_load_explicit(&r->sequence, memory_order_relaxed);
+    return since > 1 ? SP_STRAIGHT_UNKNOWN : since == 1 ? SP_STRAIGHT_NOT : SP_STRAIGHT;
+}
+void sp_route_told(const struct sp_peer *peer, bool straight);
 
 /* What was found under that policy and with those names; both were read before it was asked. */
 void sp_route_keep(const struct sp_peer *peer, uint64_t policy, uint64_t names, int dest);

@@ -59,7 +59,7 @@ struct sp_conn *sp_conn_new(void)
     atomic_store_explicit(&conn->permit, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->flags, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->fd, UINT32_MAX, memory_order_relaxed);
-    conn->cookie = 0;
+    atomic_store_explicit(&conn->cookie, 0, memory_order_relaxed);
     conn->aim = (struct sp_aim){SP_NO_ENDPOINT, 0};
     conn->lease = SP_NO_LEASE;
 #define NONE(half) atomic_store_explicit(&conn->half, 0, memory_order_relaxed)

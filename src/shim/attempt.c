@@ -57,9 +57,12 @@ static int attempt_finish(const struct attempt *a, const struct sp_call *call, b
 
 uint64_t sp_attempt_identify(const struct attempt *a)
 {
-    if (a->conn->cookie == 0)
-        a->conn->cookie = sp_socket_cookie(a->fd);
-    return a->conn->cookie;
+    uint64_t cookie = atomic_load_explicit(&a->conn->cookie, memory_order_relaxed);
+    if (cookie == 0) {
+        cookie = sp_socket_cookie(a->fd);
+        atomic_store_explicit(&a->conn->cookie, cookie, memory_order_relaxed);
+    }
+    return cookie;
 }
 
 int sp_connect_told(struct attempt *a, const struct sp_call *call, int result)

@@ -18,13 +18,10 @@ static bool connect_stands(const struct attempt *a)
     return false;
 }
 
-static int connect_once(const struct attempt *a, uint64_t rest)
+static int connect_once(const struct attempt *a, uint64_t until, uint64_t now)
 {
-    uint64_t ns = a->local ? rest : rest - rest / 8;
-    struct timeval time = {(time_t)(ns / SP_SECOND), (suseconds_t)(ns % SP_SECOND / 1000)};
-    if (time.tv_sec == 0 && time.tv_usec < 1000)
-        time.tv_usec = 1000; /* 0 would mean for ever */
-    REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    uint64_t rest = now < until ? until - now : 0;
+    sp_connect_alarm(a->fd, a->local ? rest : rest - rest / 8);
     return REAL(connect)(a->fd, a->address, a->length);
 }
 
@@ -59,19 +56,18 @@ static bool connect_waits(const struct attempt *a)
     return waits;
 }
 
-/* `own` is when the program's own SO_SNDTIMEO ends it, with its own errno. */
-static int connect_until(const struct attempt *a, uint64_t own)
+/* The first call has failed, but that may be only for now. */
+static int connect_until(const struct attempt *a, uint64_t until)
 {
-    uint64_t until = a->due < own ? a->due : own;
-    for (uint64_t now = sp_turn_since(a->word);; now = sp_now()) {
-        if (connect_once(a, now < until ? until - now : 0) == 0)
-            return 0;
+    for (;;) {
         bool restarts = errno == EINTR && sp_socket_restarts();
         if (!restarts && (errno == EINPROGRESS || errno == EALREADY))
             return connect_waits(a) ? connect_rest(a, until) : -1;
         bool full = a->local && errno == EAGAIN && sp_now() < until;
         if (!(restarts || full) || !connect_stands(a))
             return -1;
+        if (connect_once(a, until, sp_now()) == 0)
+            return 0;
     }
 }
 
@@ -101,10 +97,19 @@ int sp_connect_blocking(const struct attempt *a)
     uint64_t own_until = a->untimed ? SP_NEVER : sp_connect_limit(a->fd, &own);
     if (a->own < own_until)
         own_until = a->own;
-    int result = connect_until(a, own_until);
+    uint64_t until = a->due < own_until ? a->due : own_until;
+    int result = connect_once(a, until, sp_turn_since(a->word));
+    return sp_connect_begun(a, own_until, &own, result);
+}
+
+int sp_connect_begun(const struct attempt *a, uint64_t own_until, const struct timeval *own,
+                     int result)
+{
+    if (result != 0)
+        result = connect_until(a, a->due < own_until ? a->due : own_until);
     int error = errno;
     if (sp_conn_entry(a->fd) == a->entry)
-        REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
+        REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, own, sizeof *own);
     if (result != 0 && a->due <= own_until && sp_now() >= a->due &&
         (error == EINPROGRESS || (a->local && error == EAGAIN))) {
         connect_end(a);

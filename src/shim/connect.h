@@ -44,6 +44,17 @@ void sp_inject(struct attempt *a, const struct sp_call *call);
 int sp_inject_connect(struct attempt *a);
 /* The kernel's connect within the deadline, the program's own limit, and EINTR as libc has it. */
 int sp_connect_blocking(const struct attempt *a);
+/* The same when the kernel has said `result` to its first call, under the timer; the program's own
+ * one was `own`, and ends it then. */
+int sp_connect_begun(const struct attempt *a, uint64_t own_until, const struct timeval *own,
+                     int result);
+/* Before a connect of TCP it stands at 7/8 of what there is. */
+static inline void sp_connect_alarm(int fd, uint64_t ns)
+{
+    uint64_t us = ns < SP_MS ? 1000 : ns / SP_US; /* 0 would mean for ever */
+    struct timeval time = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+    REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
 /* Injected latency holds the result back, whatever it is; a deadline that ends first wins. */
 int sp_connect_delay(const struct attempt *a, int result);
 /* When the program's own SO_SNDTIMEO ends a connect that begins now; SP_NEVER: it has none. */

@@ -121,6 +121,10 @@ static void cut_due(struct sp_conn *conn, uint64_t word)
     }
     int fd = (int)atomic_load(&conn->fd);
     uint64_t now = sp_now();
+    if (sp_socket_dialling(conn, word)) {
+        sp_turn_later(conn, word, now, 0); /* which is bounded there */
+        return;
+    }
     if (!sp_socket_is(fd, conn)) {
         uint64_t entry = sp_conn_entry(fd);
         if (entry && sp_conn_at(entry) == conn)

@@ -1,5 +1,5 @@
 /* fd.c - where fds come from, are copied, and end. Numbers are reused, often behind our back. */
-#include "conn/quick.h"
+#include "conn/dial.h"
 #include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/kind.h"
@@ -59,12 +59,41 @@ struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
     return conn;
 }
 
-void sp_fd_left(struct sp_conn *conn)
+static __attribute__((noinline, cold)) void fd_over(struct sp_conn *conn)
 {
     int error = errno;
-    if (sp_conn_drop(conn) && !sp_quick_over(conn))
-        sp_turn_over(conn, sp_now());
+    sp_turn_over(conn, sp_now());
     errno = error;
+}
+
+void sp_fd_left(struct sp_conn *conn)
+{
+    if (sp_conn_drop(conn) && !sp_dial_over(conn))
+        fd_over(conn);
+}
+
+static __attribute__((noinline, cold)) int fd_close(int fd, uint64_t entry)
+{
+    struct sp_conn *conn = sp_fd_leave(fd, entry);
+    int result = REAL(close)(fd);
+    if (conn)
+        sp_fd_left(conn);
+    return result;
+}
+
+/* Nothing is to be heard of it before. */
+static __attribute__((noinline)) int fd_close_idle(int fd, uint64_t entry)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    if (SP_UNLIKELY(!sp_dial_idle(conn)))
+        return fd_close(fd, entry);
+    bool mine = sp_conn_remove(fd, entry);
+    if (SP_UNLIKELY(mine && (sp_conn_flags(conn) & SP_CONN_PINNED))) /* by another thread */
+        sp_pin_wait(conn);
+    int result = REAL_EARLY(close)(fd);
+    if (SP_LIKELY(mine) && SP_LIKELY(sp_conn_drop(conn)) && SP_UNLIKELY(!sp_dial_over(conn)))
+        fd_over(conn);
+    return result;
 }
 
 SP_EXPORT int close(int fd)
@@ -73,11 +102,7 @@ SP_EXPORT int close(int fd)
     sp_kind_forget(fd);
     if (SP_LIKELY(entry == 0) || sp_process_foreign())
         return REAL(close)(fd);
-    struct sp_conn *conn = sp_fd_leave(fd, entry);
-    int result = REAL(close)(fd);
-    if (conn)
-        sp_fd_left(conn);
-    return result;
+    return fd_close_idle(fd, entry);
 }
 
 static void fd_forget_range(unsigned first, unsigned last, void (*what)(int, uint64_t))

@@ -147,7 +147,7 @@ void sp_harm_sent(const struct sp_io *io)
 }
 
 /* The kernel ends the connection with the peer, if it may hear it. */
-void sp_harm_close(const struct sp_conn *conn, int fd)
+void sp_harm_close(struct sp_conn *conn, int fd)
 {
     if (sp_socket_is(fd, conn))
         sp_harm_afresh(fd);

@@ -26,7 +26,7 @@ void sp_harm_sent(const struct sp_io *io);
 /* After a receive, and when something is due: is this the end? */
 void sp_harm_look(struct sp_conn *conn, uint64_t now);
 /* The last fd of it here is about to be closed. */
-void sp_harm_close(const struct sp_conn *conn, int fd);
+void sp_harm_close(struct sp_conn *conn, int fd);
 
 /* In the place of recvmsg(), and of sendmsg() by whatever name. */
 ssize_t sp_harm_receive(struct sp_io *io, struct msghdr *message, int flags);

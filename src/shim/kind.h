@@ -29,6 +29,11 @@ static inline void sp_kind_forget(int fd)
     if (SP_UNLIKELY(sp_kind_of(fd) != 0))
         sp_kind_set(fd, 0);
 }
+/* Of a number that the table has. */
+static inline void sp_kind_clear(int fd)
+{
+    __atomic_store_n(&sp_here.kinds[fd], 0, __ATOMIC_RELAXED);
+}
 static inline void sp_kind_mode(int fd, bool nonblocking)
 {
     uint8_t kind = sp_kind_of(fd);

@@ -55,15 +55,39 @@ static inline bool sp_shim_on(void)
 enum sp_outcome sp_socket_outcome(int error, bool connecting);
 uint64_t sp_socket_cookie(int fd);
 /* Is `fd` still what the connection was made of? Asked before anything is refused or cut. */
-bool sp_socket_is(int fd, const struct sp_conn *conn);
+bool sp_socket_is(int fd, struct sp_conn *conn);
+/* Its thread is still in connect(), and there is no peer yet to know it by. */
+static inline bool sp_socket_dialling(struct sp_conn *conn, uint64_t word)
+{
+    return sp_turn_of(word) == SP_TURN_CONNECTING &&
+           (atomic_load_explicit(&conn->cookie, memory_order_relaxed) & SP_COOKIE_PEER);
+}
+/* Is it connected to the peer that stands in the lower half of a sp_cookie_peer()? */
+bool sp_socket_peer_is(int fd, uint64_t peer);
 bool sp_socket_connected(int fd);
 /* Has it any of these events of poll() now? errno stays. */
 bool sp_socket_ready(int fd, short events);
 /* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the
  * program's is followed that the kernel has not tried yet. */
-bool sp_socket_readable(const void *at, size_t size);
+bool sp_socket_asks(uintptr_t first, uintptr_t last);
 /* What lies below the main thread's stack; NULL: not known. */
 extern const void *sp_socket_bottom;
+#define SP_SOCKET_STACK                                                       \
+    ((uintptr_t)64 << 20) /* more than any stack, less than what lies between \
+                           */
+/* On this thread's own stack, between here and its bottom, there is memory. The main thread's is
+ * below what the kernel has put there at the start; glibc keeps what is local to any other at its
+ * bottom. Far away it may be another's. */
+static inline __attribute__((always_inline)) bool sp_socket_readable(const void *at, size_t size)
+{
+    const uintptr_t near = 1u << 16, here = (uintptr_t)&at;
+    uintptr_t first = (uintptr_t)at, last = first + size - 1, bottom = (uintptr_t)&sp_thread;
+    if (bottom - here > SP_SOCKET_STACK)
+        bottom = (uintptr_t)sp_socket_bottom;
+    return (SP_LIKELY(first >= here) && last < bottom && bottom - here <= SP_SOCKET_STACK &&
+            last - here < near) ||
+           sp_socket_asks(first, last);
+}
 /* Sleeps until the time has come. False: a signal came whose handler wants EINTR. */
 bool sp_socket_sleep(uint64_t until);
 /* After EINTR: would libc's plain call have gone on by itself? */

@@ -1,5 +1,6 @@
 /* short.c - a connect that the guards have nothing to say to, and that comes out well: what
  * connect.c does then, and in the same order. All else goes there, before the call or after it. */
+#include "conn/dial.h"
 #include "conn/route.h"
 #include "shim/connect.h"
 #include "shim/kind.h"
@@ -8,10 +9,22 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-#include "base/clock.h"
+/* What the kernel is asked, and what was admitted for it. */
+struct brief {
+    int fd;
+    socklen_t length;
+    const struct sockaddr *address;
+    struct sp_conn *conn;
+    uint64_t entry; /* of the fd */
+    uint64_t began, due;
+    uint32_t dest;
+    int error; /* errno before the call */
+    bool blocking;
+};
 
 /* An address of the internet that can be read. */
-static bool short_peer(const struct sockaddr *address, socklen_t length, struct sp_peer *peer)
+SP_QUICK_INLINE bool short_peer(const struct sockaddr *address, socklen_t length,
+                                struct sp_peer *peer)
 {
     struct sockaddr_in ip;
     if (length < sizeof ip || !sp_socket_readable(address, sizeof ip))
@@ -23,42 +36,91 @@ static bool short_peer(const struct sockaddr *address, socklen_t length, struct 
 }
 
 /* The guards, if all that they ask for is a breaker that is closed, and a place. */
-static struct sp_kept *short_kept(const struct sp_peer *peer, uint64_t policy, int *dest)
+SP_QUICK_INLINE struct sp_kept *short_kept(const struct sp_peer *peer, uint64_t policy, int *dest)
 {
     *dest = sp_route_known(peer, policy);
-    if (*dest < 0 || (uint32_t)*dest >= sp_here.segment.dest_max)
+    if ((uint32_t)*dest >= sp_here.segment.dest_max)
         return NULL;
     struct sp_kept *kept = sp_kept_at((uint32_t)*dest, policy);
     bool there = atomic_load_explicit(&kept->word, memory_order_acquire) == policy + 1;
     return there && kept->connects ? kept : NULL;
 }
 
-/* It has failed, or is not over yet. */
-static __attribute__((noinline)) int short_told(struct attempt *a, int result)
+SP_QUICK_INLINE uint64_t short_entry(const struct sp_conn *conn)
+{
+    return (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
+}
+
+SP_QUICK_INLINE uint64_t short_cookie(const struct sp_conn *conn, const struct sp_peer *peer)
+{
+    return sp_cookie_peer(sp_conn_generation(conn), htons((uint16_t)(peer->word[0] >> 8)),
+                          (uint32_t)peer->word[1]);
+}
+
+/* Who it is need be known only to cut it or to set a timer, which nothing here leads to. By its
+ * peer it can be told from a stranger all the same, where connects are not turned aside. */
+SP_QUICK_INLINE uint64_t short_identify(const struct brief *b, const struct sp_kept *kept,
+                                        const struct sp_peer *peer, enum sp_straight straight)
+{
+    if (SP_LIKELY(straight == SP_STRAIGHT && b->blocking && kept->response == 0))
+        return short_cookie(b->conn, peer);
+    return sp_socket_cookie(b->fd);
+}
+
+static __attribute__((noinline, cold)) void short_learn(const struct brief *b,
+                                                        const struct sp_peer *peer)
+{
+    sp_route_told(peer, sp_socket_peer_is(b->fd, short_cookie(b->conn, peer)));
+}
+
+/* It has failed, is not over yet, or not as it was admitted. */
+static __attribute__((noinline, cold)) int short_told(const struct brief *b, int result)
 {
     struct sp_guards room;
     struct sp_call call;
     int error = errno;
-    sp_here_call(&call, a->conn->dest, sp_conn_index(a->conn), sp_now(), &room);
+    struct attempt a = {.fd = b->fd,
+                        .address = b->address,
+                        .length = b->length,
+                        .conn = b->conn,
+                        .entry = b->entry,
+                        .word = sp_turn_word(SP_TURN_CONNECTING, b->began),
+                        .due = b->due,
+                        .blocking = b->blocking,
+                        .untimed = true,
+                        .own = SP_NEVER,
+                        .until = SP_NEVER,
+                        .began = b->began};
+    if (result != 0 && sp_conn_entry(b->fd) == b->entry) /* while it is pending it has no peer */
+        atomic_store(&b->conn->cookie, sp_socket_cookie(b->fd));
+    if (result != 0 && b->blocking && b->due != SP_NEVER) {
+        result = sp_connect_begun(&a, SP_NEVER, &(struct timeval){0, 0}, result);
+        error = errno;
+    }
+    sp_here_call(&call, b->dest, sp_conn_index(b->conn), sp_now(), &room);
     errno = error;
-    return sp_connect_told(a, &call, result);
+    result = sp_connect_told(&a, &call, result);
+    errno = result == 0 ? b->error : errno;
+    return result;
 }
 
-static int short_run(struct attempt *a, const struct sp_kept *kept)
+/* Under the kernel's timer where there is a deadline, which is then as it was before. */
+static int short_run(const struct brief *b, const struct sp_kept *kept)
 {
-    struct sp_conn *conn = a->conn;
-    int error = errno;
-    a->entry = (uint64_t)sp_conn_generation(conn) << 32 | (sp_conn_index(conn) + 1);
-    a->word = sp_turn_word(SP_TURN_CONNECTING, conn->began);
-    conn->cookie = sp_socket_cookie(a->fd);
-    a->due = sp_quick_dial(conn, kept);
-    sp_fd_fresh(a->fd);
-    sp_conn_give(a->fd, conn);
-    int result = a->blocking ? sp_connect_blocking(a) : REAL(connect)(a->fd, a->address, a->length);
-    if (SP_UNLIKELY(result != 0 || sp_conn_entry(a->fd) != a->entry ||
-                    !sp_quick_stands(conn, sp_now())))
-        return short_told(a, result);
-    errno = error;
+    const struct timeval none = {0, 0};
+    bool timed = b->blocking && b->due != SP_NEVER;
+    sp_conn_give(b->fd, b->conn);
+    if (timed)
+        sp_connect_alarm(b->fd, kept->connect * (SP_LIMIT_UNIT - SP_LIMIT_UNIT / 8));
+    int result = REAL_EARLY(connect)(b->fd, b->address, b->length);
+    if (SP_UNLIKELY(result != 0))
+        return short_told(b, result);
+    if (timed && SP_LIKELY(sp_conn_entry(b->fd) == b->entry))
+        REAL(setsockopt)(b->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+    errno = b->error;
+    if (SP_UNLIKELY(sp_conn_entry(b->fd) != b->entry ||
+                    !sp_dial_stands(b->conn, b->began, sp_now())))
+        return short_told(b, 0);
     return 0;
 }
 
@@ -74,20 +136,24 @@ bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, 
         return false;
     uint64_t policy = atomic_load_explicit(&sp_here.segment.head->policy, memory_order_acquire);
     struct sp_kept *kept = short_kept(&peer, policy, &dest);
-    bool blocking = !(kind & SP_KIND_NONBLOCK);
-    struct sp_conn *conn =
-        kept ? sp_quick_connect(kept, (uint32_t)dest, policy, sp_now(), blocking) : NULL;
-    if (!conn)
+    struct brief b = {.fd = fd,
+                      .length = length,
+                      .address = address,
+                      .dest = (uint32_t)dest,
+                      .blocking = !(kind & SP_KIND_NONBLOCK),
+                      .began = kept ? sp_now() : 0};
+    b.conn = kept ? sp_dial_ask(kept, b.dest, policy, b.began, b.blocking) : NULL;
+    if (SP_UNLIKELY(!b.conn))
         return false;
-    struct attempt a = {.fd = fd,
-                        .address = address,
-                        .length = length,
-                        .conn = conn,
-                        .blocking = blocking,
-                        .untimed = true,
-                        .own = SP_NEVER,
-                        .until = SP_NEVER,
-                        .began = conn->began};
-    *result = short_run(&a, kept);
+    b.error = errno;
+    b.entry = short_entry(b.conn);
+    b.due = sp_dial_begin(b.conn, b.began, kept);
+    enum sp_straight straight = sp_route_straight(&peer);
+    uint64_t cookie = short_identify(&b, kept, &peer, straight);
+    atomic_store_explicit(&b.conn->cookie, cookie, memory_order_relaxed);
+    sp_kind_clear(fd);
+    *result = short_run(&b, kept);
+    if (SP_UNLIKELY(straight == SP_STRAIGHT_UNKNOWN && *result == 0))
+        short_learn(&b, &peer);
     return true;
 }

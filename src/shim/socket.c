@@ -2,14 +2,12 @@
 #include "shim/shim.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
-
-#define SOCKET_STACK ((uintptr_t)64 << 20) /* more than any stack, less than what lies between */
 
 enum sp_outcome sp_socket_outcome(int error, bool connecting)
 {
@@ -46,9 +44,34 @@ uint64_t sp_socket_cookie(int fd)
     return cookie;
 }
 
-bool sp_socket_is(int fd, const struct sp_conn *conn)
+bool sp_socket_peer_is(int fd, uint64_t peer)
 {
-    return conn->cookie != 0 && sp_socket_cookie(fd) == conn->cookie;
+    struct sockaddr_in ip = {.sin_family = AF_UNSPEC};
+    socklen_t length = sizeof ip;
+    int error = errno;
+    bool is =
+        getpeername(fd, (struct sockaddr *)(void *)&ip, &length) == 0 && ip.sin_family == AF_INET &&
+        sp_cookie_peer(0, ip.sin_port, ip.sin_addr.s_addr) == (peer & ~(UINT64_C(0x7fff) << 48));
+    errno = error;
+    return is;
+}
+
+/* Whoever stands there and is connected to that very peer is ours from now on. */
+static __attribute__((noinline)) uint64_t socket_settle(int fd, struct sp_conn *conn, uint64_t peer)
+{
+    uint64_t cookie = sp_socket_cookie(fd);
+    bool is = sp_socket_peer_is(fd, peer) && sp_socket_cookie(fd) == cookie;
+    if (is && !atomic_compare_exchange_strong(&conn->cookie, &peer, cookie))
+        return peer;
+    return is ? cookie : 0;
+}
+
+bool sp_socket_is(int fd, struct sp_conn *conn)
+{
+    uint64_t known = atomic_load_explicit(&conn->cookie, memory_order_relaxed);
+    if (known & SP_COOKIE_PEER)
+        known = socket_settle(fd, conn, known);
+    return known != 0 && sp_socket_cookie(fd) == known;
 }
 
 bool sp_socket_ready(int fd, short events)
@@ -67,24 +90,8 @@ static bool socket_reads(uintptr_t at)
            errno != EFAULT;
 }
 
-/* On this thread's own stack, between here and its bottom, there is memory. The main thread's is
- * below what the kernel has put there at the start; glibc keeps the head of any other at its
- * bottom. Far away it may be another's. */
-static bool socket_stacked(uintptr_t first, uintptr_t last)
+bool sp_socket_asks(uintptr_t first, uintptr_t last)
 {
-    const uintptr_t near = 1u << 16, here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t bottom = (uintptr_t)pthread_self();
-    if (bottom < here || bottom - here > SOCKET_STACK)
-        bottom = (uintptr_t)sp_socket_bottom;
-    return first >= here && last >= first && last < bottom && bottom - here <= SOCKET_STACK &&
-           last - here < near;
-}
-
-bool sp_socket_readable(const void *at, size_t size)
-{
-    uintptr_t first = (uintptr_t)at, last = first + size - 1;
-    if (socket_stacked(first, last))
-        return true;
     int error = errno;
     bool readable = first >= 4096 && last >= first && socket_reads(first) &&
                     (first / 4096 == last / 4096 || socket_reads(last));

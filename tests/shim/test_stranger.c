@@ -96,6 +96,73 @@ START_TEST(not_refused_by_an_open_breaker)
 }
 END_TEST
 
+/* As `reused_connected` does it, of a connection that is known by its peer alone: an address that
+ * was connected to before, twice. */
+static int dial_known(const char *address)
+{
+    for (int i = 0; i < 3; i++) {
+        int fd = dial(address);
+
+        if (i == 2 || strcmp(word_of(ask(fd)), "ok") != 0)
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+VICTIM(reused_known)
+{
+    int fd = dial_known(argv[1]);
+
+    say("%s", word_of(ask(fd)));
+    close_unseen(fd);
+    int other = stranger_at(fd);
+    pause_here();
+    say("%s", talk(fd, other));
+    return 0;
+}
+
+START_TEST(not_refused_though_the_peer_was_all_that_was_known)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy("destination d\n match %s\n breaker streak 3  open 60s\n", server->text);
+    struct victim *victim = victim_start("reused_known", server->text, NULL);
+    ck_assert_str_eq(victim_hear(victim), "ok");
+    trip("d");
+    victim_tell(victim);
+    ck_assert_str_eq(victim_hear(victim), "ok");
+    ck_assert_int_eq(victim_end(victim), 0);
+}
+END_TEST
+
+/* known_by_peer ADDRESS: nobody has taken its number; and is it cut, if a breaker opens? */
+VICTIM(known_by_peer)
+{
+    int fd = dial_known(argv[1]), copy = dup(fd);
+
+    say("%s", word_of(ask(fd)));
+    pause_here();
+    say("%s", word_of(ask(fd)));
+    say("%s", word_of(ask(copy)));
+    return 0;
+}
+
+START_TEST(refused_where_the_peer_is_who_it_was)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy("destination d\n match %s\n breaker streak 3  open 60s\n", server->text);
+    struct victim *victim = victim_start("known_by_peer", server->text, NULL);
+    ck_assert_str_eq(victim_hear(victim), "ok");
+    trip("d");
+    victim_tell(victim);
+    ck_assert_str_eq(victim_hear(victim), "ECONNRESET");
+    ck_assert_str_eq(victim_hear(victim), "ECONNRESET");
+    ck_assert_int_eq(victim_end(victim), 0);
+}
+END_TEST
+
 static void *reuse(void *context)
 {
     int fd = *(int *)context;
@@ -232,4 +299,5 @@ START_TEST(new_owner_clears_the_number)
 END_TEST
 
 SCENARIO(stranger, not_cut_by_an_old_deadline, not_refused_by_an_open_breaker,
+         not_refused_though_the_peer_was_all_that_was_known, refused_where_the_peer_is_who_it_was,
          not_cut_from_another_thread, not_dissolved_by_a_late_connect, new_owner_clears_the_number)
