@@ -1,6 +1,7 @@
 /* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
 #include "shim/hold.h"
 #include "shim/kind.h"
+#include "shim/lowat.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
     if (option_alarmed(entry, level, name) && sp_socket_is(fd, sp_conn_at(entry)))
         option_own(entry, value, length);
     if (name == SO_RCVLOWAT && *length >= sizeof(int))
-        sp_hold_least(sp_conn_at(entry), value);
+        sp_lowat_own(sp_conn_at(entry), value);
     if (name == SO_ERROR && *length >= sizeof(int) && !option_cut(fd, entry, value, length))
         option_error(fd, entry, *(const int *)value);
     return result;
@@ -96,7 +97,7 @@ SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
     }
     if (name == SO_RCVLOWAT) {
         sp_conn_mark(conn, SP_CONN_LOWAT, *(const int *)value > 1);
-        sp_hold_lowat(conn, fd, *(const int *)value);
+        sp_lowat_chosen(conn, fd, *(const int *)value);
         sp_alarm_lift(fd, conn);
     }
     return result;

@@ -2,6 +2,7 @@
  * sleeps on. A process that never armed a deadline pays one load. */
 #include "shim/wait.h"
 #include "shim/hold.h"
+#include "shim/lowat.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ void sp_waiting_slice(struct wait *w)
 {
     int error = errno;
     uint64_t now = sp_now();
-    sp_hold_waiting(now);
+    sp_lowat_waiting(now);
     uint64_t next = wait_nearest(now);
     w->hidden = false;
     w->last = w->until <= next;
