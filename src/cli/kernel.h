@@ -1,5 +1,5 @@
-/* kernel.h - calls that libc has no name for before 2.34 and 2.36, so that the command can be built on
- * the hosts where the library runs. */
+/* kernel.h - calls that libc has no name for before 2.34 and 2.36, so that the command can be built
+ * on the hosts where the library runs. */
 #ifndef CLI_KERNEL_H
 #define CLI_KERNEL_H
 
