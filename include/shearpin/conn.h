@@ -159,7 +159,8 @@ struct sp_here {
         struct sp_fault fault;
     } faults[SP_FAULTS_MAX];
     size_t fault_count;
-    sp_half *loose; /* stages of faults that are of no destination; in the segment, if not ours */
+    sp_half *loose; /* stages of faults that are of no destination: the segment's word; where there
+                       is one of our own, all of them, for live ones come and go beside it */
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline;           /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
     struct sp_sleeper *sleepers; /* SP_SLEEPERS */
