@@ -242,9 +242,12 @@ $(BUILD)/shearpin.1 $(BUILD)/shearpin.bash: $(BUILD)/shearpin
 
 .PHONY: install uninstall
 install: all man
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies/answers
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies/answers \
+	    $(DESTDIR)$(docdir)/docs
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
+	$(INSTALL) -m 644 README.md $(DESTDIR)$(docdir)
+	$(INSTALL) -m 644 $(wildcard docs/*.md docs/*.svg) $(DESTDIR)$(docdir)/docs
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
 	$(INSTALL) -m 644 $(wildcard policies/answers/*) $(DESTDIR)$(docdir)/policies/answers
 	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin $(DESTDIR)$(compdir) \
