@@ -338,9 +338,17 @@ P
 policy live "destination talk
     match     127.0.0.1:$echo
     deadline  connect 300ms  response 200ms
-    slo       errors < 50% for 5s"
+    slo       errors < 50% for 5s
+experiment early
+    target    talk
+    steady    errors < 1% for 5s
+    inject    refuse
+    last      1m"
 export SHEARPIN_SEGMENT=live
 guarded live true
+chaos start -q early 2>/dev/null
+like 'too few calls are told as such afterwards' "$(chaos status early; chaos report early)" \
+    'not steady: errors < 1% for 5s \(too few calls: 0 on talk\).*because .*\(too few calls: 0 on talk at'
 # talks FAULT WORDS: before; while it lasts on the connection that stands, and on a new one; after
 talks() {
     local mode said all in out

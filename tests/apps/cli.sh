@@ -318,6 +318,10 @@ name=$(run --private -- sh -c "sh -c 'read -r line <hold' >&- 2>&- & echo \$SHEA
 like 'run --private: a name of its own' "$name" '^private-[0-9]+-[0-9a-f]+$'
 exec 9>hold
 is 'it lives on with a child' "$(json 'len(j)' segments --json)" 1
+expect 'alone it is meant' 0 '^private-' pin status
+run -- true
+expect 'beside another it is nobody else'"'"'s affair' 0 '^cli ' pin status
+pin rm -q cli
 echo >&9
 exec 9>&-
 # shellcheck disable=SC2317
