@@ -404,7 +404,7 @@ like 'a condition without a time' "$(abort 'errors > 50%')" "--abort 'errors > 5
 like 'one that is none' "$(abort 'talk eror > 50% for 5s')" "unknown measure 'eror' \(possible here: .* errors .*2$"
 like 'on what is no destination' "$(abort 'tlak errors > 50% for 5s')" "no destination 'tlak'; did you mean 'talk'.*3$"
 like 'over more than is kept' "$(abort 'errors > 50% for 1h')" \
-    'the figures of talk are not kept for 1h, so nothing would end it.*`slo errors < 10% for 1h` of talk.*`talk opens`.*1$'
+    'the figures of talk are not kept for 1h, so nothing would end it.*.slo errors < 10% for 1h. of talk.*.talk opens..*1$'
 like 'beside a name' "$(chaos start some --abort 'errors > 1% for 5s' 2>&1)" '^shearpin: --abort goes with --inject'
 
 # --- a command that is a child gets the report ---
