@@ -237,10 +237,10 @@ asks 6 "$work/chosen"
 chosen=$!
 asks 6 "$work/others"
 until_true test -s "$work/others"
-chaos start -q --inject 'latency 200ms' --on pay --for 2s --pid "$chosen"
+chaos start -q --inject 'latency 500ms' --on pay --for 2s --pid "$chosen" # more than a busy machine takes
 until_true over ad-hoc
-late() { awk '$2 > 0.19 { n++ } END { print n + 0 }' "$1"; }
-at_least 'only that process is struck' "$(late "$work/chosen")" 5
+late() { awk '$2 > 0.49 { n++ } END { print n + 0 }' "$1"; }
+at_least 'only that process is struck' "$(late "$work/chosen")" 3
 is 'and not the others' "$(late "$work/others")" 0
 chaos start -q --inject refuse --on pay --for 1m --command curl 2>/dev/null
 is 'only programs of that name: not python' "$(connects 3)" '...'
