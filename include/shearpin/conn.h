@@ -397,6 +397,9 @@ bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, 
 /* The rest is over: true makes the caller the one who tries again. It says how that went by
  * sp_turn_connect(), or by one of these: it rests for `ns`; it has failed. */
 bool sp_rest_end(struct sp_conn *conn, uint64_t word);
+/* How many have begun to end so, and are over: what a wait saw in between may be of one of them. */
+extern __attribute__((visibility("hidden"))) sp_half sp_rests_ending, sp_rests_ended;
+void sp_rest_forked(void);
 void sp_rest_for(struct sp_conn *conn, uint64_t ns);
 void sp_rest_over(struct sp_conn *conn, int error);
 

@@ -145,7 +145,7 @@ static uint32_t mute_original(uint32_t events, uint32_t seen)
 {
     events &= ~(uint32_t)MUTE_ALWAYS;
     if ((events & EPOLLONESHOT) && !(events & ~(uint32_t)MUTE_PRIVATE))
-        events |= seen & ~(uint32_t)MUTE_ALWAYS;
+        events |= seen & ~(uint32_t)MUTE_ALWAYS ? seen & ~(uint32_t)MUTE_ALWAYS : EPOLLIN;
     return events;
 }
 
@@ -176,6 +176,7 @@ static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *li
     if (m->epoll && mute_is(line->events, m->set))
         return true;
     m->epoll = mute_change(epoll, line->fd, m->set, line->data) ? epoll + 1 : 0;
+    m->was = m->epoll ? m->epoll : m->was;
     return m->epoll != 0;
 }
 
@@ -206,6 +207,25 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
     atomic_store(&m->busy, 0);
 }
 
+/* It asked for nothing, so it says that it hangs up and no more, perhaps long after it was put
+ * back. A one-shot registration that is the program's again must not be touched for that: it
+ * stands, or has told another thread what it was for. */
+bool sp_mute_echo(const struct sp_mute *m, int epoll, const struct sp_mute_line *line)
+{
+    return m->was == epoll + 1 && m->data == line->data && (line->events & EPOLLONESHOT) &&
+           (line->seen & ~(uint32_t)MUTE_ALWAYS) == 0;
+}
+
+/* It has fired for a rest that is over, and must do so again for what comes of the next try. */
+static void mute_again(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
+{
+    uint32_t events = mute_original(line->events, line->seen);
+    mute_lock(m);
+    if (!m->epoll && !mute_is(events, line->events))
+        mute_change(epoll, line->fd, events, line->data);
+    atomic_store(&m->busy, 0);
+}
+
 /* --- a connect that rests --- */
 
 static bool mute_failed(const struct sp_mute_line *line)
@@ -221,10 +241,18 @@ size_t sp_mute_failed(int epoll, const struct epoll_event *events, int count,
 
 bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line)
 {
-    bool muted = sp_mute_set(&sp_pending_of(conn)->mute, epoll, line, UINT32_MAX);
-    if (muted && !sp_pending_rests(conn)) /* another thread has dialled again meanwhile */
+    struct sp_mute *m = &sp_pending_of(conn)->mute;
+    enum sp_turn turn = sp_turn_of(atomic_load(&conn->word));
+    if (turn == SP_TURN_CONNECTING) { /* another thread has dialled again meanwhile */
+        mute_again(m, epoll, line);
+        return true;
+    }
+    if ((turn != SP_TURN_RESTING && turn != SP_TURN_STARTING) ||
+        !sp_mute_set(m, epoll, line, UINT32_MAX))
+        return false;
+    if (!sp_pending_rests(conn))
         sp_mute_end(conn);
-    return muted;
+    return true;
 }
 
 void sp_mute_end(struct sp_conn *conn)
