@@ -204,7 +204,7 @@ enum sp_here_tables sp_here_tables(void);
 /* True in a child of fork that has not been here yet. */
 static inline bool sp_here_forked(void)
 {
-    return *(volatile uint32_t *)sp_here.alive == 0;
+    return *(volatile uint32_t *)__atomic_load_n(&sp_here.alive, __ATOMIC_ACQUIRE) == 0;
 }
 /* Drops what only the parent owns: nothing is outstanding, no lease is ours. Takes a slot. */
 void sp_here_after_fork(void);

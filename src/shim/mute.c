@@ -145,7 +145,7 @@ static uint32_t mute_original(uint32_t events, uint32_t seen)
 {
     events &= ~(uint32_t)MUTE_ALWAYS;
     if ((events & EPOLLONESHOT) && !(events & ~(uint32_t)MUTE_PRIVATE))
-        events |= seen & ~(uint32_t)MUTE_ALWAYS ? seen & ~(uint32_t)MUTE_ALWAYS : EPOLLIN;
+        events |= seen & ~(uint32_t)MUTE_ALWAYS;
     return events;
 }
 
@@ -180,10 +180,36 @@ static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *li
     return m->epoll != 0;
 }
 
+bool sp_mute_blind(const struct sp_mute_line *line)
+{
+    return (line->events & EPOLLONESHOT) && !(line->seen & ~(uint32_t)MUTE_ALWAYS);
+}
+
+/* As it is by now. False: it is gone. */
+static bool mute_reread(int epoll, struct sp_mute_line *line)
+{
+    struct mute_file file;
+    struct sp_mute_line now;
+    bool found = false;
+    if (!mute_open(&file, epoll))
+        return false;
+    while (!found && mute_next(&file, &now))
+        found = now.fd == line->fd && now.data == line->data;
+    if (found)
+        line->events = now.events;
+    REAL(close)(file.fd);
+    return found;
+}
+
+/* What was read when it was muted says nothing any more after it has been put back: it would be
+ * taken for what the program wants. */
 bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
+    struct sp_mute_line now = *line;
     mute_lock(m);
-    bool muted = mute_set(m, epoll, line, hide);
+    bool back = !m->epoll && m->was == epoll + 1 && mute_is(line->events, m->set);
+    bool muted = (back && (!mute_reread(epoll, &now) || sp_mute_blind(&now))) ||
+                 mute_set(m, epoll, &now, hide);
     atomic_store(&m->busy, 0);
     return muted;
 }
@@ -210,10 +236,12 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
 /* It asked for nothing, so it says that it hangs up and no more, perhaps long after it was put
  * back. A one-shot registration that is the program's again must not be touched for that: it
  * stands, or has told another thread what it was for. */
-bool sp_mute_echo(const struct sp_mute *m, int epoll, const struct sp_mute_line *line)
+bool sp_mute_echo(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
 {
-    return m->was == epoll + 1 && m->data == line->data && (line->events & EPOLLONESHOT) &&
-           (line->seen & ~(uint32_t)MUTE_ALWAYS) == 0;
+    mute_lock(m);
+    bool ours = m->was == epoll + 1 && m->data == line->data;
+    atomic_store(&m->busy, 0);
+    return ours && sp_mute_blind(line);
 }
 
 /* It has fired for a rest that is over, and must do so again for what comes of the next try. */
@@ -221,7 +249,7 @@ static void mute_again(struct sp_mute *m, int epoll, const struct sp_mute_line *
 {
     uint32_t events = mute_original(line->events, line->seen);
     mute_lock(m);
-    if (!m->epoll && !mute_is(events, line->events))
+    if (!m->epoll && !sp_mute_blind(line) && !mute_is(events, line->events))
         mute_change(epoll, line->fd, events, line->data);
     atomic_store(&m->busy, 0);
 }

@@ -5,6 +5,7 @@
 
 #include "shim/connect.h"
 #include "shim/mute.h"
+#include "shim/wait.h"
 
 #include <netinet/in.h>
 
@@ -88,8 +89,6 @@ bool sp_watch_hides(int fd, enum sp_watch seen);
 /* What an fd has to say by now, of the `events` that were seen. */
 short sp_watch_now(int fd, short events);
 /* The events of an epoll_wait without those that must not be seen; returns how many are left. */
-int sp_watch_epoll(int epoll, struct epoll_event *events, int count);
-/* The same, when they may be of rests that other threads have ended since. */
-int sp_watch_stale(int epoll, struct epoll_event *events, int count);
+int sp_watch_epoll(int epoll, struct epoll_event *events, int count, const struct wait *w);
 
 #endif

@@ -71,7 +71,7 @@ static unsigned sets_now(int fd)
 
 /* Takes connects that rest out of what is asked or, when some are ready, out of what was got.
  * Returns how many bits went. */
-static int sets_hide(struct sets *s, enum sp_watch seen, bool stale)
+static int sets_hide(struct sets *s, enum sp_watch seen, const struct wait *w)
 {
     int gone = 0;
     for (size_t fd = 0; fd < s->words * SETS_WORD; fd++) {
@@ -79,7 +79,7 @@ static int sets_hide(struct sets *s, enum sp_watch seen, bool stale)
             continue;
         unsigned held = sp_hide_sets((int)fd, seen != SP_WATCH_ASKED);
         unsigned hides = sp_watch_hides((int)fd, seen) ? 7 : held;
-        if (stale)
+        if (seen != SP_WATCH_ASKED && sp_waiting_stale(w))
             hides |= ~sets_now((int)fd);
         for (unsigned i = 0; i < 3; i++) {
             unsigned long *word = &s->got[i][fd / SETS_WORD], bit = 1ul << fd % SETS_WORD;
@@ -99,12 +99,11 @@ static int sets_wait(struct sets *s, int count, struct wait *w, const sigset_t *
         sp_waiting_slice(w);
         fd_set *sets[3] = {sets_copy(s, 0), sets_copy(s, 1), sets_copy(s, 2)};
         if (sp_waiting_watches())
-            sets_hide(s, SP_WATCH_ASKED, false);
+            sets_hide(s, SP_WATCH_ASKED, w);
         int result = REAL(pselect)(count, sets[0], sets[1], sets[2], sp_waiting_timespec(w, &room),
                                    mask || !w->masked ? mask : &w->mask);
-        bool stale = sp_waiting_stale(w);
-        if (result > 0 && (stale || sp_waiting_watches())) {
-            result -= sets_hide(s, SP_WATCH_READY, stale);
+        if (result > 0 && (sp_waiting_watches() || sp_waiting_stale(w))) {
+            result -= sets_hide(s, SP_WATCH_READY, w);
             w->hidden = result == 0;
         }
         bool over = result != 0 || (w->last && !w->hidden);

@@ -160,7 +160,7 @@ static void poll_hide(struct pollfd *copy, const struct pollfd *fds, nfds_t coun
 }
 
 /* How many are left that have something to say. */
-static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count, bool stale)
+static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count, const struct wait *w)
 {
     int shown = 0;
     for (nfds_t i = 0; i < count; i++) {
@@ -168,7 +168,7 @@ static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count, bool
         short seen = copy[i].fd < 0 ? 0 : copy[i].revents;
         if ((seen & (POLLERR | POLLHUP)) && sp_watch_hides(copy[i].fd, SP_WATCH_HUNG))
             seen = 0;
-        if (stale && (seen & (POLLERR | POLLHUP)))
+        if ((seen & (POLLERR | POLLHUP)) && sp_waiting_stale(w))
             seen &= sp_watch_now(copy[i].fd, seen);
         fds[i].revents = seen;
         shown += seen != 0;
@@ -185,7 +185,7 @@ static int poll_watched(struct wait *w, struct pollfd *fds, nfds_t count, const 
         poll_hide(copy, fds, count);
         int result = REAL(ppoll)(copy, count, sp_waiting_timespec(w, &room),
                                  mask || !w->masked ? mask : &w->mask);
-        int error = errno, shown = poll_show(copy, fds, count, sp_waiting_stale(w));
+        int error = errno, shown = poll_show(copy, fds, count, w);
         w->hidden = result > 0 && shown == 0;
         errno = error;
         if (result < 0 || shown > 0 || (w->last && !w->hidden))
@@ -260,12 +260,9 @@ SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
 
 static int epoll_seen(int epoll, struct epoll_event *events, int count, const struct wait *w)
 {
-    bool stale = sp_waiting_stale(w);
     if (atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0)
         count = sp_hide_epoll(epoll, events, count);
-    if (atomic_load_explicit(&sp_due_watched, memory_order_relaxed) != 0 && count > 0)
-        count = sp_watch_epoll(epoll, events, count);
-    return stale && count > 0 ? sp_watch_stale(epoll, events, count) : count;
+    return sp_watch_epoll(epoll, events, count, w);
 }
 
 /* Deadlines have time for whole milliseconds, what is held back has not. */
