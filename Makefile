@@ -49,8 +49,8 @@ UNIT_SRC = $(wildcard tests/unit/*.c)
 TRAP_SRC = $(wildcard tests/shim/*.c)
 CORE     = $(call objects,$(CORE_SRC))
 # What every start runs and writes stands together, on as few pages as possible.
-START    = $(call objects,$(addprefix src/,shim/start.c shim/real.c policy/named.c state/place.c \
-           state/segment.c state/process.c conn/here.c conn/due.c shim/fresh.c shim/fd.c))
+START    = $(call objects,$(addprefix src/,shim/start.c shim/real.c shim/loaded.c shim/object.c \
+           policy/named.c state/place.c state/segment.c state/process.c conn/here.c conn/due.c shim/fresh.c shim/fd.c))
 LIB      = $(START) $(filter-out $(START),$(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC)))
 CLI      = $(CORE) $(call objects,$(TEXT_SRC) $(CLI_SRC))
 UNIT     = $(CORE) $(call objects,$(TEXT_SRC) $(CONN_SRC) $(UNIT_SRC))

@@ -7,7 +7,6 @@
 #include "shim/redial.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #define MUTE_ALWAYS  (EPOLLERR | EPOLLHUP)                  /* reported whether asked for or not */
@@ -156,13 +155,6 @@ static uint32_t mute_left(uint32_t events, uint32_t seen, uint32_t hide)
     return !(left & ~(uint32_t)MUTE_PRIVATE) || (seen & hide & MUTE_ALWAYS) ? EPOLLET : left;
 }
 
-/* Not for ever: it may be a signal handler that has interrupted who is about it. */
-static void mute_lock(struct sp_mute *m)
-{
-    for (int i = 0; i < 1000 && atomic_exchange(&m->busy, 1); i++)
-        sched_yield();
-}
-
 /* A second registration is one too many: there is one place to remember what it was. */
 static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
@@ -206,11 +198,11 @@ static bool mute_reread(int epoll, struct sp_mute_line *line)
 bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
     struct sp_mute_line now = *line;
-    mute_lock(m);
+    sp_held_lock(&m->busy);
     bool back = !m->epoll && m->was == epoll + 1 && mute_is(line->events, m->set);
     bool muted = (back && (!mute_reread(epoll, &now) || sp_mute_blind(&now))) ||
                  mute_set(m, epoll, &now, hide);
-    atomic_store(&m->busy, 0);
+    sp_held_unlock(&m->busy);
     return muted;
 }
 
@@ -219,7 +211,7 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
 {
     struct mute_file file;
     struct sp_mute_line line;
-    mute_lock(m);
+    sp_held_lock(&m->busy);
     uint64_t entry = m->epoll ? sp_conn_entry(m->fd) : 0;
     bool mine = entry && sp_conn_at(entry) == conn;
     if (mine && mute_open(&file, m->epoll - 1)) {
@@ -230,7 +222,7 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
         REAL(close)(file.fd);
     }
     m->epoll = 0;
-    atomic_store(&m->busy, 0);
+    sp_held_unlock(&m->busy);
 }
 
 /* It asked for nothing, so it says that it hangs up and no more, perhaps long after it was put
@@ -238,9 +230,9 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
  * stands, or has told another thread what it was for. */
 bool sp_mute_echo(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
 {
-    mute_lock(m);
+    sp_held_lock(&m->busy);
     bool ours = m->was == epoll + 1 && m->data == line->data;
-    atomic_store(&m->busy, 0);
+    sp_held_unlock(&m->busy);
     return ours && sp_mute_blind(line);
 }
 
@@ -248,10 +240,10 @@ bool sp_mute_echo(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
 static void mute_again(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
 {
     uint32_t events = mute_original(line->events, line->seen);
-    mute_lock(m);
+    sp_held_lock(&m->busy);
     if (!m->epoll && !sp_mute_blind(line) && !mute_is(events, line->events))
         mute_change(epoll, line->fd, events, line->data);
-    atomic_store(&m->busy, 0);
+    sp_held_unlock(&m->busy);
 }
 
 /* --- a connect that rests --- */

@@ -27,6 +27,15 @@ static inline bool sp_process_foreign(void)
     return SP_UNLIKELY(sp_thread.vforked) && sp_process_vforked();
 }
 
+/* Has this process never had a second thread? libc says so from 2.32 on; any older one says no. */
+extern __attribute__((visibility("hidden"))) const char *sp_process_told;
+const char *sp_process_tell(void);
+static inline bool sp_process_single(void)
+{
+    const char *told = __atomic_load_n(&sp_process_told, __ATOMIC_RELAXED);
+    return *(const volatile char *)(SP_LIKELY(told) ? told : sp_process_tell());
+}
+
 /* Are there tables? The first who asks makes them. (start.c) */
 bool sp_shim_tables(void);
 static inline bool sp_shim_ready(void)
@@ -48,6 +57,8 @@ uint64_t sp_socket_cookie(int fd);
 /* Is `fd` still what the connection was made of? Asked before anything is refused or cut. */
 bool sp_socket_is(int fd, const struct sp_conn *conn);
 bool sp_socket_connected(int fd);
+/* Has it any of these events of poll() now? errno stays. */
+bool sp_socket_ready(int fd, short events);
 /* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the
  * program's is followed that the kernel has not tried yet. */
 bool sp_socket_readable(const void *at, size_t size);
