@@ -102,6 +102,8 @@ struct server {
 struct server *server_start(int family, enum behaviour behaviour);
 /* One that echoes, as the destination `d`, with these guards and this fault. */
 struct server *world_faulty(const char *fault, const char *guards);
+/* The same of another server, which it returns. */
+struct server *world_faulty_server(struct server *server, const char *fault, const char *guards);
 /* CLOSED and DEAF may become anything else, and RESET, HANG, ECHO, EOF_EARLY one another. */
 void server_become(struct server *server, enum behaviour behaviour);
 /* Connections accepted so far, once the backlog is known to be empty. */
@@ -134,6 +136,12 @@ int victim_end(struct victim *victim);          /* exit status, or 128 + signal 
 /* From start to end: its first line. Fails the test when it exits with anything but 0, or when
  * anything stands on its stderr. */
 const char *victim_says(const char *name, ...) __attribute__((sentinel));
+
+/* How long it was ready to run and had no processor, ns: what other work on the machine adds to any
+ * time. 0 as pid: the calling thread. */
+uint64_t crowded_out(pid_t pid);
+/* Does the process block this signal now? */
+bool victim_blocks(const struct victim *victim, int signal);
 
 /* --- victims, from within --- */
 
