@@ -28,6 +28,7 @@ static bool turn_stand(struct sp_conn *conn, uint64_t word, uint64_t to, uint64_
     if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
         return false; /* another's turn, and so another's limit */
     turn_set(&conn->limit, turn_units(limit));
+    sp_conn_mark(conn, SP_CONN_LIMITED, sp_turn_of(to) != SP_TURN_EXCHANGE);
     if (!turn_swap(conn, word, to))
         return false;
     if (limit)
@@ -49,6 +50,7 @@ static void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
     least = turn_least(least, conn->idle);
     /* An alarm that was set under deadlines that are no more stays, and must be known as ours. */
     turn_set(&conn->least, least || !conn->least ? least : UINT32_MAX);
+    sp_conn_mark(conn, SP_CONN_TIMED, conn->least != 0);
 }
 
 /* What is left of `total` when that ends before `limit` does. Both are kept for sp_turn_more. */
@@ -83,10 +85,10 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
 {
     struct sp_permit permit = admission->permit;
     atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
-    conn->dest = call->index;
+    conn->dest = (uint16_t)call->index;
     conn->lease = admission->places[SP_CAP_CONNECTIONS];
     sp_claim_keep(conn, &permit, SP_CAP_CONNECTING, admission);
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_keep(conn, permit);
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
     sp_conn_mark(conn, SP_CONN_CAPPED,
                  call->guards->cap[SP_CAP_INFLIGHT] != 0 &&
@@ -174,7 +176,7 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
 {
     struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
     sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_keep(conn, permit);
     turn_inject(conn, call);
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);
@@ -310,8 +312,10 @@ void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now)
 
 static void turn_limit(struct sp_conn *conn, uint64_t word, uint32_t limit)
 {
-    if (atomic_load(&conn->word) == word)
-        turn_set(&conn->limit, limit);
+    if (atomic_load(&conn->word) != word)
+        return;
+    turn_set(&conn->limit, limit);
+    sp_conn_mark(conn, SP_CONN_LIMITED, true); /* after it, so that no other begins with this one */
 }
 
 void sp_turn_more(struct sp_conn *conn, uint64_t word, uint64_t now)
