@@ -311,6 +311,16 @@ static inline void sp_table_raise(sp_half *high, uint32_t to)
     while (seen < to && !atomic_compare_exchange_weak(high, &seen, to))
         ;
 }
+
+/* What only some connections have stands in a table of its own, a row a connection. The first of
+ * them in a process reserves it; what is not used costs nothing. False: there is no memory. */
+typedef _Atomic(void *) sp_table;
+bool sp_table_reserve(sp_table *table, size_t each);
+static inline void *sp_table_row(sp_table *table, size_t each, const struct sp_conn *conn)
+{
+    return (char *)atomic_load_explicit(table, memory_order_acquire) + each * sp_conn_index(conn);
+}
+
 /* A free connection with one reference, held by the caller; NULL when all are taken. */
 struct sp_conn *sp_conn_new(void);
 /* One more reference to the connection as it was in `generation`, so that it stays itself until
@@ -327,10 +337,6 @@ bool sp_conn_remove(int fd, uint64_t entry);
 bool sp_conn_drop(struct sp_conn *conn);
 /* The end of sp_turn_over(): free to be somebody else's. */
 void sp_conn_free(struct sp_conn *conn);
-
-/* The first use of a connection that came from the parent: from now on it is ours too, with a lease
- * of its own. A full cap is not its fault: it then goes without. */
-void sp_conn_adopt(struct sp_conn *conn);
 
 /* What is left of the call's guards on this connection: under `enforce N%` its side is drawn once,
  * and an observed one has no deadlines; such guards stand in `room`. Called wherever something
@@ -359,7 +365,7 @@ static inline void sp_conn_mark(struct sp_conn *conn, uint32_t flag, bool on)
         atomic_fetch_and_explicit(&conn->flags, ~flag, memory_order_relaxed);
 }
 
-/* --- turns: src/conn/turn.c --- */
+/* --- turns: src/conn/turn*.c --- */
 
 /* A connect was admitted: `admission` is kept, the turn stands as CONNECTING since call->now. */
 void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
@@ -411,7 +417,7 @@ bool sp_rest_end(struct sp_conn *conn, uint64_t word);
 void sp_rest_for(struct sp_conn *conn, uint64_t ns);
 void sp_rest_over(struct sp_conn *conn, int error);
 
-/* --- the place that a turn holds: src/conn/claim.c --- */
+/* --- the places that a turn and its connection hold: src/conn/claim.c --- */
 
 #define SP_CLAIM_INDEX 0xffffffu /* of a claim: the place; above it: which cap */
 
@@ -428,15 +434,17 @@ static inline uint32_t sp_claim_of(const struct sp_conn *conn, const struct sp_p
 {
     return permit->leased ? conn->claim : SP_NO_LEASE;
 }
-/* Of a turn, or the connection's own. */
-void sp_claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index);
-void sp_claim_give_at(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
-                      uint64_t now);
+void sp_claim_give(const struct sp_conn *conn, uint32_t dest, uint32_t claim);
 static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint32_t claim)
 {
     if (claim != SP_NO_LEASE)
-        sp_claim_give(conn, dest, (enum sp_cap)(claim >> 24), claim & SP_CLAIM_INDEX);
+        sp_claim_give(conn, dest, claim);
 }
+/* The connection's own lease goes back, if it has one. */
+void sp_claim_leave(struct sp_conn *conn, uint64_t now);
+/* The first use of a connection that came from the parent: from now on it is ours too, with a lease
+ * of its own. A full cap is not its fault: it then goes without. */
+void sp_conn_adopt(struct sp_conn *conn);
 
 /* --- deadlines: src/conn/due.c --- */
 

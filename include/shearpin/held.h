@@ -36,6 +36,10 @@ struct sp_held {
 
 extern __attribute__((visibility("hidden"))) sp_half sp_held_count; /* in this process */
 
+/* Somebody changes the socket for it, or a registration: what is its `busy`. */
+void sp_held_lock(sp_half *busy);
+void sp_held_unlock(sp_half *busy);
+
 /* Of a connection that has, or had, SP_CONN_HELD. */
 struct sp_held *sp_held_of(const struct sp_conn *conn);
 /* The same for any; NULL: no memory. */

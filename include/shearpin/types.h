@@ -52,10 +52,6 @@ enum sp_outcome {
 
 #define SP_OUTCOME_BIT(id) (1u << SP_OUTCOME_##id)
 
-/* X(word, mask): several outcomes under one word. */
-#define SP_OUTCOME_GROUPS(X) \
-    X("timeout", SP_OUTCOME_BIT(CONNECT_TIMEOUT) | SP_OUTCOME_BIT(RESPONSE_TIMEOUT))
-
 /* The outcomes that blame the destination by default, as a mask. */
 enum {
     SP_OUTCOMES_BLAMING = 0
@@ -66,6 +62,12 @@ enum {
 
 /* Words of outcomes (src/base/words.c). Never NULL; "?" for a number out of range. */
 const char *sp_outcome_word(unsigned outcome);
+/* Several outcomes under one word. */
+#define SP_OUTCOME_GROUPS 1
+extern const struct sp_outcome_group {
+    const char *word;
+    uint32_t mask;
+} sp_outcome_groups[SP_OUTCOME_GROUPS];
 /* The mask of an outcome or group of `length` characters; 0 when the word is unknown. */
 uint32_t sp_outcome_mask(const char *word, size_t length);
 

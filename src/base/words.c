@@ -19,13 +19,8 @@ static const char *const words_outcome[SP_OUTCOME_COUNT] = {
 #undef X
 };
 
-static const struct {
-    const char *word;
-    uint32_t mask;
-} words_group[] = {
-#define X(word, mask) {word, mask},
-    SP_OUTCOME_GROUPS(X)
-#undef X
+const struct sp_outcome_group sp_outcome_groups[SP_OUTCOME_GROUPS] = {
+    {"timeout", SP_OUTCOME_BIT(CONNECT_TIMEOUT) | SP_OUTCOME_BIT(RESPONSE_TIMEOUT)},
 };
 
 const char *sp_outcome_word(unsigned outcome)
@@ -43,8 +38,8 @@ uint32_t sp_outcome_mask(const char *word, size_t length)
     for (unsigned i = 0; i < SP_OUTCOME_COUNT; i++)
         if (words_equal(words_outcome[i], word, length))
             return 1u << i;
-    for (size_t i = 0; i < sizeof words_group / sizeof *words_group; i++)
-        if (words_equal(words_group[i].word, word, length))
-            return words_group[i].mask;
+    for (unsigned i = 0; i < SP_OUTCOME_GROUPS; i++)
+        if (words_equal(sp_outcome_groups[i].word, word, length))
+            return sp_outcome_groups[i].mask;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/event.h"
+#include "cli/memory.h"
 #include "cli/record.h"
 #include "cli/say.h"
 
@@ -128,12 +129,7 @@ static void *calls_room(void *rows, size_t *room, size_t count, size_t size)
     if (count < *room)
         return rows;
     *room = *room ? 2 * *room : 1024;
-    rows = realloc(rows, *room * size);
-    if (!rows) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    return rows;
+    return memory_got(realloc(rows, *room * size));
 }
 
 static void calls_changed(struct calls_file *file, const char *text, uint64_t since)

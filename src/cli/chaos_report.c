@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/event.h"
+#include "cli/memory.h"
 #include "cli/objective.h"
 #include "cli/say.h"
 
@@ -238,12 +239,8 @@ static int report_page(const struct cli *cli, const struct chaos_view *view)
 
 int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct sp_chaos *chaos)
 {
-    struct chaos_view *view = calloc(1, sizeof *view);
+    struct chaos_view *view = memory_new(1, sizeof *view);
     int status = CLI_OK;
-    if (!view) {
-        say_error("out of memory");
-        return CLI_SYSTEM;
-    }
     view->segment = segment;
     view->now = sp_now();
     view->state = sp_chaos_stands(chaos, view->now);

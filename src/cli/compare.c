@@ -6,20 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/memory.h"
 #include "cli/objective.h"
 #include "cli/say.h"
 
 #define COMPARE_STEP (250 * SP_MS)
-
-static void *compare_room(size_t count, size_t size)
-{
-    void *room = calloc(count, size);
-    if (!room) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    return room;
-}
 
 /* --- figures --- */
 
@@ -39,7 +30,7 @@ static void compare_figures_of(const struct compare *compare, uint32_t arm, stru
 
 static void compare_others(const struct compare *compare, struct sp_figures *out)
 {
-    struct sp_figures *one = compare_room(1, sizeof *one);
+    struct sp_figures *one = memory_new(1, sizeof *one);
     memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < compare->arms->count; i++) {
         if (i == compare->target)
@@ -115,8 +106,8 @@ int compare_open(struct compare *compare, const struct cli *cli, struct arms *ar
         compare_derive(compare, SP_MEASURE_ERRORS);
     if (!compare_said(compare, SP_MEASURE_TIME_KIND))
         compare_derive(compare, SP_MEASURE_P95);
-    compare->marks = compare_room(COMPARE_MARKS, sizeof *compare->marks);
-    compare->others = compare_room(2, sizeof *compare->others);
+    compare->marks = memory_new(COMPARE_MARKS, sizeof *compare->marks);
+    compare->others = memory_new(2, sizeof *compare->others);
     compare->others_stage = compare->others + 1;
     compare_others(compare, compare->others);
     return CLI_OK;
@@ -134,7 +125,7 @@ void compare_close(struct compare *compare)
 static void compare_basis(const struct compare *compare, struct sp_span *out)
 {
     static const struct sp_figures none;
-    struct sp_figures *now = compare_room(1, sizeof *now);
+    struct sp_figures *now = memory_new(1, sizeof *now);
     compare_others(compare, now);
     compare_span(compare, compare->others, now, SP_SECOND, out);
     if (out->calls < COMPARE_CALLS)
@@ -235,7 +226,7 @@ static enum sp_measured_verdict compare_conditions(struct compare *compare, uint
                                                    size_t size)
 {
     enum sp_measured_verdict all = SP_MEASURED_HOLDS;
-    struct sp_span *span = compare_room(2, sizeof *span), *basis = span + 1;
+    struct sp_span *span = memory_new(2, sizeof *span), *basis = span + 1;
     compare_basis(compare, basis);
     for (uint32_t i = 0; i < compare->count && all != SP_MEASURED_BROKEN; i++) {
         struct sp_condition *condition = &compare->conditions[i];
@@ -261,8 +252,8 @@ static enum sp_measured_verdict compare_conditions(struct compare *compare, uint
 
 enum sp_measured_verdict compare_look(struct compare *compare, uint64_t now, char *why, size_t size)
 {
-    struct sp_figures *figures = compare_room(2, sizeof *figures), *others = figures + 1;
-    struct sp_span *span = compare_room(1, sizeof *span);
+    struct sp_figures *figures = memory_new(2, sizeof *figures), *others = figures + 1;
+    struct sp_span *span = memory_new(1, sizeof *span);
     *why = 0;
     compare_figures_of(compare, compare->target, figures);
     compare_others(compare, others);

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "cli/command.h"
+#include "cli/memory.h"
 #include "cli/say.h"
 
 /* The first two lines say whose it is, over which text, and how many directories were made. */
@@ -55,10 +56,9 @@ char *dropin_text(const struct dropin *dropin, const struct unit *unit, const ch
 {
     char *text;
     if (asprintf(&text, DROPIN_FIRST "%s\n" DROPIN_SECOND "%s", unit->name,
-                 (unsigned long long)sp_hash(body, strlen(body)), dropin->made, body) >= 0)
-        return text;
-    say_error("out of memory");
-    exit(CLI_SYSTEM);
+                 (unsigned long long)sp_hash(body, strlen(body)), dropin->made, body) < 0)
+        memory_out();
+    return text;
 }
 
 /* Makes every directory before the last slash; counts those that were not there. */

@@ -7,21 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/memory.h"
 #include "cli/say.h"
-
-static void *group_room(void *room)
-{
-    if (room)
-        return room;
-    say_error("out of memory");
-    exit(CLI_SYSTEM);
-}
 
 static struct group_seat *group_more(struct group *group)
 {
     size_t one = sizeof *group->seats; /* NOLINT(bugprone-sizeof-expression): pointers are meant */
-    group->seats = group_room(reallocarray(group->seats, group->count + 1, one));
-    struct group_seat *seat = group_room(calloc(1, sizeof *seat));
+    group->seats = memory_got(reallocarray(group->seats, group->count + 1, one));
+    struct group_seat *seat = memory_new(1, sizeof *seat);
     group->seats[group->count++] = seat;
     return seat;
 }
@@ -155,7 +148,7 @@ static void group_remember(struct group_seat *seat)
 {
     size_t max = seat->segment.dest_max;
     if (!seat->past) {
-        seat->past = group_room(calloc(max, sizeof *seat->past));
+        seat->past = memory_new(max, sizeof *seat->past);
         for (size_t i = 0; i < max * GROUP_PAST; i++)
             seat->past[i / GROUP_PAST][i % GROUP_PAST] = NAN;
     }

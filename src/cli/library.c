@@ -10,20 +10,13 @@
 #include "cli/command.h"
 #include "cli/elf_dynamic.h"
 #include "cli/loader.h"
+#include "cli/memory.h"
 #include "cli/preload.h"
 #include "cli/say.h"
 
 #define LIBRARY_MOST 512 /* of one program */
 
 /* --- the set --- */
-
-static void *library_memory(void *got)
-{
-    if (got)
-        return got;
-    say_error("out of memory");
-    exit(CLI_SYSTEM);
-}
 
 void library_add(struct library_set *set, const char *path)
 {
@@ -33,8 +26,8 @@ void library_add(struct library_set *set, const char *path)
     }
     if (set->count == LIBRARY_MOST)
         return;
-    set->paths = library_memory(reallocarray(set->paths, set->count + 1, sizeof *set->paths));
-    set->paths[set->count++] = library_memory(strdup(path));
+    set->paths = memory_got(reallocarray(set->paths, set->count + 1, sizeof *set->paths));
+    set->paths[set->count++] = memory_got(strdup(path));
 }
 
 void library_free(struct library_set *set)
@@ -85,7 +78,7 @@ static void library_export(void *context, const char *name, bool defined)
     if (!defined || strlen(name) >= LIBRARY_NAME)
         return;
     imports->names =
-        library_memory(reallocarray(imports->names, imports->count + 1, sizeof *imports->names));
+        memory_got(reallocarray(imports->names, imports->count + 1, sizeof *imports->names));
     strlcpy(imports->names[imports->count++], name, LIBRARY_NAME);
 }
 
@@ -97,7 +90,7 @@ bool library_imports(struct library_imports *imports)
     if (!preload_find(library, sizeof library) ||
         elf_dynamic(library, &reader, imports) != ELF_FINE || imports->count == 0)
         return false;
-    imports->found = library_memory(calloc(imports->count, sizeof *imports->found));
+    imports->found = memory_new(imports->count, sizeof *imports->found);
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/event.h"
+#include "cli/memory.h"
 #include "cli/say.h"
 
 void look_name(char out[SP_NAME_SIZE], const char *name)
@@ -28,19 +29,9 @@ uint64_t look_sum(const uint64_t *words, size_t count)
     return sum;
 }
 
-static void *look_room(size_t count, size_t size)
-{
-    void *room = calloc(count ? count : 1, size);
-    if (!room) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    return room;
-}
-
 struct sp_policy *look_policy(struct sp_segment *segment, uint64_t *generation)
 {
-    struct sp_policy *copy = look_room(1, segment->policy_size);
+    struct sp_policy *copy = memory_new(1, segment->policy_size);
     for (int i = 0; i < 100; i++) {
         uint64_t word;
         const struct sp_policy *policy = sp_segment_policy(segment, &word);
@@ -135,7 +126,7 @@ static const struct sp_figures_side *look_part(struct sp_figures *part,
 
 static void look_side(struct look_dest *d, const struct sp_figures *delta, double seconds, int side)
 {
-    struct sp_figures *part = look_room(1, sizeof *part);
+    struct sp_figures *part = memory_new(1, sizeof *part);
     struct look_side *s = &d->side[side];
     look_part(part, delta, side);
     look_calls(part, &d->guards, &s->calls, &s->errors);
@@ -152,7 +143,7 @@ static void look_side(struct look_dest *d, const struct sp_figures *delta, doubl
 static void look_rates(struct look_dest *d, const struct sp_figures *before, uint64_t interval,
                        bool over_interval)
 {
-    struct sp_figures *delta = look_room(1, sizeof *delta);
+    struct sp_figures *delta = memory_new(1, sizeof *delta);
     uint64_t calls, errors;
     double seconds = (double)interval / (double)SP_SECOND;
     *delta = d->life;
@@ -225,7 +216,7 @@ static void look_one(struct look *look, struct look_dest *d)
 static void look_list(struct look *look)
 {
     const struct sp_segment *segment = look->segment;
-    look->dests = look_room(segment->dest_max, sizeof *look->dests);
+    look->dests = memory_new(segment->dest_max, sizeof *look->dests);
     for (uint32_t i = 0; i < segment->dest_max; i++) {
         struct look_dest *d = &look->dests[look->count];
         look_name(d->name, segment->dests[i].name);
@@ -266,7 +257,7 @@ void look_mark(struct look_mark *mark, const struct sp_segment *segment)
     if (!mark->figures || mark->room < segment->dest_max) {
         free(mark->figures);
         mark->room = segment->dest_max;
-        mark->figures = look_room(mark->room, sizeof *mark->figures);
+        mark->figures = memory_new(mark->room, sizeof *mark->figures);
     }
     for (uint32_t i = 0; i < segment->dest_max; i++) {
         if (segment->dests[i].name[0])

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "cli/memory.h"
 #include "cli/say.h"
 
 struct replay_step {
@@ -33,16 +34,6 @@ struct replay_state {
 };
 enum { REPLAY_MADE, REPLAY_INHERITS, REPLAY_NOT_MADE };
 
-static void *replay_room(size_t count, size_t size)
-{
-    void *room = calloc(count ? count : 1, size);
-    if (!room) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    return room;
-}
-
 static uint64_t replay_key(const struct sp_note *note)
 {
     return (uint64_t)note->dest << 32 | (uint64_t)note->slot << 16 | note->conn;
@@ -65,7 +56,7 @@ static struct replay_conn *replay_conn_new(struct replay_state *state, const str
     struct replay_conn *conn = replay_conn(state, note);
     if (conn)
         return conn;
-    conn = replay_room(1, sizeof *conn);
+    conn = memory_new(1, sizeof *conn);
     conn->key = replay_key(note);
     conn->admission = replay_nothing;
     HASH_ADD(hh, state->conns, key, sizeof conn->key, conn);
@@ -95,11 +86,9 @@ static void replay_events(struct replay *replay, uint64_t before, uint64_t now)
     uint64_t last = sp_event_last(&replay->segment);
     for (uint64_t sequence = before + 1; sequence <= last; sequence++) {
         size_t n = replay->change_count;
-        if ((n & (n - 1)) == 0) {
-            replay->changes = realloc(replay->changes, (n ? 2 * n : 1) * sizeof *replay->changes);
-            if (!replay->changes)
-                exit(CLI_SYSTEM);
-        }
+        if ((n & (n - 1)) == 0)
+            replay->changes =
+                memory_got(reallocarray(replay->changes, n ? 2 * n : 1, sizeof *replay->changes));
         replay->changes[n].at = now;
         replay->change_count +=
             sp_event_read(&replay->segment, &sequence, &replay->changes[n].event) == 1;
@@ -293,10 +282,10 @@ static size_t replay_plan(struct replay_state *state)
 void replay_run(struct replay *replay)
 {
     struct replay_state state = {.replay = replay};
-    state.steps = replay_room(2 * replay->count, sizeof *state.steps);
-    state.admissions = replay_room(replay->count, sizeof *state.admissions);
-    state.verdicts = replay_room(replay->count, 1);
-    replay->counts = replay_room(replay->segment.dest_max, sizeof *replay->counts);
+    state.steps = memory_new(2 * replay->count, sizeof *state.steps);
+    state.admissions = memory_new(replay->count, sizeof *state.admissions);
+    state.verdicts = memory_new(replay->count, 1);
+    replay->counts = memory_new(replay->segment.dest_max, sizeof *replay->counts);
     size_t steps = replay_plan(&state);
     for (size_t i = 0; i < steps; i++)
         replay_step(&state, &state.steps[i]);

@@ -7,18 +7,13 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/memory.h"
 #include "cli/say.h"
 
 #define REPORT_TEXT   1024
 #define REPORT_MARGIN 2
 #define REPORT_WIDTH  26 /* of the first column, if nothing in it is wider */
 #define REPORT_WIDEST 48
-
-static void report_memory(void)
-{
-    say_error("out of memory");
-    exit(CLI_SYSTEM);
-}
 
 void report_add(struct report *report, enum report_level level, const char *kind, const char *what,
                 const char *format, ...)
@@ -29,7 +24,7 @@ void report_add(struct report *report, enum report_level level, const char *kind
         reallocarray(report->lines, report->count + 1, sizeof *report->lines);
     va_start(arguments, format);
     if (!more || !line.what || vasprintf(&line.text, format, arguments) < 0)
-        report_memory();
+        memory_out();
     va_end(arguments);
     report->lines = more;
     report->lines[report->count++] = line;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/memory.h"
 #include "cli/say.h"
 
 /* What stands earlier hides a file of the same name further down. */
@@ -15,14 +16,6 @@ static const char *const unit_places[] = {"/etc/systemd/system", "/run/systemd/s
                                           "/usr/local/lib/systemd/system",
                                           "/usr/lib/systemd/system", "/lib/systemd/system"};
 #define UNIT_PLACES (sizeof unit_places / sizeof *unit_places)
-
-static void *unit_memory(void *got)
-{
-    if (got)
-        return got;
-    say_error("out of memory");
-    exit(CLI_SYSTEM);
-}
 
 /* --- one file --- */
 
@@ -49,10 +42,10 @@ static void unit_keep(struct unit *unit, const char *file, const char *key, cons
         unit_reset(unit, key);
         return;
     }
-    unit->values = unit_memory(reallocarray(unit->values, unit->count + 1, sizeof *unit->values));
-    unit->values[unit->count++] = (struct unit_value){.key = unit_memory(strdup(key)),
-                                                      .value = unit_memory(strdup(value)),
-                                                      .file = unit_memory(strdup(file))};
+    unit->values = memory_got(reallocarray(unit->values, unit->count + 1, sizeof *unit->values));
+    unit->values[unit->count++] = (struct unit_value){.key = memory_got(strdup(key)),
+                                                      .value = memory_got(strdup(value)),
+                                                      .file = memory_got(strdup(file))};
 }
 
 static void unit_line(struct unit *unit, const char *file, char *line, bool *service)
@@ -84,7 +77,7 @@ static void unit_file(struct unit *unit, const char *path)
             continue;
         size_t have = whole ? strlen(whole) : 0, length = strlen(line);
         bool more = length > 0 && line[length - 1] == '\\';
-        whole = unit_memory(realloc(whole, have + length + 1));
+        whole = memory_got(realloc(whole, have + length + 1));
         memcpy(whole + have, line, length + 1);
         if (more) {
             whole[have + length - 1] = ' ';
@@ -139,9 +132,9 @@ static void unit_drop_add(struct unit_drops *drops, const char *directory, const
             return;
     }
     if (asprintf(&path, "%s/%s", directory, name) < 0)
-        unit_memory(NULL);
-    drops->drops = unit_memory(reallocarray(drops->drops, drops->count + 1, sizeof *drops->drops));
-    drops->drops[drops->count++] = (struct unit_drop){unit_memory(strdup(name)), path};
+        memory_out();
+    drops->drops = memory_got(reallocarray(drops->drops, drops->count + 1, sizeof *drops->drops));
+    drops->drops[drops->count++] = (struct unit_drop){memory_got(strdup(name)), path};
 }
 
 static void unit_drops_of(struct unit_drops *drops, const struct unit *unit, const char *name)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/near.h"
+#include "cli/memory.h"
 #include "cli/rules.h"
 #include "cli/say.h"
 #include "shearpin/guard.h"
@@ -34,12 +35,7 @@ static void where_add(struct where_list *list, const char *directory, const char
                       const char *name, const char *group)
 {
     struct where_entry entry = {0};
-    struct where_entry *more = reallocarray(list->entries, list->count + 1, sizeof *list->entries);
-    if (!more) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
-    list->entries = more;
+    list->entries = memory_got(reallocarray(list->entries, list->count + 1, sizeof *list->entries));
     bool whole =
         strlcpy(entry.name, name, sizeof entry.name) < sizeof entry.name &&
         snprintf(entry.path, sizeof entry.path, "%s/%s", directory, file) < (int)sizeof entry.path;

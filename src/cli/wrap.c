@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/dropin.h"
 #include "cli/examine.h"
+#include "cli/memory.h"
 #include "cli/preload.h"
 #include "cli/rules.h"
 #include "cli/say.h"
@@ -153,11 +154,7 @@ static void wrap_body(struct wrap *wrap)
     size_t size;
     char set[4096];
     const struct cli *cli = wrap->cli;
-    FILE *out = open_memstream(&wrap->body, &size);
-    if (!out) {
-        say_error("out of memory");
-        exit(CLI_SYSTEM);
-    }
+    FILE *out = memory_got(open_memstream(&wrap->body, &size));
     fputs("[Service]\n", out);
     wrap_preload(wrap, out);
     wrap_variable(out, "SHEARPIN_POLICY", wrap->policy);

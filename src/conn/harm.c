@@ -1,32 +1,15 @@
 #include "shearpin/harm.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/random.h"
 #include "conn/turn.h"
 
-static _Atomic(struct sp_harm *) harm_table;
-
-/* The first such connection of a process reserves the table; what is not used costs nothing. */
-static bool harm_reserve(void)
-{
-    struct sp_harm *none = NULL;
-    size_t size = SP_CONNS_MAX * sizeof *none;
-    if (atomic_load(&harm_table))
-        return true;
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
-    if (at == MAP_FAILED)
-        return false;
-    if (!atomic_compare_exchange_strong(&harm_table, &none, at))
-        munmap(at, size);
-    return true;
-}
+static sp_table harm_table;
 
 struct sp_harm *sp_harm_of(const struct sp_conn *conn)
 {
-    return atomic_load_explicit(&harm_table, memory_order_relaxed) + sp_conn_index(conn);
+    return sp_table_row(&harm_table, sizeof(struct sp_harm), conn);
 }
 
 bool sp_harm_lasts(const struct sp_fault_act *act)
@@ -54,7 +37,7 @@ static void harm_end(struct sp_harm *harm, enum sp_harm_of of, const struct sp_f
 void sp_harm_connect(struct sp_conn *conn, const struct sp_fault_act *act)
 {
     sp_conn_mark(conn, SP_CONN_HARMED, false); /* by a try before this one */
-    if (!sp_harm_lasts(act) || !harm_reserve())
+    if (!sp_harm_lasts(act) || !sp_table_reserve(&harm_table, sizeof(struct sp_harm)))
         return;
     struct sp_harm *harm = sp_harm_of(conn);
     memset(harm, 0, sizeof *harm);
@@ -71,7 +54,7 @@ void sp_harm_connect(struct sp_conn *conn, const struct sp_fault_act *act)
 void sp_harm_exchange(struct sp_conn *conn, const struct sp_fault_act *act, uint64_t now)
 {
     bool harmed = sp_conn_flags(conn) & SP_CONN_HARMED;
-    if (!harmed && (!sp_harm_lasts(act) || !harm_reserve()))
+    if (!harmed && (!sp_harm_lasts(act) || !sp_table_reserve(&harm_table, sizeof(struct sp_harm))))
         return;
     struct sp_harm *harm = sp_harm_of(conn);
     if (!harmed)

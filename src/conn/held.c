@@ -1,37 +1,21 @@
 /* held.c - which connections have something that is not to be seen yet, and until when. */
 #include "shearpin/held.h"
 
+#include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
 
 sp_half sp_held_count;
 
-static _Atomic(struct sp_held *) held_table;
+static sp_table held_table;
 
 struct sp_held *sp_held_of(const struct sp_conn *conn)
 {
-    return atomic_load_explicit(&held_table, memory_order_acquire) + sp_conn_index(conn);
-}
-
-/* The first fault of a process that holds something reserves the table. */
-static bool held_reserve(void)
-{
-    struct sp_held *none = NULL;
-    size_t size = SP_CONNS_MAX * sizeof *none;
-    if (atomic_load(&held_table))
-        return true;
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
-    if (at == MAP_FAILED)
-        return false;
-    if (!atomic_compare_exchange_strong(&held_table, &none, at))
-        munmap(at, size);
-    return true;
+    return sp_table_row(&held_table, sizeof(struct sp_held), conn);
 }
 
 struct sp_held *sp_held_make(struct sp_conn *conn)
 {
-    if (!held_reserve())
+    if (!sp_table_reserve(&held_table, sizeof(struct sp_held)))
         return NULL;
     struct sp_held *h = sp_held_of(conn);
     if (h->generation != sp_conn_generation(conn)) { /* of another connection */
@@ -39,6 +23,18 @@ struct sp_held *sp_held_make(struct sp_conn *conn)
         h->generation = sp_conn_generation(conn);
     }
     return h;
+}
+
+/* Not for ever: it may be a signal handler that has interrupted who is about it. */
+void sp_held_lock(sp_half *busy)
+{
+    for (int i = 0; i < 1000 && atomic_exchange(busy, 1); i++)
+        sched_yield();
+}
+
+void sp_held_unlock(sp_half *busy)
+{
+    atomic_store(busy, 0);
 }
 
 void sp_held_mark(struct sp_conn *conn)

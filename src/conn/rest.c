@@ -1,41 +1,19 @@
 /* rest.c - a pending connect that has failed and is to be tried again. While it rests it holds
  * nothing: each try is admitted anew, and settled as an attempt of its own. */
-#include "shearpin/conn.h"
-
-#include <string.h>
+#include "conn/turn.h"
 
 #include "base/clock.h"
 
-static struct sp_permit rest_permit(const struct sp_conn *conn)
-{
-    struct sp_permit permit;
-    uint64_t word = atomic_load_explicit(&conn->permit, memory_order_relaxed);
-    memcpy(&permit, &word, sizeof permit);
-    return permit;
-}
-
-static void rest_settle(struct sp_conn *conn, const struct sp_permit *permit, uint64_t word,
-                        enum sp_outcome outcome)
-{
-    uint64_t now = sp_now(), since = word & ~UINT64_C(7);
-    struct sp_guards room;
-    struct sp_call call;
-    sp_here_call(&call, conn->dest, sp_conn_index(conn), now, &room);
-    if (call.dest)
-        sp_order_settle(&call, permit, true, outcome, now > since ? now - since : 0);
-}
-
 static bool rest_leave(struct sp_conn *conn, uint64_t word, uint64_t to, enum sp_outcome outcome)
 {
-    struct sp_permit permit = rest_permit(conn);
+    struct sp_permit permit = turn_permit(conn);
     uint32_t claim = sp_claim_of(conn, &permit);
-    if (!atomic_compare_exchange_strong(&conn->word, &word, to))
+    uint64_t now = sp_now();
+    if (!turn_swap(conn, word, to))
         return false;
-    rest_settle(conn, &permit, word, outcome);
+    turn_settle(conn, conn->dest, &permit, word, outcome, now);
     sp_claim_end(conn, conn->dest, claim);
-    if (conn->lease != SP_NO_LEASE)
-        sp_claim_give(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease);
-    conn->lease = SP_NO_LEASE;
+    sp_claim_leave(conn, now);
     return true;
 }
 
@@ -57,8 +35,7 @@ bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, 
 bool sp_rest_end(struct sp_conn *conn, uint64_t word)
 {
     return sp_turn_of(word) == SP_TURN_RESTING &&
-           atomic_compare_exchange_strong(&conn->word, &word,
-                                          sp_turn_word(SP_TURN_STARTING, sp_now()));
+           turn_swap(conn, word, sp_turn_word(SP_TURN_STARTING, sp_now()));
 }
 
 /* Whoever lets it rest waits already: for its sake no other thread need wake more often. */

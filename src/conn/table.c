@@ -3,6 +3,8 @@
 #include "shearpin/conn.h"
 #include "shearpin/quick.h"
 
+#include <sys/mman.h>
+
 #include "base/clock.h"
 
 #define TABLE_ENDING UINT32_MAX /* references of a connection whose last holder is ending it */
@@ -146,4 +148,19 @@ bool sp_conn_drop(struct sp_conn *conn)
     if (!sp_here_has((int)fd) || sp_conn_entry((int)fd) != table_entry(conn))
         table_refind(conn);
     return false;
+}
+
+bool sp_table_reserve(sp_table *table, size_t each)
+{
+    void *none = NULL;
+    size_t size = SP_CONNS_MAX * each;
+    if (atomic_load(table))
+        return true;
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    if (!atomic_compare_exchange_strong(table, &none, at))
+        munmap(at, size);
+    return true;
 }

@@ -1,4 +1,6 @@
-/* turn.h - what the files that change a connection's word share. */
+/* turn.h - what the files that change a connection's word share: turn.c, an exchange;
+ * turn_connect.c, a connect; turn_limit.c, how long they may last; turn_over.c, how they end
+ * without an answer. */
 #ifndef SHEARPIN_CONN_TURN_H
 #define SHEARPIN_CONN_TURN_H
 
@@ -57,6 +59,16 @@ static inline void turn_set(sp_half *limit, uint32_t to)
 {
     atomic_store_explicit(limit, to, memory_order_relaxed);
 }
+
+/* From `word` to a turn with a limit in ns, 0: none, and `to` is when it began. False: nothing was
+ * done, the word is another's. */
+bool turn_stand(struct sp_conn *conn, uint64_t word, uint64_t to, uint64_t limit);
+/* Notes in the connection what these guards bound on it whatever the turn. */
+void turn_limits(struct sp_conn *conn, const struct sp_guards *guards);
+/* What is left, in ns, of a `total` since `began` when that ends before `limit` does; else `limit`.
+ * Both are kept for sp_turn_more. */
+uint64_t turn_total(struct sp_conn *conn, uint64_t total, uint64_t limit, uint64_t began,
+                    uint64_t now);
 
 /* Tells the guards how the turn that stood as `word` came out. */
 void turn_settle(const struct sp_conn *conn, uint32_t dest, const struct sp_permit *permit,

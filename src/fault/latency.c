@@ -38,20 +38,15 @@ static int latency_correlated(struct sp_fault *fault, const char *word, size_t l
 static int latency_take(struct sp_fault *fault, const char *word, size_t length,
                         struct sp_error *error)
 {
-    uint64_t *to = &fault->amount;
     if (fault->correlation == UINT32_MAX)
         return latency_correlated(fault, word, length, error);
     if (sp_text_is(word, length, "correlation")) {
         fault->correlation = UINT32_MAX;
         return 1;
     }
-    if (length > 2 && word[0] == '+' && word[1] == '-') {
-        to = &fault->spread;
-        word += 2;
-        length -= 2;
-    } else if (word[0] < '0' || word[0] > '9') {
+    uint64_t *to = sp_fault_number(fault, &word, &length);
+    if (!to)
         return latency_word(fault, word, length);
-    }
     if (sp_text_parse_time(word, length, to) != SP_TEXT_OK)
         return sp_error_set(error, EINVAL,
                             "latency: '%.*s' is no time; a time needs a unit: "

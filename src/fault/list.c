@@ -42,6 +42,17 @@ static struct word list_next(const char **text)
     return w;
 }
 
+uint64_t *sp_fault_number(struct sp_fault *fault, const char **word, size_t *length)
+{
+    const char *at = *word;
+    if (*length > 2 && at[0] == '+' && at[1] == '-') {
+        *word += 2;
+        *length -= 2;
+        return &fault->spread;
+    }
+    return at[0] >= '0' && at[0] <= '9' ? &fault->amount : NULL;
+}
+
 static int list_bad(struct sp_error *error, const char *what, struct word w, const char *right)
 {
     return sp_error_set(error, EINVAL, "%s: '%.*s' should be %s", what, (int)w.length, w.at, right);

@@ -22,4 +22,8 @@ extern const struct sp_fault_row sp_fault_no_fds;
 extern const struct sp_fault_row sp_fault_eintr;
 extern const struct sp_fault_row sp_fault_bandwidth;
 
+/* Where the number that begins at `word` goes: behind `+-`, which is then passed over, it is the
+ * spread, else the amount. NULL: it is no number. (list.c) */
+uint64_t *sp_fault_number(struct sp_fault *fault, const char **word, size_t *length);
+
 #endif

@@ -20,7 +20,6 @@ static int slice_bad(struct sp_error *error, const char *word, size_t length)
 static int slice_take(struct sp_fault *fault, const char *word, size_t length,
                       struct sp_error *error)
 {
-    uint64_t *to = &fault->amount;
     if (fault->form == SLICE_PAUSE) {
         fault->form = 0;
         return sp_text_parse_time(word, length, &fault->pause) == SP_TEXT_OK
@@ -32,13 +31,9 @@ static int slice_take(struct sp_fault *fault, const char *word, size_t length,
         fault->form = SLICE_PAUSE;
         return 1;
     }
-    if (length > 2 && word[0] == '+' && word[1] == '-') {
-        to = &fault->spread;
-        word += 2;
-        length -= 2;
-    } else if (word[0] < '0' || word[0] > '9') {
+    uint64_t *to = sp_fault_number(fault, &word, &length);
+    if (!to)
         return 0;
-    }
     if (sp_text_parse_size(word, length, to) != SP_TEXT_OK || *to == 0 || *to > SLICE_MAX)
         return slice_bad(error, word, length);
     return 1;

@@ -89,26 +89,38 @@ static void build_matches(const struct reader *reader, struct sp_policy *policy)
     }
 }
 
-/* As the matches; what their destination is told is when one of them may be needed. */
+/* Those of `count` lines that stand in section `row` (`rows` says of each where it stands), side by
+ * side; how many. */
+static uint16_t build_gather(const void *lines, size_t each, const uint16_t *rows, size_t count,
+                             size_t row, void *out)
+{
+    uint16_t gathered = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (rows[i] == row)
+            memcpy((char *)out + each * gathered++, (const char *)lines + each * i, each);
+    return gathered;
+}
+
+/* What their destination is told is when one of them may be needed. */
 static void build_fallbacks(const struct reader *reader, struct sp_policy *policy)
 {
     struct sp_row *rows = build_at(policy, policy->rows);
     struct sp_fallback *out;
-    uint16_t count = 0;
 
     policy->fallbacks = build_next(policy, reader->fallback_count * sizeof *out);
     out = build_at(policy, policy->fallbacks);
     for (size_t row = 0; row < reader->row_count; row++) {
-        rows[row].fallback_first = count;
-        for (size_t i = 0; i < reader->fallback_count; i++) {
-            if (reader->fallback_row[i] != row)
-                continue;
-            out[count++] = reader->fallbacks[i];
-            rows[row].guards.fallback |= reader->fallbacks[i].when;
-        }
-        rows[row].fallback_count = (uint16_t)(count - rows[row].fallback_first);
+        uint16_t first = (uint16_t)policy->fallback_count;
+        uint16_t count = build_gather(reader->fallbacks, sizeof *out, reader->fallback_row,
+                                      reader->fallback_count, row, out + first);
+
+        rows[row].fallback_first = first;
+        rows[row].fallback_count = count;
+        for (uint16_t i = 0; i < count; i++)
+            rows[row].guards.fallback |= out[first + i].when;
+        policy->fallback_count = (uint16_t)(first + count);
     }
-    policy->fallback_count = count;
 }
 
 /* Shares that an operator has set are for these very lines. */
@@ -125,27 +137,26 @@ static void build_of(struct sp_arm_policy *first, struct sp_arm_policy *end)
         arm->of = of;
 }
 
-/* As the fallbacks. */
 static void build_arms(const struct reader *reader, struct sp_policy *policy)
 {
     struct sp_row *rows = build_at(policy, policy->rows);
     struct sp_arm_policy *out;
-    uint16_t count = 0;
 
     policy->arms = build_next(policy, reader->arm_count * sizeof *out);
     out = build_at(policy, policy->arms);
     for (size_t row = 0; row < reader->row_count; row++) {
-        rows[row].arm_first = count;
-        for (size_t i = 0; i < reader->arm_count; i++)
-            if (reader->arm_row[i] == row)
-                out[count++] = reader->arms[i];
-        build_of(out + rows[row].arm_first, out + count);
-        rows[row].arm_count = (uint16_t)(count - rows[row].arm_first);
-        rows[row].guards.split = rows[row].arm_count;
-        if (rows[row].arm_count > 0 && reader->sticky[row].line > 0)
+        uint16_t first = (uint16_t)policy->arm_count;
+        uint16_t count = build_gather(reader->arms, sizeof *out, reader->arm_row, reader->arm_count,
+                                      row, out + first);
+
+        rows[row].arm_first = first;
+        rows[row].arm_count = count;
+        build_of(out + first, out + first + count);
+        rows[row].guards.split = count;
+        if (count > 0 && reader->sticky[row].line > 0)
             rows[row].guards.split |= SP_SPLIT_STICKY;
+        policy->arm_count = (uint16_t)(first + count);
     }
-    policy->arm_count = count;
 }
 
 static void build_rows(const struct reader *reader, struct sp_policy *policy)

@@ -17,26 +17,18 @@ size_t keys_title(size_t key, char *out, size_t size)
 /* Groups first: `timeout` for both timeouts. */
 static void show_outcomes(struct sp_text_out *text, uint64_t mask)
 {
-    static const struct {
-        const char *word;
-        uint32_t mask;
-    } groups[] = {
-#define X(word, mask) {word, mask},
-        SP_OUTCOME_GROUPS(X)
-#undef X
-    };
-    const size_t group_count = sizeof groups / sizeof *groups;
-
     for (unsigned i = 0; i < SP_OUTCOME_COUNT; i++) {
         const char *word = sp_outcome_word(i);
 
         if ((mask >> i & 1) == 0)
             continue;
-        for (size_t g = 0; g < group_count; g++) {
-            if ((groups[g].mask >> i & 1) == 0 || (mask & groups[g].mask) != groups[g].mask)
+        for (unsigned g = 0; g < SP_OUTCOME_GROUPS; g++) {
+            uint32_t group = sp_outcome_groups[g].mask;
+
+            if ((group >> i & 1) == 0 || (mask & group) != group)
                 continue;
-            word = groups[g].word;
-            mask &= ~(uint64_t)groups[g].mask;
+            word = sp_outcome_groups[g].word;
+            mask &= ~(uint64_t)group;
         }
         sp_text_put(text, "%s%s", text->length > 0 ? "," : "", word);
     }

@@ -220,9 +220,8 @@ static bool value_outcome_fault(const char *text, size_t length, uint32_t mask,
     }
     for (unsigned i = 0; i < SP_OUTCOME_REJECTED_BREAKER; i++)
         sp_near_try(&near, sp_outcome_word(i));
-#define X(word, mask) sp_near_try(&near, word);
-    SP_OUTCOME_GROUPS(X)
-#undef X
+    for (unsigned i = 0; i < SP_OUTCOME_GROUPS; i++)
+        sp_near_try(&near, sp_outcome_groups[i].word);
     snprintf(fault->text, sizeof fault->text, "unknown outcome '%.*s'", VALUE_SHOWN(length), text);
     if (near.best != NULL)
         snprintf(fault->cure, sizeof fault->cure, "did you mean '%s'?", near.best);

@@ -12,6 +12,7 @@
 void sp_attempt_forget(int fd, uint64_t entry)
 {
     sp_alarm_lift(fd, sp_conn_at(entry));
+    sp_hold_free(sp_conn_at(entry));
     sp_harm_afresh(fd);
     sp_cut_forget(fd, entry);
 }

@@ -75,6 +75,15 @@ static int connect_until(const struct attempt *a, uint64_t own)
     }
 }
 
+/* Gives the connect up, unless another thread has closed the fd: then its number may be that of a
+ * socket which listens. */
+static bool connect_end(const struct attempt *a)
+{
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    return sp_conn_entry(a->fd) == a->entry && !a->local &&
+           REAL(connect)(a->fd, &none, sizeof none) == 0;
+}
+
 uint64_t sp_connect_limit(int fd, struct timeval *own)
 {
     socklen_t length = sizeof *own;
@@ -98,9 +107,7 @@ int sp_connect_blocking(const struct attempt *a)
         REAL(setsockopt)(a->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
     if (result != 0 && a->due <= own_until && sp_now() >= a->due &&
         (error == EINPROGRESS || (a->local && error == EAGAIN))) {
-        struct sockaddr none = {.sa_family = AF_UNSPEC};
-        if (!a->local)
-            REAL(connect)(a->fd, &none, sizeof none);
+        connect_end(a);
         error = ETIMEDOUT;
     }
     errno = error;
@@ -115,8 +122,7 @@ int sp_connect_delay(const struct attempt *a, int result)
     if (!sp_await_pause(SP_ASLEEP_INJECTED, a->conn->dest, a->fd, late ? a->due : until))
         return -1;
     if (late) {
-        struct sockaddr none = {.sa_family = AF_UNSPEC};
-        if (a->local || REAL(connect)(a->fd, &none, sizeof none) != 0)
+        if (!connect_end(a) && sp_conn_entry(a->fd) == a->entry)
             REAL(shutdown)(a->fd, SHUT_RDWR);
         result = -1;
         error = ETIMEDOUT;

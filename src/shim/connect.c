@@ -266,6 +266,20 @@ static int connect_failed(struct attempt *a, uint32_t dest)
     return -1;
 }
 
+/* Whatever the socket is about is over, and no answer to anything: what a socket dissolves it knows
+ * best. A try that is being made at this moment sees that its word has changed, or goes first. */
+static int connect_dissolve(const struct attempt *a, uint64_t entry)
+{
+    struct sp_conn *conn = sp_conn_at(entry);
+    if (sp_turn_of(atomic_load(&conn->word)) == SP_TURN_RESTING)
+        sp_pending_end(conn);
+    int result = REAL(connect)(a->fd, a->address, a->length), error = errno;
+    if (result == 0)
+        sp_attempt_forget(a->fd, entry);
+    errno = error;
+    return result;
+}
+
 /* connect() on an fd that has an entry. True: `*result` is the answer; false: a new attempt. */
 static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
 {
@@ -274,6 +288,10 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
     if (!sp_socket_is(a->fd, conn)) {
         sp_cut_forget(a->fd, entry);
         return false;
+    }
+    if (a->address->sa_family == AF_UNSPEC) {
+        *result = connect_dissolve(a, entry);
+        return true;
     }
     if (sp_turn_of(word) == SP_TURN_CUT) {
         if (sp_conn_flags(conn) & SP_CONN_REPORTED) {
@@ -297,8 +315,6 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
             sp_connect_learnt(a->fd, entry, 0);
         else if (error != EALREADY && error != EINPROGRESS && error != EINTR)
             sp_connect_learnt(a->fd, entry, error);
-    } else if (*result == 0 && a->address->sa_family == AF_UNSPEC) { /* it is dissolved */
-        sp_attempt_forget(a->fd, entry);
     }
     errno = error;
     return true;

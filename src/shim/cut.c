@@ -36,15 +36,6 @@ static void cut_waiters(struct sp_conn *conn)
     errno = error;
 }
 
-static bool cut_ready(int fd, short events)
-{
-    struct pollfd one = {.fd = fd, .events = events};
-    int error = errno;
-    int ready = REAL(poll)(&one, 1, 0);
-    errno = error;
-    return ready > 0;
-}
-
 /* Has the peer taken nothing for `deadline send`? There is no room, and at half of the time as many
  * bytes were queued as now. */
 static bool cut_stuck(struct sp_conn *conn, int fd, uint64_t now)
@@ -54,7 +45,7 @@ static bool cut_stuck(struct sp_conn *conn, int fd, uint64_t now)
     int left = 0, error = errno;
     if (now < sp_due_send(conn))
         return false;
-    if (cut_ready(fd, POLLOUT) || REAL(ioctl)(fd, SIOCOUTQ, &left) != 0) {
+    if (sp_socket_ready(fd, POLLOUT) || REAL(ioctl)(fd, SIOCOUTQ, &left) != 0) {
         atomic_store(&conn->blocked, 0);
         errno = error;
         return false;
@@ -86,7 +77,7 @@ static bool cut_visible(struct sp_conn *conn, uint64_t word, int fd, uint64_t no
     enum sp_turn turn = sp_turn_of(word);
     if (sp_hold_hides(conn) & (turn == SP_TURN_CONNECTING ? SP_HOLD_OUT : SP_HOLD_IN))
         return false;
-    bool visible = cut_ready(fd, turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN);
+    bool visible = sp_socket_ready(fd, turn == SP_TURN_CONNECTING ? POLLOUT : POLLIN);
     bool taken = !visible && turn == SP_TURN_EXCHANGE && cut_taken(fd);
     if (taken)
         sp_turn_later(conn, word, now, CUT_TAKEN * SP_MS);

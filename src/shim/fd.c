@@ -3,6 +3,7 @@
 #include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/kind.h"
+#include "shim/lowat.h"
 #include "shim/pin.h"
 
 #include <errno.h>
@@ -182,7 +183,7 @@ static void fd_mode(int fd, uint64_t entry, bool nonblocking)
     if (sp_process_foreign())
         return;
     sp_conn_mark(conn, SP_CONN_NONBLOCK, nonblocking);
-    sp_hold_mode(conn, fd, nonblocking);
+    sp_lowat_mode(conn, fd, nonblocking);
     if (nonblocking && conn->alarm != 0) /* the way back may be a raw system call */
         sp_alarm_lift(fd, conn);
 }

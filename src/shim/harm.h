@@ -31,6 +31,8 @@ void sp_harm_close(const struct sp_conn *conn, int fd);
 /* In the place of recvmsg(), and of sendmsg() by whatever name. */
 ssize_t sp_harm_receive(struct sp_io *io, struct msghdr *message, int flags);
 ssize_t sp_harm_recv(struct sp_io *io, void *buffer, size_t length, int flags);
+ssize_t sp_harm_recvfrom(struct sp_io *io, void *buffer, size_t length, int flags,
+                         struct sockaddr *from, socklen_t *from_length);
 ssize_t sp_harm_readv(struct sp_io *io, const struct iovec *parts, size_t count);
 ssize_t sp_harm_send(struct sp_io *io, const struct msghdr *message, int flags);
 /* What the kernel moves by itself: how much of it, and that it did. */

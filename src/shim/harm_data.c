@@ -6,6 +6,7 @@
 #include "shim/hold.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -115,6 +116,12 @@ static void data_received(const struct sp_io *io, struct sp_harm *harm, size_t g
         data_edge(io->fd, SOL_SOCKET, SO_RCVLOWAT);
 }
 
+/* On TCP such bytes are taken out of the queue and given to nobody. */
+static bool data_dropped(const struct sp_io *io, int flags)
+{
+    return (flags & MSG_TRUNC) && !(sp_conn_flags(io->conn) & SP_CONN_UNIX);
+}
+
 static ssize_t data_receive(struct sp_io *io, struct msghdr *message, size_t room, int flags)
 {
     struct sp_harm *harm = sp_harm_of(io->conn);
@@ -122,7 +129,9 @@ static ssize_t data_receive(struct sp_io *io, struct msghdr *message, size_t roo
     struct msghdr part = *message;
     uint64_t at = atomic_load(&harm->in);
     uint32_t each = data_each(harm->corrupt_in);
-    data_cut(message, 0, room, parts, &part.msg_iovlen);
+    size_t asked = data_cut(message, 0, room, parts, &part.msg_iovlen);
+    if (asked < data_whole(message))
+        room = asked;
     part.msg_iov = parts;
     ssize_t got = REAL(recvmsg)(io->fd, &part, flags);
     message->msg_namelen = part.msg_namelen;
@@ -132,7 +141,7 @@ static ssize_t data_receive(struct sp_io *io, struct msghdr *message, size_t roo
         return -1;
     if (got <= 0)
         return got;
-    if (each)
+    if (each && !data_dropped(io, flags))
         data_hurt(harm, each, at, parts, (size_t)got);
     if (!(flags & MSG_PEEK))
         data_received(io, harm, (size_t)got, (size_t)got == room);
@@ -147,6 +156,7 @@ ssize_t sp_harm_receive(struct sp_io *io, struct msghdr *message, int flags)
     if ((flags & (MSG_OOB | MSG_ERRQUEUE)) || data_whole(message) == 0)
         return REAL(recvmsg)(io->fd, message, flags);
     if (atomic_load(&harm->over)) {
+        message->msg_namelen = 0;
         message->msg_controllen = 0;
         message->msg_flags = 0;
         return 0;
@@ -175,6 +185,24 @@ ssize_t sp_harm_recv(struct sp_io *io, void *buffer, size_t length, int flags)
     return sp_harm_receive(io, &message, flags);
 }
 
+ssize_t sp_harm_recvfrom(struct sp_io *io, void *buffer, size_t length, int flags,
+                         struct sockaddr *from, socklen_t *from_length)
+{
+    struct iovec part = {buffer, length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    bool named = from && from_length && sp_socket_readable(from_length, sizeof *from_length);
+    if (from && (!named || (int)*from_length < 0)) /* libc's own answer, which is none of data */
+        return REAL(recvfrom)(io->fd, buffer, length, flags, from, from_length);
+    if (named) {
+        message.msg_name = from;
+        message.msg_namelen = *from_length;
+    }
+    ssize_t got = sp_harm_receive(io, &message, flags);
+    if (got >= 0 && named)
+        *from_length = message.msg_namelen;
+    return got;
+}
+
 size_t sp_harm_room(const struct sp_io *io, size_t length)
 {
     const struct sp_harm *harm = sp_harm_of(io->conn);
@@ -191,10 +219,11 @@ ssize_t sp_harm_moved(const struct sp_io *io, ssize_t result)
 
 /* --- sending --- */
 
+/* As far as it can be read: to what cannot, the kernel has the answer. */
 static size_t data_copy(char *to, const struct iovec *parts, size_t count)
 {
     size_t length = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && sp_socket_readable(parts[i].iov_base, parts[i].iov_len); i++) {
         memcpy(to + length, parts[i].iov_base, parts[i].iov_len);
         length += parts[i].iov_len;
     }
@@ -226,8 +255,8 @@ static ssize_t data_send(struct sp_io *io, const struct msghdr *message, size_t 
         part.msg_control = message->msg_control;
         part.msg_controllen = message->msg_controllen;
     }
-    if (each) {
-        copied = (struct iovec){copy, data_copy(copy, parts, part.msg_iovlen)};
+    if (each && data_copy(copy, parts, part.msg_iovlen) == length) {
+        copied = (struct iovec){copy, length};
         part.msg_iov = &copied;
         part.msg_iovlen = 1;
         data_hurt(harm, each, atomic_load(&harm->out), &copied, length);
@@ -265,11 +294,25 @@ static bool data_silent(const struct sp_io *io, const struct sp_harm *harm)
             atomic_load(&harm->silent[SP_HARM_EXCHANGE]));
 }
 
+/* Piece by piece: between the ends of a long vector there may be nothing. */
+static bool data_readable(const struct msghdr *message)
+{
+    if (!sp_socket_readable(message, sizeof *message) || message->msg_iovlen > IOV_MAX)
+        return false;
+    const struct iovec *parts = message->msg_iov;
+    for (size_t i = 0; i < message->msg_iovlen; i += DATA_PARTS) {
+        size_t count = message->msg_iovlen - i;
+        if (!sp_socket_readable(&parts[i],
+                                (count < DATA_PARTS ? count : DATA_PARTS) * sizeof *parts))
+            return false;
+    }
+    return true;
+}
+
 ssize_t sp_harm_send(struct sp_io *io, const struct msghdr *message, int flags)
 {
     const struct sp_harm *harm = sp_harm_of(io->conn);
-    if (!sp_socket_readable(message, sizeof *message) ||
-        (message->msg_iovlen && !sp_socket_readable(message->msg_iov, sizeof *message->msg_iov)))
+    if (!data_readable(message))
         return REAL(sendmsg)(io->fd, message, flags);
     size_t whole = data_whole(message), done = 0;
     if (data_silent(io, harm))

@@ -2,7 +2,7 @@
  * the outcome of a connect. No byte is kept aside; the kernel has them, and the program is not
  * told.
  *
- * Calls that block wait for it (sp_hold_wait). Others get EAGAIN, and a wait does not see it
+ * Calls that block wait for it (hold_calls.c). Others get EAGAIN, and a wait does not see it
  * (hide.c), so that an event loop sleeps, or goes on with what else it has. */
 #ifndef SHEARPIN_SHIM_HOLD_H
 #define SHEARPIN_SHIM_HOLD_H
@@ -11,6 +11,8 @@
 #include "shim/io.h"
 
 enum { SP_HOLD_IN = 1, SP_HOLD_OUT = 2 };
+
+#define HOLD_FIRST (SP_MS / 2) /* the first look whether it has come */
 
 /* An exchange begins on `fd` at `since`, whose answer is to be seen `after` later than it comes. */
 void sp_hold_answer(struct sp_conn *conn, int fd, uint64_t since, uint64_t after);
@@ -21,8 +23,6 @@ void sp_hold_input(struct sp_conn *conn, int fd, uint64_t until);
 void sp_hold_output(struct sp_conn *conn, uint64_t until);
 /* Everything is seen again. */
 void sp_hold_free(struct sp_conn *conn);
-/* At the start of an image: what the one before it in this process held is seen again. */
-void sp_hold_inherited(void);
 /* `fd`, the last that names it here, is about to be closed: whoever else has the socket sees it. */
 void sp_hold_close(struct sp_conn *conn, int fd);
 
@@ -32,10 +32,15 @@ static inline unsigned sp_hold_hides(const struct sp_conn *conn)
 {
     return SP_UNLIKELY(sp_conn_flags(conn) & SP_CONN_HELD) ? sp_hold_hides_now(conn) : 0;
 }
+
+/* --- when it is due: hold_due.c --- */
+
 /* What is held was seen to be there by now. */
 void sp_hold_came(struct sp_conn *conn);
 /* Something of it is due. */
 void sp_hold_due(struct sp_conn *conn, uint64_t now);
+
+/* --- calls: hold_calls.c --- */
 
 /* Before a receive. False: errno says why there is nothing yet. */
 bool sp_hold_receive(struct sp_io *io, int flags);
@@ -45,27 +50,7 @@ bool sp_hold_received(struct sp_io *io);
 /* Before a send that does not block. */
 bool sp_hold_send(const struct sp_io *io);
 
-/* --- the program's own view --- */
-
-/* SO_RCVLOWAT is set, or the mode has changed to `nonblocking`. */
-void sp_hold_lowat(struct sp_conn *conn, int fd, int least);
-void sp_hold_least(const struct sp_conn *conn, int *least);
-void sp_hold_mode(struct sp_conn *conn, int fd, bool nonblocking);
-
 /* --- waits: hide.c --- */
-
-/* Only a wait of ours gives back what it did to a socket. So nothing is done to one but by a thread
- * that waits that way, or while another one does, which then looks every 20 ms. */
-extern __attribute__((visibility("hidden"))) sp_half sp_hold_ready;
-/* Something may be held from now on. */
-void sp_hold_prepare(void);
-/* A wait of ours sleeps from `now` on. */
-void sp_hold_waits(uint64_t now);
-static inline void sp_hold_waiting(uint64_t now)
-{
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_hold_ready, memory_order_relaxed) != 0))
-        sp_hold_waits(now);
-}
 
 /* Before and after a poll() on a copy. */
 void sp_hide_ask(struct pollfd *one);
@@ -75,5 +60,14 @@ unsigned sp_hide_sets(int fd, bool seen);
 /* Before an epoll_wait, and its events without those that must not be seen. */
 void sp_hide_before(int epoll);
 int sp_hide_epoll(int epoll, struct epoll_event *events, int count);
+
+/* --- between these files --- */
+
+/* `what` of it is seen from now on: first it may be received, then who waits is told. */
+void hold_show(struct sp_conn *conn, struct sp_held *h, unsigned what);
+/* Does the turn for whose answer it was held still stand? */
+bool hold_stands(const struct sp_held *h, enum sp_turn turn);
+/* It was there already when the program asked: then it came earlier than it was seen. */
+void hold_correct(int fd, struct sp_held *h);
 
 #endif

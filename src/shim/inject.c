@@ -1,6 +1,7 @@
 /* inject.c - what injected faults make of a connect. */
 #include "shim/harm.h"
 #include "shim/hold.h"
+#include "shim/lowat.h"
 
 #include <errno.h>
 
@@ -8,7 +9,7 @@
 void sp_inject(struct attempt *a, const struct sp_call *call)
 {
     struct sp_fault_act act;
-    sp_hold_prepare();
+    sp_lowat_prepare();
     sp_here_faults(call, SP_FAULT_ON_CONNECT | SP_FAULT_ON_CONNECTION, &act);
     a->delay = act.delay;
     a->fault = act.error;

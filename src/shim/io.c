@@ -308,9 +308,7 @@ ssize_t sp_io_received_as(int fd, uint64_t entry, uint64_t word, int flags, ssiz
     bool waits = !(sp_conn_flags(conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT);
     struct sp_io io = {.conn = conn, .entry = entry, .word = word, .fd = fd, .blocking = waits};
     int error = errno;
-    if (sp_process_foreign()) /* a child of fork is at home from here on: the turn was its parent's
-                               */
-        return result;
+    sp_process_foreign(); /* a child of fork makes itself at home: the turn was its parent's */
     errno = error;
     return sp_io_received(&io, result, flags, 1, (size_t)result);
 }

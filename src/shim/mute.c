@@ -7,7 +7,6 @@
 #include "shim/redial.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #define MUTE_ALWAYS  (EPOLLERR | EPOLLHUP)                  /* reported whether asked for or not */
@@ -156,13 +155,6 @@ static uint32_t mute_left(uint32_t events, uint32_t seen, uint32_t hide)
     return !(left & ~(uint32_t)MUTE_PRIVATE) || (seen & hide & MUTE_ALWAYS) ? EPOLLET : left;
 }
 
-/* Not for ever: it may be a signal handler that has interrupted who is about it. */
-static void mute_lock(struct sp_mute *m)
-{
-    for (int i = 0; i < 1000 && atomic_exchange(&m->busy, 1); i++)
-        sched_yield();
-}
-
 /* A second registration is one too many: there is one place to remember what it was. */
 static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
@@ -181,9 +173,9 @@ static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *li
 
 bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
-    mute_lock(m);
+    sp_held_lock(&m->busy);
     bool muted = mute_set(m, epoll, line, hide);
-    atomic_store(&m->busy, 0);
+    sp_held_unlock(&m->busy);
     return muted;
 }
 
@@ -192,7 +184,7 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
 {
     struct mute_file file;
     struct sp_mute_line line;
-    mute_lock(m);
+    sp_held_lock(&m->busy);
     uint64_t entry = m->epoll ? sp_conn_entry(m->fd) : 0;
     bool mine = entry && sp_conn_at(entry) == conn;
     if (mine && mute_open(&file, m->epoll - 1)) {
@@ -203,7 +195,7 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
         REAL(close)(file.fd);
     }
     m->epoll = 0;
-    atomic_store(&m->busy, 0);
+    sp_held_unlock(&m->busy);
 }
 
 /* --- a connect that rests --- */

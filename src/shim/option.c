@@ -1,6 +1,7 @@
 /* option.c - getsockopt and setsockopt: a pending connect is heard of by SO_ERROR. */
 #include "shim/hold.h"
 #include "shim/kind.h"
+#include "shim/lowat.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -36,12 +37,24 @@ static void option_error(int fd, uint64_t entry, int failed)
     errno = error;
 }
 
+/* With 64-bit times the options have other numbers where time_t is 32 bits, and may be set by them
+ * anywhere. */
+static bool option_receives(int name)
+{
+    return name == SO_RCVTIMEO || name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW;
+}
+
+static bool option_sends(int name)
+{
+    return name == SO_SNDTIMEO || name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW;
+}
+
 /* The program sees and sets its own receive timeout, never our alarm. The kernel rounds it first.
  */
 static bool option_alarmed(uint64_t entry, int level, int name)
 {
     struct sp_conn *conn = sp_conn_at(entry);
-    return level == SOL_SOCKET && name == SO_RCVTIMEO &&
+    return level == SOL_SOCKET && option_receives(name) &&
            (atomic_load(&conn->alarm) != 0 || (sp_conn_flags(conn) & SP_CONN_STDIO));
 }
 
@@ -68,35 +81,28 @@ SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
     if (option_alarmed(entry, level, name) && sp_socket_is(fd, sp_conn_at(entry)))
         option_own(entry, value, length);
     if (name == SO_RCVLOWAT && *length >= sizeof(int))
-        sp_hold_least(sp_conn_at(entry), value);
+        sp_lowat_own(sp_conn_at(entry), value);
     if (name == SO_ERROR && *length >= sizeof(int) && !option_cut(fd, entry, value, length))
         option_error(fd, entry, *(const int *)value);
     return result;
-}
-
-/* With 64-bit times the option has another number where time_t is 32 bits, and may be set by it
- * anywhere. */
-static bool option_times(int name)
-{
-    return name == SO_SNDTIMEO || name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW;
 }
 
 SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
     int result = REAL(setsockopt)(fd, level, name, value, length);
     uint64_t entry = sp_conn_entry(fd);
-    if (result == 0 && level == SOL_SOCKET && option_times(name))
+    if (result == 0 && level == SOL_SOCKET && option_sends(name))
         sp_kind_timed(fd);
     if (SP_LIKELY(entry == 0) || result != 0 || level != SOL_SOCKET || !sp_shim_on())
         return result;
     struct sp_conn *conn = sp_conn_at(entry);
-    if (name == SO_RCVTIMEO) { /* the alarm is set anew, and theirs kept, when it is needed */
+    if (option_receives(name)) { /* the alarm is set anew, and theirs kept, when it is needed */
         atomic_store(&conn->alarm, 0);
         sp_conn_mark(conn, SP_CONN_STDIO, false);
     }
     if (name == SO_RCVLOWAT) {
         sp_conn_mark(conn, SP_CONN_LOWAT, *(const int *)value > 1);
-        sp_hold_lowat(conn, fd, *(const int *)value);
+        sp_lowat_chosen(conn, fd, *(const int *)value);
         sp_alarm_lift(fd, conn);
     }
     return result;

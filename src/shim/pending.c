@@ -10,31 +10,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
 
-static _Atomic(struct sp_pending *) pending_table;
+static sp_table pending_table;
 
 struct sp_pending *sp_pending_of(const struct sp_conn *conn)
 {
-    return atomic_load_explicit(&pending_table, memory_order_relaxed) + sp_conn_index(conn);
-}
-
-/* The first such connect of a process reserves the table; what is not used costs nothing. */
-static bool pending_reserve(void)
-{
-    struct sp_pending *none = NULL;
-    size_t size = SP_CONNS_MAX * sizeof *none;
-    if (atomic_load(&pending_table))
-        return true;
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
-    if (at == MAP_FAILED)
-        return false;
-    if (!atomic_compare_exchange_strong(&pending_table, &none, at))
-        munmap(at, size);
-    return true;
+    return sp_table_row(&pending_table, sizeof(struct sp_pending), conn);
 }
 
 /* Is there anything to be done when it fails? */
@@ -49,7 +32,7 @@ void sp_pending_begin(struct attempt *a, const struct sp_call *call)
 {
     struct sp_pending *p;
     if (a->blocking || a->local || a->length > sizeof p->to || !pending_wanted(a, call) ||
-        !pending_reserve())
+        !sp_table_reserve(&pending_table, sizeof(struct sp_pending)))
         return;
     p = sp_pending_of(a->conn);
     memset(p, 0, sizeof *p);

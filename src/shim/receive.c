@@ -36,7 +36,7 @@ SP_WRAPPER_RECEIVE(
     , SP_ALARM_RECEIVING(fd, guarded_recvfrom(fd, buffer, length, flags, from, from_length),
                          REAL_EARLY(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
-                   SP_HARMED(sp_harm_recv(&io, buffer, length, flags),
+                   SP_HARMED(sp_harm_recvfrom(&io, buffer, length, flags, from, from_length),
                              REAL(recvfrom)(fd, buffer, length, flags, from, from_length)));)
 
 SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,

@@ -48,6 +48,8 @@ uint64_t sp_socket_cookie(int fd);
 /* Is `fd` still what the connection was made of? Asked before anything is refused or cut. */
 bool sp_socket_is(int fd, const struct sp_conn *conn);
 bool sp_socket_connected(int fd);
+/* Has it any of these events of poll() now? errno stays. */
+bool sp_socket_ready(int fd, short events);
 /* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the
  * program's is followed that the kernel has not tried yet. */
 bool sp_socket_readable(const void *at, size_t size);

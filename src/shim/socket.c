@@ -51,6 +51,15 @@ bool sp_socket_is(int fd, const struct sp_conn *conn)
     return conn->cookie != 0 && sp_socket_cookie(fd) == conn->cookie;
 }
 
+bool sp_socket_ready(int fd, short events)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    int error = errno;
+    int ready = REAL(poll)(&one, 1, 0);
+    errno = error;
+    return ready > 0;
+}
+
 /* The kernel reads the set before it finds the first argument wrong: nothing is changed. */
 static bool socket_reads(uintptr_t at)
 {

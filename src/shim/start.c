@@ -1,6 +1,6 @@
 /* start.c - the constructor: finds the policy and the segment, or leaves the shim asleep. Nothing
  * that goes wrong here may be felt by the program; one line says what it was. */
-#include "shim/hold.h"
+#include "shim/lowat.h"
 #include "shim/shim.h"
 
 #include <errno.h>
@@ -173,7 +173,7 @@ __attribute__((constructor)) static void start(void)
             start_deadline(start_env("SHEARPIN_DEADLINE"));
             sp_here.wake = sp_await_wake;
             sp_here_start(start_fds());
-            sp_hold_inherited();
+            sp_lowat_inherited();
         }
     }
     errno = saved;

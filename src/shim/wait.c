@@ -2,6 +2,7 @@
  * sleeps on. A process that never armed a deadline pays one load. */
 #include "shim/wait.h"
 #include "shim/hold.h"
+#include "shim/lowat.h"
 #include "shim/redial.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ bool sp_waiting_bounded(void)
     if (SP_LIKELY(atomic_load_explicit(&sp_due_next, memory_order_relaxed) == SP_NEVER &&
                   (__libc_single_threaded || !sp_here_awake() || sp_due_least() == SP_NEVER)))
         return false;
-    return sp_shim_on() || (atomic_load(&sp_due_watched) != 0 && !sp_process_foreign());
+    return sp_shim_on() || (sp_waiting_watches() && !sp_process_foreign());
 }
 
 void sp_waiting_begin(struct wait *w, bool forever, uint64_t timeout)
@@ -58,7 +59,7 @@ void sp_waiting_slice(struct wait *w)
 {
     int error = errno;
     uint64_t now = sp_now();
-    sp_hold_waiting(now);
+    sp_lowat_waiting(now);
     uint64_t next = wait_nearest(now);
     w->hidden = false;
     w->last = w->until <= next;

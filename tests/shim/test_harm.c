@@ -4,7 +4,10 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 /* How many events a wait finds that the library does not see. */
@@ -145,6 +148,90 @@ START_TEST(a_child_goes_on)
 }
 END_TEST
 
+/* --- calls that are good for nothing, as libc answers them --- */
+
+#define WILD ((void *)(uintptr_t)0x700000000000)
+
+static int echoed(const char *address)
+{
+    int fd = dial(address), there = 0;
+
+    for (int i = 0; i < 16; i++)
+        if (fd < 0 || send(fd, "x", 1, 0) != 1)
+            _exit(1);
+    while (there < 16 && raw_call(SYS_ioctl, fd, FIONREAD, (long)&there, 0, 0) == 0)
+        usleep(500);
+    return fd;
+}
+
+static const char *error_of(ssize_t result)
+{
+    return result < 0 ? word_of(errno) : "ok";
+}
+
+/* odd_sends ADDRESS */
+VICTIM(odd_sends)
+{
+    static struct iovec many[1025];
+    struct iovec bad[2] = {{(void *)"x", 1}, {WILD, 5}};
+    int fd = echoed(argv[1]);
+    const char *wild = error_of(write(fd, WILD, 5));
+    struct msghdr message = {.msg_iov = many, .msg_iovlen = 1025};
+    const char *long_vector = error_of(sendmsg(fd, &message, 0));
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct iovec *last = (struct iovec *)(void *)(page + 4096) - 1;
+
+    munmap(page + 4096, 4096);
+    *last = (struct iovec){(void *)"x", 1};
+    message = (struct msghdr){.msg_iov = last, .msg_iovlen = 2};
+    const char *half = error_of(sendmsg(fd, &message, 0));
+    say("%s %s %s %zd", wild, long_vector, half, writev(fd, bad, 2) == 1 ? 1 : (ssize_t)0);
+    return 0;
+}
+
+START_TEST(sends_that_libc_refuses)
+{
+    static const char *const faults[] = {"corrupt 1KiB", "corrupt 1KiB on request", "slice 8B",
+                                         "bandwidth 1MiB/s"};
+    struct server *server = world_faulty(faults[_i], "cap 9");
+    struct victim *bare = victim_start_bare("odd_sends", server->text, NULL);
+    char heard[100];
+
+    snprintf(heard, sizeof heard, "%s", victim_hear(bare));
+    ck_assert_int_eq(victim_end(bare), 0);
+    ck_assert_str_eq(victim_says("odd_sends", server->text, NULL), heard);
+}
+END_TEST
+
+/* odd_receives ADDRESS: bytes that nobody wants to see, and whom they came from. */
+VICTIM(odd_receives)
+{
+    int fd = echoed(argv[1]);
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    char byte;
+    ssize_t dropped = recv(fd, NULL, 8, MSG_TRUNC);
+    ssize_t got = recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &length);
+    const char *wild = error_of(recv(fd, WILD, 1, 0));
+
+    say("%zd %zd from %u %s", dropped, got, length, wild);
+    return 0;
+}
+
+START_TEST(receives_that_are_odd)
+{
+    static const char *const faults[] = {"corrupt 1B", "corrupt 1B on connection", "slice 8B",
+                                         "bandwidth 1MiB/s"};
+    struct server *server = world_faulty(faults[_i], "cap 9");
+    struct victim *bare = victim_start_bare("odd_receives", server->text, NULL);
+    char heard[100];
+
+    snprintf(heard, sizeof heard, "%s", victim_hear(bare));
+    ck_assert_int_eq(victim_end(bare), 0);
+    ck_assert_str_eq(victim_says("odd_receives", server->text, NULL), heard);
+}
+END_TEST
+
 Suite *suite_harm(void);
 Suite *suite_harm(void)
 {
@@ -158,6 +245,8 @@ Suite *suite_harm(void)
     tcase_add_loop_test(tests, a_socket_hears_again, 0, 2);
     tcase_add_loop_test(tests, an_end_wakes_all_who_wait, 0, 2);
     tcase_add_test(tests, a_child_goes_on);
+    tcase_add_loop_test(tests, sends_that_libc_refuses, 0, 4);
+    tcase_add_loop_test(tests, receives_that_are_odd, 0, 4);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -540,6 +540,63 @@ START_TEST(who_waits_behind_our_back_is_answered)
 }
 END_TEST
 
+/* dissolves_held ADDRESS: gives the connection up while its answer is held; the socket goes on. */
+VICTIM(dissolves_held)
+{
+    struct loop l = {.mode = "level"};
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    char byte = 'x';
+    int held = 0, then = 0;
+
+    loop_connected(&l, argv[1]);
+    send(l.fd, &byte, 1, 0);
+    raw_call(SYS_getsockopt, l.fd, SOL_SOCKET, SO_RCVLOWAT, (long)&held, (long)&(socklen_t){4});
+    connect(l.fd, &none, sizeof none);
+    raw_call(SYS_getsockopt, l.fd, SOL_SOCKET, SO_RCVLOWAT, (long)&then, (long)&(socklen_t){4});
+    say("%s %d", held > 1 ? "held" : "shown", then);
+    return 0;
+}
+
+START_TEST(what_is_dissolved_is_not_held)
+{
+    struct server *server = late_server(AF_INET, ECHO, LATE);
+
+    ck_assert_str_eq(victim_says("dissolves_held", server->text, NULL), "held 1");
+}
+END_TEST
+
+/* computes_meanwhile MODE ADDRESS: has waited, asks, and does not wait again before it is told to.
+ */
+VICTIM(computes_meanwhile)
+{
+    struct loop l = {.mode = argv[1]};
+    char byte = 'x';
+
+    loop_connected(&l, argv[2]);
+    send(l.fd, &byte, 1, 0);
+    loop_arm(&l, EPOLLIN);
+    say("asked");
+    pause_here();
+    uint64_t start = sp_now();
+    loop_wait(&l, EPOLLIN);
+    bool soon = sp_now() - start < 4 * SP_SECOND;
+    say("%s %zd", soon ? "soon" : "late", recv(l.fd, &byte, 1, 0));
+    return 0;
+}
+
+START_TEST(off_is_off_for_what_is_held)
+{
+    struct server *server = late_server(AF_INET, ECHO, LATE);
+    struct victim *victim = victim_start("computes_meanwhile", modes[_i], server->text, NULL);
+
+    ck_assert_str_eq(victim_hear(victim), "asked");
+    atomic_store(&world_segment()->head->disabled, 1);
+    victim_tell(victim);
+    ck_assert_str_eq(victim_hear(victim), "soon 1");
+    ck_assert_int_eq(victim_end(victim), 0);
+}
+END_TEST
+
 /* --- the guards above --- */
 
 START_TEST(a_deadline_is_shorter)
@@ -558,18 +615,17 @@ END_TEST
 Suite *suite_hold(void);
 Suite *suite_hold(void)
 {
-    const TTest *const once[] = {another_destination_is_not_delayed,
-                                 a_program_sees_its_own_view,
-                                 a_child_is_not_left_waiting,
-                                 another_image_is_not_left_waiting,
-                                 a_reader_that_sleeps_already_is_late,
-                                 who_waits_behind_our_back_is_answered,
-                                 NULL};
+    const TTest *const once[] = {
+        another_destination_is_not_delayed,   a_program_sees_its_own_view,
+        a_child_is_not_left_waiting,          another_image_is_not_left_waiting,
+        a_reader_that_sleeps_already_is_late, who_waits_behind_our_back_is_answered,
+        what_is_dissolved_is_not_held,        NULL};
     const TTest *const ways[] = {every_wait_sees_it_late,
                                  unix_sockets_too,
                                  an_end_is_late_as_well,
                                  a_reset_is_late_as_well,
                                  a_refused_connect_is_late_as_well,
+                                 off_is_off_for_what_is_held,
                                  a_deadline_is_shorter};
     Suite *suite = scenario("hold", once);
     TCase *tests = tcase_create("ways");

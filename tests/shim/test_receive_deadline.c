@@ -178,11 +178,13 @@ END_TEST
 
 /* --- the program's own timeout --- */
 
+static int timeout_option = SO_RCVTIMEO; /* or its twin for 64-bit times */
+
 static long own_timeout(int fd)
 {
     struct timeval own = {9, 9};
 
-    getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &own, &(socklen_t){sizeof own});
+    getsockopt(fd, SOL_SOCKET, timeout_option, &own, &(socklen_t){sizeof own});
     return (long)own.tv_sec * 1000 + (long)own.tv_usec / 1000;
 }
 
@@ -190,15 +192,17 @@ static void set_timeout(int fd, int ms)
 {
     struct timeval own = {ms / 1000, ms % 1000 * 1000};
 
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &own, sizeof own);
+    setsockopt(fd, SOL_SOCKET, timeout_option, &own, sizeof own);
 }
 
-/* own ADDRESS MS WHEN: set before the first receive or after one that has set our alarm. */
+/* own ADDRESS MS WHEN [new]: set before the first receive or after one that has set our alarm. */
 VICTIM(own)
 {
     int fd = dial(argv[1]), ms = atoi(argv[2]);
     char byte;
 
+    if (argc > 4)
+        timeout_option = SO_RCVTIMEO_NEW;
     if (!strcmp(argv[3], "after") && ask(fd) != 0)
         return 1;
     long before = own_timeout(fd);
@@ -214,10 +218,11 @@ VICTIM(own)
     return 0;
 }
 
-static void owned(const char *ms, const char *when, const char *expected, unsigned long least)
+static void owned_by(const char *option, const char *ms, const char *when, const char *expected,
+                     unsigned long least)
 {
     struct server *server = under_deadline(ECHO);
-    struct victim *victim = victim_start("own", server->text, ms, when, NULL);
+    struct victim *victim = victim_start("own", server->text, ms, when, option, NULL);
 
     ck_assert_str_eq(victim_hear(victim), "set");
     server_become(server, HANG);
@@ -226,6 +231,11 @@ static void owned(const char *ms, const char *when, const char *expected, unsign
     ck_assert_str_eq(victim_hear(victim), "0 1 1");
     ck_assert_int_eq(victim_end(victim), 0);
     unlink(world_file("policy.conf"));
+}
+
+static void owned(const char *ms, const char *when, const char *expected, unsigned long least)
+{
+    owned_by(NULL, ms, when, expected, least);
 }
 
 START_TEST(a_shorter_timeout_of_its_own)
@@ -237,6 +247,12 @@ END_TEST
 START_TEST(a_shorter_one_set_later)
 {
     owned("100", "after", "EAGAIN", 100);
+}
+END_TEST
+
+START_TEST(one_set_by_the_number_for_64_bit_times)
+{
+    owned_by("new", "80", "after", "EAGAIN", 80);
 }
 END_TEST
 
@@ -358,5 +374,6 @@ END_TEST
 SCENARIO(receive_deadline, every_call_is_on_time, however_late_it_begins,
          the_next_exchange_has_its_full_time, a_reader_is_left_alone,
          and_is_on_time_when_somebody_asks, a_shorter_timeout_of_its_own, a_shorter_one_set_later,
-         a_longer_timeout_of_its_own, a_restarting_handler_does_not_end_it, another_handler_does,
-         nor_restarts_with_a_timeout, stopping_does_not_interrupt, nor_loses_what_came_meanwhile)
+         one_set_by_the_number_for_64_bit_times, a_longer_timeout_of_its_own,
+         a_restarting_handler_does_not_end_it, another_handler_does, nor_restarts_with_a_timeout,
+         stopping_does_not_interrupt, nor_loses_what_came_meanwhile)

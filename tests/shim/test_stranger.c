@@ -4,7 +4,10 @@
  */
 #include "harness.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 static void close_unseen(int fd)
@@ -125,6 +128,56 @@ START_TEST(not_cut_from_another_thread)
 }
 END_TEST
 
+/* Without a close() of its own when it fails. */
+static void *dials(void *address)
+{
+    struct sockaddr_storage to;
+    socklen_t length;
+    int fd = socket_for(address, 0, &to, &length);
+
+    return (void *)(intptr_t)connect(fd, (struct sockaddr *)&to, length);
+}
+
+static bool dialling(int fd)
+{
+    struct tcp_info info = {0};
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){sizeof info}) == 0 &&
+           info.tcpi_state == TCP_SYN_SENT;
+}
+
+/* reused_listening ADDRESS: closed under a thread that waits for a blocking connect, and made a
+ * listening socket: to it an AF_UNSPEC would be the end. */
+VICTIM(reused_listening)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    pthread_t thread;
+    int fd = dup(0), listens = -1;
+
+    close(fd);
+    pthread_create(&thread, NULL, dials, argv[1]);
+    while (!dialling(fd))
+        sched_yield();
+    close(fd);
+    listens = socket(AF_INET, SOCK_STREAM, 0);
+    if (listens != fd || bind(fd, (struct sockaddr *)&to, sizeof to) != 0 || listen(fd, 9) != 0 ||
+        getsockname(fd, (struct sockaddr *)&to, &(socklen_t){sizeof to}) != 0)
+        return 1;
+    pthread_join(thread, NULL);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    say("%s", word_of(connect(client, (struct sockaddr *)&to, sizeof to) == 0 ? 0 : errno));
+    return 0;
+}
+
+START_TEST(not_dissolved_by_a_late_connect)
+{
+    struct server *server = server_start(AF_INET, DEAF);
+
+    world_policy("destination d\n match %s\n deadline connect 200ms\n", server->text);
+    ck_assert_str_eq(victim_says("reused_listening", server->text, NULL), "ok");
+}
+END_TEST
+
 /* cleared_by CALL: every call that returns an fd makes the number mean nothing. */
 static int take_number(int call)
 {
@@ -179,4 +232,4 @@ START_TEST(new_owner_clears_the_number)
 END_TEST
 
 SCENARIO(stranger, not_cut_by_an_old_deadline, not_refused_by_an_open_breaker,
-         not_cut_from_another_thread, new_owner_clears_the_number)
+         not_cut_from_another_thread, not_dissolved_by_a_late_connect, new_owner_clears_the_number)
