@@ -112,12 +112,18 @@
         done;                                                       \
     })
 
-#define SP_ALARM_RECEIVING(fd, guarded, call)                   \
+#define SP_ALARM_RECEIVING(fd, stack, guarded, call)            \
+    stack;                                                      \
+    SP_STACK_3(mine, turn, conn);                               \
     uint64_t started = sp_now();                                \
     if (SP_UNLIKELY(!sp_quick_alarm(conn, turn, started)))      \
         return guarded;                                         \
+    SP_STACK_1(started);                                        \
     int error = errno;                                          \
+    SP_STACK_1(error);                                          \
     ssize_t got = call;                                         \
+    SP_STACK_4(fd, mine, started, error);                       \
+    SP_STACK_2(conn, turn);                                     \
     if (SP_RECEIVED(conn, turn, got))                           \
         return got;                                             \
     if (sp_io_alarmed_as(fd, mine, turn, started, &got, error)) \
