@@ -49,8 +49,8 @@ UNIT_SRC = $(wildcard tests/unit/*.c)
 TRAP_SRC = $(wildcard tests/shim/*.c)
 CORE     = $(call objects,$(CORE_SRC))
 # What every start runs and writes stands together, on as few pages as possible.
-START    = $(call objects,$(addprefix src/,shim/start.c shim/real.c policy/named.c state/place.c \
-           state/segment.c state/process.c conn/here.c conn/due.c shim/fresh.c shim/fd.c))
+START    = $(call objects,$(addprefix src/,shim/start.c shim/real.c shim/loaded.c shim/object.c \
+           policy/named.c state/place.c state/segment.c state/process.c conn/here.c conn/due.c shim/fresh.c shim/fd.c))
 LIB      = $(START) $(filter-out $(START),$(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC)))
 CLI      = $(CORE) $(call objects,$(TEXT_SRC) $(CLI_SRC))
 UNIT     = $(CORE) $(call objects,$(TEXT_SRC) $(CONN_SRC) $(UNIT_SRC))
@@ -113,9 +113,12 @@ $(BUILD)/shim.map: $(BUILD)/symbols.txt
 $(BUILD)/libshearpin.so: $(LIB) $(BUILD)/shim.map $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) $(LIB_LDFLAGS) -o $@ $(LIB)
 
+# Before glibc 2.34 these were libraries of their own.
+SPLIT_LIBS = -pthread -ldl
+
 $(BUILD)/shearpin: $(CLI) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CLI) \
-	    $(shell $(PKG_CONFIG) --libs libbsd) $(LDLIBS)
+	    $(shell $(PKG_CONFIG) --libs libbsd) $(SPLIT_LIBS) $(LDLIBS)
 
 # --- tests ---
 
@@ -127,20 +130,21 @@ $(call objects,tests/shim/main.c): $(BUILD)/tests/shim_suites.h
 
 $(BUILD)/tests/unit: $(UNIT) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(UNIT) \
-	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+	    $(shell $(PKG_CONFIG) --libs check) $(SPLIT_LIBS) $(LDLIBS)
 $(BUILD)/tests/shim: $(TRAP) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TRAP) \
-	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+	    $(shell $(PKG_CONFIG) --libs check) $(SPLIT_LIBS) $(LDLIBS)
 $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $< $(SPLIT_LIBS)
 $(BUILD)/tests/%: tests/soak/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $< $(SPLIT_LIBS)
 $(BUILD)/tests/lib%.so: tests/shim/lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
 	    $(LDFLAGS) -o $@ $<
+$(BUILD)/tests/libbehind.so: LDFLAGS += -Wl,--hash-style=sysv
 $(BUILD)/tests/libforward.so: tests/bench/lib/forward.c src/shim/symbols.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
@@ -238,9 +242,12 @@ $(BUILD)/shearpin.1 $(BUILD)/shearpin.bash: $(BUILD)/shearpin
 
 .PHONY: install uninstall
 install: all man
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies/answers
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(pkglibdir) $(DESTDIR)$(docdir)/policies/answers \
+	    $(DESTDIR)$(docdir)/docs
 	$(INSTALL) -m 755 $(BUILD)/shearpin $(DESTDIR)$(bindir)/shearpin
 	$(INSTALL) -m 644 $(BUILD)/libshearpin.so $(DESTDIR)$(pkglibdir)/libshearpin.so
+	$(INSTALL) -m 644 README.md $(DESTDIR)$(docdir)
+	$(INSTALL) -m 644 $(wildcard docs/*.md docs/*.svg) $(DESTDIR)$(docdir)/docs
 	$(INSTALL) -m 644 $(wildcard policies/*.conf) $(DESTDIR)$(docdir)/policies
 	$(INSTALL) -m 644 $(wildcard policies/answers/*) $(DESTDIR)$(docdir)/policies/answers
 	$(INSTALL) -d $(DESTDIR)$(datadir)/shearpin $(DESTDIR)$(compdir) \

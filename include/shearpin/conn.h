@@ -169,7 +169,8 @@ struct sp_here {
         struct sp_fault fault;
     } faults[SP_FAULTS_MAX];
     size_t fault_count;
-    sp_half *loose; /* stages of faults that are of no destination; in the segment, if not ours */
+    sp_half *loose; /* stages of faults that are of no destination: the segment's word; where there
+                       is one of our own, all of them, for live ones come and go beside it */
     void (*wake)(sp_half *bell, uint32_t bits); /* of those who sleep before a cap */
     uint64_t deadline;           /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
     struct sp_sleeper *sleepers; /* SP_SLEEPERS */
@@ -227,10 +228,16 @@ static inline struct sp_kept *sp_kept_at(uint32_t dest, uint64_t word)
 {
     return &sp_here.kept[dest * 2 + (uint32_t)(word & 1)];
 }
-/* Which copy and of which policy, in one word: its offset, and the lower half of its word. */
-static inline uint64_t sp_kept_told(const struct sp_kept *kept, uint64_t word)
+/* What stands on the page that fork wipes. A policy's word is its generation, and the area that
+ * takes turns: 3, 4, 7, 8, 11... So this much more is no policy's own, in a child of fork either.
+ */
+#define SP_HERE_ALIVE 2u
+/* Which copy and of which policy, in one word: its offset, and the lower half of its word and that.
+ */
+static inline uint64_t sp_kept_told(const struct sp_kept *kept, uint64_t policy)
 {
-    return (uint64_t)((const char *)kept - (const char *)sp_here.kept) << 32 | (uint32_t)word;
+    return (uint64_t)((const char *)kept - (const char *)sp_here.kept) << 32 |
+           (uint32_t)(policy + SP_HERE_ALIVE);
 }
 static inline struct sp_kept *sp_kept_of(uint64_t told)
 {
@@ -441,7 +448,14 @@ static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint3
         sp_claim_give(conn, dest, claim);
 }
 /* The connection's own lease goes back, if it has one. */
-void sp_claim_leave(struct sp_conn *conn, uint64_t now);
+void sp_claim_give_at(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
+                      uint64_t now);
+static inline void sp_claim_leave(struct sp_conn *conn, uint64_t now)
+{
+    if (conn->lease != SP_NO_LEASE)
+        sp_claim_give_at(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease, now);
+    conn->lease = SP_NO_LEASE;
+}
 /* The first use of a connection that came from the parent: from now on it is ours too, with a lease
  * of its own. A full cap is not its fault: it then goes without. */
 void sp_conn_adopt(struct sp_conn *conn);

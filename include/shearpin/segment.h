@@ -126,7 +126,7 @@ struct sp_event {
     uint8_t from;
     uint8_t to;
     uint8_t reason;
-    uint8_t arm;  /* BREAKER: 1: the text is the name of an arm */
+    uint8_t arm;  /* BREAKER, SHIFT that lapsed: 1: the text is the name of an arm */
     uint16_t sum; /* of all other bytes: tells an event that two writers wrote at once */
     uint64_t a;
     uint64_t b;

@@ -16,6 +16,10 @@ int experiment_plan(const struct cli *cli, struct sp_segment *segment,
 int experiment_target(const struct cli *cli, struct sp_segment *segment, const char *name,
                       struct sp_chaos *plan);
 int experiment_fault(struct sp_chaos *plan, const char *text);
+/* What --abort says, when the targets are known; and a condition in the words of --abort. */
+int experiment_abort(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *plan);
+void experiment_aborts(const struct sp_segment *segment, const struct sp_chaos_condition *c,
+                       char *out, size_t size);
 /* Starts it and says so, if it is steady; CLI_OK, or the exit status. */
 int experiment_begin(const struct cli *cli, struct sp_segment *segment, struct sp_chaos *plan,
                      struct sp_chaos **chaos);

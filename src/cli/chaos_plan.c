@@ -135,7 +135,7 @@ static int plan_of_line(const struct cli *cli, struct sp_segment *segment, struc
         if (status == CLI_OK)
             status = experiment_target(cli, segment, cli->injects[i].dest, plan);
     }
-    return status;
+    return status == CLI_OK ? experiment_abort(cli, segment, plan) : status;
 }
 
 /* --- what the options say --- */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/chaos.h"
 #include "cli/event.h"
 #include "cli/memory.h"
 #include "cli/objective.h"
@@ -196,13 +197,19 @@ bool view_because(const struct chaos_view *view, char *out, size_t size, char *v
     return true;
 }
 
-static void rerun_adhoc(const struct sp_chaos *c, struct sp_text_out *text)
+static void rerun_adhoc(const struct chaos_view *view, struct sp_text_out *text)
 {
+    const struct sp_chaos *c = &view->chaos;
+    char abort[SP_NAME_SIZE + 64];
     for (unsigned i = 0; i < c->fault_count; i++)
         sp_text_put(text, " --inject '%s'", c->faults[i].text);
     for (unsigned i = 0; i < c->target_count; i++)
         sp_text_put(text, " --on %s", c->targets[i].name);
     sp_text_put(text, " --for %s", SAY_TIME(c->end - c->start));
+    for (unsigned i = 0; i < c->condition_count; i++) {
+        experiment_aborts(view->segment, &c->conditions[i], abort, sizeof abort);
+        sp_text_put(text, " --abort '%s'", abort);
+    }
 }
 
 void view_rerun(const struct chaos_view *view, char *out, size_t size)
@@ -211,7 +218,7 @@ void view_rerun(const struct chaos_view *view, char *out, size_t size)
     struct sp_text_out text = sp_text_out(out, size);
     sp_text_put(&text, "shearpin chaos start");
     if (c->adhoc)
-        rerun_adhoc(c, &text);
+        rerun_adhoc(view, &text);
     else
         sp_text_put(&text, " %s", c->name);
     sp_text_put(&text, " --seed %llu", (unsigned long long)c->seed);
@@ -237,11 +244,13 @@ static int report_page(const struct cli *cli, const struct chaos_view *view)
     return CLI_OK;
 }
 
-int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct sp_chaos *chaos)
+/* Free it. */
+static struct chaos_view *report_view(struct sp_segment *segment, const struct sp_chaos *chaos,
+                                      FILE *out)
 {
     struct chaos_view *view = memory_new(1, sizeof *view);
-    int status = CLI_OK;
     view->segment = segment;
+    view->out = out;
     view->now = sp_now();
     view->state = sp_chaos_stands(chaos, view->now);
     report_copy(view, chaos);
@@ -249,6 +258,13 @@ int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct
     report_targets(view, chaos);
     report_events(view);
     chaos_learn(view);
+    return view;
+}
+
+int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct sp_chaos *chaos)
+{
+    struct chaos_view *view = report_view(segment, chaos, stdout);
+    int status = CLI_OK;
     if (cli->html)
         status = report_page(cli, view);
     if (cli->json)
@@ -260,4 +276,11 @@ int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct
         status = CLI_NO;
     free(view);
     return status;
+}
+
+void chaos_report_beside(struct sp_segment *segment, const struct sp_chaos *chaos)
+{
+    struct chaos_view *view = report_view(segment, chaos, stderr);
+    chaos_text(view);
+    free(view);
 }

@@ -10,6 +10,8 @@
  * runs or is completed and nothing deviated from what was expected. */
 struct cli;
 int chaos_report(const struct cli *cli, struct sp_segment *segment, const struct sp_chaos *chaos);
+/* The same for people, on stderr: of a command whose own output is another's. */
+void chaos_report_beside(struct sp_segment *segment, const struct sp_chaos *chaos);
 
 /* --- for the files that print it --- */
 
@@ -32,6 +34,7 @@ struct report_verdict {
 #define REPORT_LEARNED 32
 struct chaos_view {
     const struct sp_segment *segment;
+    FILE *out;             /* for people */
     struct sp_chaos chaos; /* a copy; its counts are bounded */
     enum sp_chaos_state state;
     uint64_t now, end; /* monotonic ns; `end`: or now */

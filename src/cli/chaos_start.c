@@ -89,6 +89,10 @@ int experiment_start(struct cli *cli, struct sp_segment *segment)
         say_error("either an experiment of the policy, or --inject: not both");
         return CLI_USAGE;
     }
+    if (name && cli->slo_count > 0) {
+        say_error("--abort goes with --inject: what ends %s stands in the policy", name);
+        return CLI_USAGE;
+    }
     struct sp_policy *policy = look_policy(segment, &generation);
     int status = experiment_plan(cli, segment, policy, name, &plan);
     free(policy);

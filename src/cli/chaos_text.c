@@ -12,10 +12,10 @@
 #define TEXT_LABEL 9
 #define TEXT_CELL  12
 
-static void text_line(const char *title, const char *text)
+static void text_line(const struct chaos_view *view, const char *title, const char *text)
 {
     if (*text)
-        printf("  %-14s%s\n", title, text);
+        fprintf(view->out, "  %-14s%s\n", title, text);
 }
 
 static void text_clock(uint64_t wall, const char *format, char *out, size_t size)
@@ -34,12 +34,12 @@ static void text_head(const struct chaos_view *view)
     bool runs = view->state == SP_CHAOS_RUNNING;
     text_clock(c->start_wall, "%Y-%m-%d %H:%M:%S", from, sizeof from);
     text_clock(view->end_wall, "%H:%M:%S", to, sizeof to);
-    printf("%s   %s %s %s   %s to %s   seed %llu\n",
-           say_safe(name, sizeof name, c->name, SP_NAME_SIZE), sp_chaos_state_word(view->state),
-           runs ? "for" : "after", VIEW_TOOK(view->end - c->start), from, runs ? "now" : to,
-           (unsigned long long)c->seed);
-    printf("  %-14s%s%s\n", "status", sp_chaos_state_word(view->state),
-           view->deviated ? ", deviated" : "");
+    fprintf(view->out, "%s   %s %s %s   %s to %s   seed %llu\n",
+            say_safe(name, sizeof name, c->name, SP_NAME_SIZE), sp_chaos_state_word(view->state),
+            runs ? "for" : "after", VIEW_TOOK(view->end - c->start), from, runs ? "now" : to,
+            (unsigned long long)c->seed);
+    fprintf(view->out, "  %-14s%s%s\n", "status", sp_chaos_state_word(view->state),
+            view->deviated ? ", deviated" : "");
 }
 
 static void text_because(const struct chaos_view *view)
@@ -55,9 +55,9 @@ static void text_because(const struct chaos_view *view)
         sp_text_put(&text, "(%s on %s at %s)", value, view_cause_dest(view), clock);
     else
         sp_text_put(&text, "(at %s)", clock);
-    text_line("because", line);
+    text_line(view, "because", line);
     if (steady)
-        text_line("", "so nothing was injected");
+        text_line(view, "", "so nothing was injected");
 }
 
 /* errors 4.1% (expected < 1%) */
@@ -87,20 +87,22 @@ static void text_verdicts(const struct chaos_view *view, enum sp_measured_verdic
         sp_text_put(&text, "%s ", *line ? ";" : word);
         text_expected(view, &view->verdicts[i], &text);
     }
-    text_line(title, line);
+    text_line(view, title, line);
 }
 
 static void text_expectation(const struct chaos_view *view)
 {
     char safe[4 * sizeof view->chaos.expect + 1];
-    text_line("expect", say_safe(safe, sizeof safe, view->chaos.expect, sizeof view->chaos.expect));
+    text_line(view, "expect",
+              say_safe(safe, sizeof safe, view->chaos.expect, sizeof view->chaos.expect));
     if (view->end == view->chaos.start)
         return;
     text_verdicts(view, SP_MEASURED_BROKEN, "expectation", "not kept:");
     text_verdicts(view, SP_MEASURED_HOLDS, view->deviated ? "" : "expectation", "kept:");
     text_verdicts(view, SP_MEASURED_FEW, view->deviated ? "" : "expectation", "too few calls:");
     if (view->verdict_count == 0)
-        text_line("expectation", "none in figures; a line `steady errors < 1% for 1m` is one");
+        text_line(view, "expectation",
+                  "none in figures; a line `steady errors < 1% for 1m` is one");
 }
 
 /* --- before, during, after --- */
@@ -118,7 +120,7 @@ static void text_time(uint64_t ns, uint64_t calls, char *out, size_t size)
         say_took(out, size, ns);
 }
 
-static void text_cell(const struct sp_chaos_sum *sum, int row)
+static void text_cell(FILE *out, const struct sp_chaos_sum *sum, int row)
 {
     char text[24] = "-";
     const uint64_t counts[ROWS] = {
@@ -131,7 +133,7 @@ static void text_cell(const struct sp_chaos_sum *sum, int row)
         text_time(row == ROW_P50 ? sum->p50 : sum->p99, sum->calls, text, sizeof text);
     else if (row >= ROW_REFUSED)
         snprintf(text, sizeof text, "%llu", (unsigned long long)counts[row]);
-    printf("%*s", TEXT_CELL, text);
+    fprintf(out, "%*s", TEXT_CELL, text);
 }
 
 static void text_table(const struct chaos_view *view)
@@ -142,8 +144,8 @@ static void text_table(const struct chaos_view *view)
         int length = (int)strlen(view->targets[t].target->name) + 2;
         width = length > width ? length : width;
     }
-    printf("%*s%*s%*s\n", 2 + width + TEXT_LABEL + TEXT_CELL, "BEFORE", TEXT_CELL, "DURING",
-           TEXT_CELL, "AFTER");
+    fprintf(view->out, "%*s%*s%*s\n", 2 + width + TEXT_LABEL + TEXT_CELL, "BEFORE", TEXT_CELL,
+            "DURING", TEXT_CELL, "AFTER");
     for (unsigned t = 0; t < view->chaos.target_count; t++) {
         const struct report_target *target = &view->targets[t];
         say_safe(safe, sizeof safe, target->target->name, SP_NAME_SIZE);
@@ -151,10 +153,11 @@ static void text_table(const struct chaos_view *view)
             if (row == ROW_RETRIED &&
                 target->sums[REPORT_BEFORE].retried + target->sums[REPORT_DURING].retried == 0)
                 continue;
-            printf("  %-*s%-*s", width, row == 0 ? safe : "", TEXT_LABEL, text_rows[row]);
+            fprintf(view->out, "  %-*s%-*s", width, row == 0 ? safe : "", TEXT_LABEL,
+                    text_rows[row]);
             for (int phase = 0; phase < REPORT_PHASES; phase++)
-                text_cell(&target->sums[phase], row);
-            putchar('\n');
+                text_cell(view->out, &target->sums[phase], row);
+            fputc('\n', view->out);
         }
     }
 }
@@ -170,7 +173,7 @@ static void text_injected(const struct chaos_view *view)
                     (unsigned long long)view_injected(view, i));
     }
     sp_text_put(&text, "of %s", SAY_COUNT(view_calls(view), "call"));
-    text_line("injected", line);
+    text_line(view, "injected", line);
 }
 
 void chaos_text(const struct chaos_view *view)
@@ -182,7 +185,7 @@ void chaos_text(const struct chaos_view *view)
     text_table(view);
     text_injected(view);
     for (size_t i = 0; i < view->learned_count; i++)
-        text_line(i == 0 ? "learned" : "", view->learned[i]);
+        text_line(view, i == 0 ? "learned" : "", view->learned[i]);
     view_rerun(view, rerun, sizeof rerun);
-    text_line("rerun", rerun);
+    text_line(view, "rerun", rerun);
 }

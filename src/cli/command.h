@@ -51,7 +51,7 @@ struct cli {
     uint64_t interval, since, lasting, timeout, deadline; /* ns; 0: not given */
     struct cli_inject injects[CLI_INJECTS];
     int inject_count;
-    const char *slo[CLI_SLOS]; /* conditions as they were typed; of --healthy, too */
+    const char *slo[CLI_SLOS]; /* conditions as typed; of --healthy and --abort, too */
     int slo_count;
     const char *save, *against;
     const char *chaos, *seed, *intensity, *only_pid, *only_command, *only_processes;

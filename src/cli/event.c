@@ -185,27 +185,6 @@ static bool event_address(const struct sp_event *e, char *out, size_t size)
     return true;
 }
 
-static const char *event_step(const struct sp_event *e)
-{
-    static const char *const steps[SP_SHIFT_STEPS] = {
-        [SP_SHIFT_NONE] = "none",      [SP_SHIFT_SET] = "set",    [SP_SHIFT_BEGIN] = "begun",
-        [SP_SHIFT_STAGE] = "stage",    [SP_SHIFT_KEEP] = "done",  [SP_SHIFT_BACK] = "rolled back",
-        [SP_SHIFT_LAPSED] = "cut off", [SP_SHIFT_DRAIN] = "drain"};
-    return e->reason < SP_SHIFT_STEPS ? steps[e->reason] : "?";
-}
-
-static void event_shift(const struct sp_event *e, struct sp_text_out *text)
-{
-    char safe[sizeof e->text * 4 + 1];
-    if (e->reason == SP_SHIFT_LAPSED)
-        sp_text_put(text,
-                    "shift cut off: the command with pid %llu is gone, the shares before it hold",
-                    (unsigned long long)e->b);
-    else
-        sp_text_put(text, "shift %s by %s   %s", event_step(e), event_who(e->uid),
-                    say_safe(safe, sizeof safe, e->text, sizeof e->text));
-}
-
 static void event_sentence(const struct sp_event *e, char *out, size_t size)
 {
     struct sp_text_out text = sp_text_out(out, size);
@@ -348,7 +327,7 @@ const char *event_kind(const struct sp_event *e)
 
 void event_json(struct json *json, const struct sp_event *e)
 {
-    char address[SP_ADDR_TEXT_SIZE];
+    char address[SP_ADDR_TEXT_SIZE], arm[SP_ARM_NAME_SIZE];
     bool steered = e->kind == SP_EVENT_TRIP || e->kind == SP_EVENT_HOLD;
     json_open(json, NULL, '{');
     json_count(json, "sequence", atomic_load(&e->sequence));
@@ -357,8 +336,8 @@ void event_json(struct json *json, const struct sp_event *e)
     json_text(json, "destination", e->destination, SP_NAME_SIZE);
     if (event_address(e, address, sizeof address))
         json_text(json, "endpoint", address, sizeof address);
-    if (e->kind == SP_EVENT_BREAKER && e->arm != 0)
-        json_text(json, "arm", e->text, SP_ARM_NAME_SIZE);
+    if (event_arm(e, arm))
+        json_text(json, "arm", arm, sizeof arm);
     if (e->kind == SP_EVENT_BREAKER) {
         json_word(json, "from", event_state(e->from));
         json_word(json, "to", event_state(e->to));

@@ -37,6 +37,13 @@ void event_json(struct json *json, const struct sp_event *event);
 /* "reason":{...} of a breaker event. */
 void event_json_reason(struct json *json, const struct sp_event *event);
 
+/* event_shift.c: which step of a shift, the rest of its line, and the arm that an event is about.
+ */
+struct sp_text_out;
+const char *event_step(const struct sp_event *event);
+void event_shift(const struct sp_event *event, struct sp_text_out *text);
+bool event_arm(const struct sp_event *event, char out[SP_ARM_NAME_SIZE]);
+
 /* "root", or "uid 1000" for a uid without a name. */
 const char *event_who(uint32_t uid);
 /* "ECONNREFUSED" where an outcome is that errno, else its word. */

@@ -165,6 +165,8 @@ static int help_unknown(const struct cli *cli, const char *topic)
               near.best ? near.best : "", near.best ? "'?" : "");
     if (near.best)
         say_corrected(cli, topic, near.best);
+    else
+        say_more("shearpin help  lists the commands; environment and exit are topics, too");
     return CLI_USAGE;
 }
 

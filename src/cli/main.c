@@ -24,7 +24,8 @@ const struct command command_table[] = {
      "when "
      "a\n"
      "condition is not kept, or the calls are too few to tell, and the command itself ended with "
-     "0."},
+     "0.\n"
+     "With --chaos, too, the report of the experiment follows."},
     {"wrap", "Wrap", "| unwrap UNIT", "write or remove the systemd drop-in of a service",
      "UNIT [-p FILE] [-s NAME] [-o dest.guard.word=VALUE]... [--enforce] [--dry-run] [--force]\n"
      "         [--root DIR]",
@@ -179,15 +180,18 @@ const struct command command_table[] = {
      "list | start | stop | status | report [EXPERIMENT] | record EXPERIMENT FILE\n"
      "         | replay FILE [--seed N] [--intensity X]\n"
      "         [--pid PID] [--command NAME] [--processes P%] [--also] [-f]\n"
-     "         [--inject 'FAULT' --on DEST]... [--for T] [--json] [--html FILE]",
+     "         [--inject 'FAULT' --on DEST]... [--for T] [--abort 'CONDITION']...\n"
+     "         [--json] [--html FILE]",
      1, 3, chaos_main,
      "start begins an experiment of the policy in force, at the next call of every process; it "
      "ends\n"
      "by itself, whoever has died meanwhile. Where its `steady` conditions do not hold, nothing "
      "is\n"
-     "injected. With --inject, --on and --for it needs no experiment in the policy. start -f "
-     "stays\n"
-     "until the end, and Ctrl-C stops both. The same --seed strikes the same calls again.\n"
+     "injected. With --inject, --on and --for it needs no experiment in the policy, and --abort "
+     "ends\n"
+     "it early. start -f stays until the end, and Ctrl-C stops both. The same --seed strikes the "
+     "same\n"
+     "calls again.\n"
      "list shows what the policy has, status what runs and ran, stop ends NAME, or all. report "
      "says\n"
      "what was before, during and after, what was injected, and whether what was expected was "

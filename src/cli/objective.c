@@ -37,6 +37,27 @@ bool objective_broken(const struct look *look, const struct look_dest *d, struct
 
 /* --- words --- */
 
+/* How long the name before a condition is: one stands there where the second word is followed by
+ * the sign that else follows the first. */
+static size_t objective_name(const char *text)
+{
+    static const char ends[] = " \t<>";
+    size_t name = strcspn(text, ends), at = name + strspn(text + name, " \t");
+    size_t measure = strcspn(text + at, ends);
+    at += measure;
+    at += strspn(text + at, " \t");
+    return measure > 0 && name < SP_NAME_SIZE && (text[at] == '<' || text[at] == '>') ? name : 0;
+}
+
+int objective_parse(const char *text, char dest[SP_NAME_SIZE], struct sp_condition *out,
+                    struct sp_error *error)
+{
+    size_t name = objective_name(text);
+    memcpy(dest, text, name);
+    dest[name] = 0;
+    return sp_condition_parse(text + name, strlen(text + name), out, error);
+}
+
 const char *objective_value(const struct sp_condition *condition, const struct sp_measured *m,
                             char *out, size_t size)
 {

@@ -20,6 +20,11 @@ bool objective_at(const struct look *look, const struct look_dest *d, size_t i,
 /* The first that is broken. */
 bool objective_broken(const struct look *look, const struct look_dest *d, struct objective *out);
 
+/* `errors < 1%`, or `payments errors < 1%`: then `dest` is the name before it, else "". -1 with
+ * `error` set. */
+int objective_parse(const char *text, char dest[SP_NAME_SIZE], struct sp_condition *out,
+                    struct sp_error *error);
+
 /* "812ms", "4.1%", "31/s", "timed out", "-". */
 const char *objective_value(const struct sp_condition *condition, const struct sp_measured *m,
                             char *out, size_t size);

@@ -77,6 +77,8 @@ static const struct option_row option_rows[] = {
     {"stages", 0, false, TEXT, AT(stages), "P,P,...", "its shares; else 10,25,50,75,100"},
     {"healthy", 0, false, SLO, 0, "'CONDITION'",
      "what it is to keep: 'errors < 1% for 20s'; repeatable"},
+    {"abort", 0, false, SLO, 0, "'CONDITION'",
+     "what ends it early: 'errors > 10% for 30s', 'payments opens'; repeatable"},
     {"probe", 0, false, TEXT, AT(probe), "CMD", "how to check it, by /bin/sh; else a connect"},
     {"check-every", 0, false, TIME, AT(check_every), "T", "from one check to the next; else 10s"},
     {"check-for", 0, false, TIME, AT(check_for), "T", "how long to check at most; else 5m"},

@@ -22,6 +22,7 @@
 #include "cli/say.h"
 #include "cli/split.h"
 #include "cli/trial.h"
+#include "cli/trial_report.h"
 #include "cli/where.h"
 #include "policy/keys.h"
 #include "shearpin/conn.h"
@@ -81,7 +82,8 @@ static int run_policy(struct run *run)
     return run_refuse(run);
 }
 
-static int run_knows(const struct run *run, const char *dest)
+/* Where a name is less than the word that was typed, that word cannot be corrected. */
+static int run_knows(const struct run *run, const char *option, const char *dest)
 {
     const struct sp_row *row;
     struct sp_near near = sp_near_begin(dest, strlen(dest));
@@ -92,12 +94,25 @@ static int run_knows(const struct run *run, const char *dest)
             return CLI_OK;
         sp_near_try(&near, row->name);
     }
-    say_error("--on %s: the policy has no such destination%s%s%s", dest,
+    say_error("%s %s: the policy has no such destination%s%s%s", option, dest,
               near.best ? "; did you mean '" : "", near.best ? near.best : "",
               near.best ? "'?" : "");
-    if (near.best)
+    if (near.best && strcmp(option, "--on") == 0)
         say_corrected(run->cli, dest, near.best);
     return CLI_OURS;
+}
+
+/* Who has measured for an hour is not told then that there is no such destination. */
+static int run_judged(const struct run *run)
+{
+    struct trial_condition condition;
+    int status = CLI_OK;
+    bool learns = run->rules.policy && run->rules.policy->learn != 0;
+    for (int i = 0; status == CLI_OK && !learns && i < run->cli->slo_count; i++) {
+        if (trial_condition(run->cli->slo[i], &condition, NULL) == 0 && *condition.dest)
+            status = run_knows(run, "--slo", condition.dest);
+    }
+    return status;
 }
 
 static int run_options(const struct run *run)
@@ -111,7 +126,12 @@ static int run_options(const struct run *run)
         say_error("-o %s", error.text);
         return CLI_OURS;
     }
-    if (trial_wanted(cli) && trial_check(cli) != CLI_OK)
+    if (cli->private && cli->segment) {
+        say_error("--private makes a segment of its own: leave -s %s out, or --private",
+                  cli->segment);
+        return CLI_OURS;
+    }
+    if (trial_wanted(cli) && (trial_check(cli) != CLI_OK || run_judged(run) != CLI_OK))
         return CLI_OURS;
     for (int i = 0; i < cli->inject_count; i++) {
         const struct cli_inject *inject = &cli->injects[i];
@@ -123,7 +143,7 @@ static int run_options(const struct run *run)
             say_error("--inject '%.40s...' is too long", inject->fault);
             return CLI_OURS;
         }
-        int status = run_knows(run, inject->dest);
+        int status = run_knows(run, "--on", inject->dest);
         if (status != CLI_OK)
             return status;
     }

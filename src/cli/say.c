@@ -64,19 +64,32 @@ static void say_shell_word(const char *word)
     fputc('\'', stderr);
 }
 
-void say_corrected(const struct cli *cli, const char *wrong, const char *right)
+/* `wrong` may be NULL: then nothing is. */
+static void say_typed(const struct cli *cli, const char *wrong, const char *right)
 {
     char word[512];
-    fputs("  shearpin", stderr);
+    fputs(" shearpin", stderr);
     for (int i = 1; i < cli->typed_count; i++) {
         const char *typed = cli->typed[i];
         /* `-s NAME` is a word of its own, `--segment=NAME` is the end of one */
-        bool here = wrong >= typed && wrong <= typed + strlen(typed);
+        bool here = wrong && wrong >= typed && wrong <= typed + strlen(typed);
         if (here)
             snprintf(word, sizeof word, "%.*s%s", (int)(wrong - typed), typed, right);
         say_shell_word(here ? word : typed);
     }
     fputc('\n', stderr);
+}
+
+void say_corrected(const struct cli *cli, const char *wrong, const char *right)
+{
+    fputc(' ', stderr);
+    say_typed(cli, wrong, right);
+}
+
+void say_behind(const struct cli *cli, const char *first)
+{
+    fprintf(stderr, "  %s", first);
+    say_typed(cli, NULL, NULL);
 }
 
 /* The process stays in the C locale, where every format is fixed; only this looks at the user's. */

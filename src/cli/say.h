@@ -17,6 +17,9 @@ int say_status(int code);
 /* The line that was typed with one word corrected, ready to be pasted into a shell. */
 void say_corrected(const struct cli *cli, const char *wrong, const char *right);
 
+/* The line as it was typed behind other words: `runuser -u billing --`. */
+void say_behind(const struct cli *cli, const char *first);
+
 /* At most `max` bytes of `text` with everything that could move a terminal made visible. */
 const char *say_safe(char *out, size_t size, const char *text, size_t max);
 #define SAY_SAFE(array) \

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/answer.h"
 #include "cli/event.h"
 #include "cli/http.h"
@@ -188,9 +189,13 @@ static int serve_listen(const char *text)
 {
     char host[256];
     const char *colon = strrchr(text, ':'), *from = text, *to = colon;
+    uint64_t port;
     struct addrinfo *list, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     if (!colon || colon == text || !colon[1])
         return serve_bad(text, "it is no address with a port");
+    if (sp_text_parse_count(colon + 1, strlen(colon + 1), &port) != SP_TEXT_OK || port > 65535)
+        return serve_bad(text,
+                         "a port is 0 to 65535"); /* getaddrinfo() would take the rest of it */
     if (*text == '[' && colon[-1] == ']')
         from++, to--;
     snprintf(host, sizeof host, "%.*s", (int)(to - from), from);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/chaos_report.h"
 #include "cli/look.h"
 #include "cli/say.h"
 #include "cli/trial_report.h"
@@ -101,6 +102,9 @@ int trial_run(const struct cli *cli, struct sp_segment *segment, int (*start)(ch
     trial.time = sp_now() - began;
     trial.status = status;
     bool kept = trial_report(&trial);
+    const struct sp_chaos *chaos = cli->chaos ? sp_chaos_named(segment, cli->chaos) : NULL;
+    if (chaos && !cli->quiet)
+        chaos_report_beside(segment, chaos);
     look_unmark(&before);
     return status == CLI_OK && !kept ? CLI_NO : status;
 }

@@ -29,16 +29,8 @@ struct trial_part {
 
 int trial_condition(const char *text, struct trial_condition *out, struct sp_error *error)
 {
-    struct sp_error inner;
-    const char *rest = text + strcspn(text, " \t");
-    size_t name = (size_t)(rest - text);
     *out = (struct trial_condition){0};
-    int result = sp_condition_parse(text, strlen(text), &out->condition, error);
-    if (result != 0 && *rest && name < SP_NAME_SIZE &&
-        sp_condition_parse(rest, strlen(rest), &out->condition, &inner) == 0) {
-        memcpy(out->dest, text, name);
-        result = 0;
-    }
+    int result = objective_parse(text, out->dest, &out->condition, error);
     if (result == 0 && out->condition.window)
         return sp_error_set(error, 0, "the whole run is judged; leave 'for' out");
     return result;

@@ -221,15 +221,20 @@ static void where_self(struct sp_segment *segment)
 }
 
 /* Root does not believe what another user wrote; that user's own eyes do. */
-static void where_denied(const char *path, const struct sp_error *error)
+static void where_denied(const struct cli *cli, const char *path, const struct sp_error *error)
 {
     struct stat st;
+    char become[128];
     say_error("%s", error->text);
     if (error->code != EPERM || geteuid() != 0 || lstat(path, &st) != 0 || st.st_uid == 0)
         return;
     const char *user = user_from_uid(st.st_uid, 1);
     if (user)
-        say_more("look at it as its owner:  runuser -u %s -- shearpin status", user);
+        snprintf(become, sizeof become, "runuser -u %s --", user);
+    else
+        snprintf(become, sizeof become, "setpriv --reuid %u --regid %u --clear-groups",
+                 (unsigned)st.st_uid, (unsigned)st.st_gid);
+    say_behind(cli, become);
 }
 
 int where_attach(struct cli *cli, struct sp_segment *segment)
@@ -241,7 +246,7 @@ int where_attach(struct cli *cli, struct sp_segment *segment)
     int status = where_find(cli, &list, &entry);
     memset(segment, 0, sizeof *segment);
     if (status == CLI_OK && entry && sp_segment_attach(segment, entry->path, &error) != 0) {
-        where_denied(entry->path, &error);
+        where_denied(cli, entry->path, &error);
         status = say_status(error.code);
     }
     free(list.entries);

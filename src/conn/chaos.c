@@ -19,7 +19,8 @@ int sp_here_inject(const char *destination, size_t length, const char *fault,
     if (sp_fault_parse(fault, &sp_here.faults[next].fault, error) != 0)
         return -1;
     memcpy(sp_here.faults[next].destination, destination, length);
-    atomic_fetch_or(sp_here.loose, sp_here.faults[next].fault.on & SP_FAULT_ON_LOOSE);
+    if (sp_here.faults[next].fault.on & SP_FAULT_ON_LOOSE)
+        atomic_store(sp_here.loose, SP_FAULT_ON_LOOSE);
     sp_here.fault_count++;
     return 0;
 }

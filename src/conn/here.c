@@ -19,7 +19,7 @@
     ((size_t)65536) /* no kernel has larger ones, and it is whole ones that fork wipes */
 
 static sp_half asleep = 1;
-static uint32_t unborn = 1;
+static uint32_t unborn = SP_HERE_ALIVE;
 
 static sp_half loose; /* of this process's own faults */
 
@@ -82,7 +82,7 @@ static bool here_tables(uint32_t fd_max)
     if (!at || madvise(at, HERE_PAGE, MADV_WIPEONFORK) != 0)
         return false;
     uint32_t *alive = (uint32_t *)(void *)here_cut(&at, HERE_PAGE);
-    *alive = 1;
+    *alive = SP_HERE_ALIVE;
     __atomic_store_n(&sp_here.alive, alive, __ATOMIC_RELEASE);
     sp_here.fds = here_cut(&at, fds);
     sp_here.kept = here_cut(&at, kept);
@@ -135,7 +135,7 @@ enum sp_here_tables sp_here_tables(void)
 
 void sp_here_after_fork(void)
 {
-    if (__atomic_exchange_n(sp_here.alive, 1, __ATOMIC_ACQ_REL))
+    if (__atomic_exchange_n(sp_here.alive, SP_HERE_ALIVE, __ATOMIC_ACQ_REL))
         return; /* a thread that was started meanwhile was faster */
     sp_here.pid = (uint32_t)getpid();
     uint32_t high = atomic_load(&sp_here.conn_high);

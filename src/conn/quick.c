@@ -32,7 +32,7 @@ void turn_quick_learn(struct sp_conn *conn, const struct sp_call *call)
     if (plain) {
         struct sp_shard *shard = sp_segment_shard(&sp_here.segment, kept->dest);
         atomic_store_explicit(&kept->shard, shard, memory_order_relaxed);
-        told = sp_kept_told(kept, atomic_load_explicit(&kept->word, memory_order_relaxed));
+        told = sp_kept_told(kept, atomic_load_explicit(&kept->word, memory_order_relaxed) - 1);
     }
     atomic_store_explicit(&conn->told, told, memory_order_release);
 }
@@ -152,7 +152,7 @@ struct sp_conn *sp_quick_connect(struct sp_kept *kept, uint32_t dest, uint64_t p
     turn_set(&conn->limit, kept->connect);
     atomic_store_explicit(&kept->shard, sp_segment_shard(&sp_here.segment, kept->dest),
                           memory_order_relaxed);
-    atomic_store_explicit(&conn->told, sp_kept_told(kept, policy + 1), memory_order_release);
+    atomic_store_explicit(&conn->told, sp_kept_told(kept, policy), memory_order_release);
     return conn;
 }
 

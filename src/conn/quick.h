@@ -13,8 +13,8 @@
 #define SP_QUICK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Is what the connection was told still in force, here and now? Then its guards are plain. It was
- * told the policy's word plus 1: that is what stands on the page that fork wipes. While the shim is
- * disabled nothing is as it was told; what began before may end all the same (`ends`). */
+ * told the policy's word plus SP_HERE_ALIVE, which is on the page that fork wipes. While the shim
+ * is disabled nothing is as it was told; what began before may end all the same (`ends`). */
 SP_QUICK_INLINE bool quick_told(const struct sp_conn *conn, uint64_t *told, bool ends)
 {
     const struct sp_head *head = sp_here.segment.head;

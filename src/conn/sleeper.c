@@ -4,6 +4,7 @@
  * its place. */
 #include "shearpin/conn.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct sp_sleeper sp_sleepers[SP_SLEEPERS];
@@ -25,7 +26,7 @@ static struct sp_sleeper *sleeper_place(uint32_t tid)
 
 struct sp_sleeper *sp_sleeper_enter(enum sp_asleep why, uint32_t dest, int fd, uint64_t since)
 {
-    struct sp_sleeper *s = sleeper_place((uint32_t)gettid());
+    struct sp_sleeper *s = sleeper_place((uint32_t)syscall(SYS_gettid));
     if (!s)
         return NULL;
     s->dest = dest;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/random.h"
 #include "base/text.h"
 
@@ -139,11 +140,16 @@ static int list_kind(struct sp_fault *fault, struct word w, struct sp_error *err
 {
     char known[256];
     struct sp_text_out out = sp_text_out(known, sizeof known);
+    struct sp_near near = sp_near_begin(w.at, w.length);
     for (fault->kind = 0; fault->kind < SP_FAULT_COUNT; fault->kind++) {
         if (sp_text_is(w.at, w.length, sp_faults[fault->kind]->word))
             return 0;
         sp_text_put(&out, "%s%s", fault->kind ? ", " : "one of: ", sp_faults[fault->kind]->word);
+        sp_near_try(&near, sp_faults[fault->kind]->word);
     }
+    if (near.best)
+        return sp_error_set(error, EINVAL, "there is no fault '%.*s'; did you mean '%s'?",
+                            (int)w.length, w.at, near.best);
     list_bad(error, "fault", w, known);
     return -1;
 }

@@ -277,7 +277,9 @@ static void check_matches(const struct check *check)
     if (row->match_count == 0) {
         struct reader_place place = {row->file, row->line, 1};
 
-        report_warning(check->reader, place, "'%s' matches nothing: it has no 'match'", row->name);
+        report_warning(check->reader, place,
+                       "'%s' matches nothing: say what it is for: match %s.example.com:443",
+                       row->name, row->name);
         return;
     }
     for (size_t i = 0; i < row->match_count; i++)

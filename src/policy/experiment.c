@@ -83,16 +83,19 @@ static void experiment_seed(struct reader *reader, struct sp_experiment *e)
     experiment_surplus(reader);
 }
 
+/* 0 after saying what is wrong. */
 static uint64_t experiment_time(struct reader *reader, const char *example)
 {
     const struct scan_word *word = &reader->line.word[1];
     uint64_t time = 0;
+    enum sp_text status = sp_text_parse_time(word->text, word->length, &time);
 
-    if (sp_text_parse_time(word->text, word->length, &time) != SP_TEXT_OK || time == 0 ||
-        time > EXPERIMENT_LAST_MAX)
+    if (status == SP_TEXT_NO_UNIT)
+        report_at(reader, word, example, "a time needs a unit: 250ms, 5s, 2m");
+    else if (status != SP_TEXT_OK || time == 0 || time > EXPERIMENT_LAST_MAX)
         report_at(reader, word, example, "'%.*s' is no time of at most 1d", SHOWN(word));
     experiment_surplus(reader);
-    return time;
+    return status == SP_TEXT_OK && time <= EXPERIMENT_LAST_MAX ? time : 0;
 }
 
 static void experiment_ramp(struct reader *reader, struct sp_experiment *e)
@@ -102,7 +105,9 @@ static void experiment_ramp(struct reader *reader, struct sp_experiment *e)
 
 static void experiment_last(struct reader *reader, struct sp_experiment *e)
 {
-    e->last = experiment_time(reader, "last 10m");
+    uint64_t time = experiment_time(reader, "last 10m");
+
+    e->last = time ? time : EXPERIMENT_LAST_MAX; /* what is wrong is not missing, too */
 }
 
 static void experiment_inject(struct reader *reader, struct sp_experiment *e)
@@ -159,6 +164,22 @@ static void experiment_condition(struct reader *reader, struct sp_proviso *provi
     }
 }
 
+/* `abort payments open`: two words without a sign are no condition, but nearly this one. */
+static bool experiment_meant_opens(struct reader *reader)
+{
+    const struct scan_word *last = &reader->line.word[2];
+    struct sp_near near;
+
+    if (reader->line.count != 3 || experiment_sign(last) ||
+        experiment_sign(&reader->line.word[1]) || sp_text_is(last->text, last->length, "opens"))
+        return false;
+    near = sp_near_begin(last->text, last->length);
+    sp_near_try(&near, "opens");
+    if (near.best)
+        report_at(reader, last, report_near(reader, near.best), "unknown word '%.*s'", SHOWN(last));
+    return near.best != NULL;
+}
+
 static void experiment_proviso(struct reader *reader, struct sp_experiment *e,
                                enum sp_proviso_when when)
 {
@@ -171,6 +192,8 @@ static void experiment_proviso(struct reader *reader, struct sp_experiment *e,
         return;
     }
     *proviso = (struct sp_proviso){.when = (uint8_t)when};
+    if (experiment_meant_opens(reader))
+        return;
     if (first == 2) {
         proviso->destination = build_string(reader, words[1].text, words[1].length);
         reader->experiment_watched[reader->experiment][e->proviso_count] =

@@ -5,11 +5,10 @@
 #include "policy/scan.h"
 #include "shearpin/policy.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 /* Most policies fit into the first; the stack is not touched further down than it must be. */
@@ -25,7 +24,7 @@ static ssize_t named_load(const char *path, char *text, size_t size)
 
     if (fd < 0)
         return -1;
-    if (fstatat(fd, "", &st, AT_EMPTY_PATH) == 0 && S_ISREG(st.st_mode) &&
+    if (sp_file_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
         (st.st_uid == 0 || st.st_uid == geteuid()) && (size_t)st.st_size < size)
         got = pread(fd, text, size, 0);
     close(fd);

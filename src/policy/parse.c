@@ -157,12 +157,20 @@ static void parse_unknown(struct reader *reader, const char *directive,
                           const struct scan_word *word)
 {
     struct sp_near near = sp_near_begin(word->text, word->length);
+    char possible[200];
+    struct sp_text_out out = sp_text_out(possible, sizeof possible);
 
-    for (size_t key = 0; key < KEY_COUNT; key++)
-        if (strcmp(sp_keys[key].directive, directive) == 0 && !keys_inner(key) &&
-            keys_line(key) == 0)
-            sp_near_try(&near, sp_keys[key].word);
-    report_at(reader, word, report_near(reader, near.best), "unknown word '%.*s'", SHOWN(word));
+    sp_text_put(&out, "possible here:");
+    for (size_t key = 0; key < KEY_COUNT; key++) {
+        if (strcmp(sp_keys[key].directive, directive) != 0 || keys_inner(key) ||
+            keys_line(key) != 0)
+            continue;
+        sp_near_try(&near, sp_keys[key].word);
+        if (sp_keys[key].word[0])
+            sp_text_put(&out, " %s", sp_keys[key].word);
+    }
+    report_at(reader, word, near.best ? report_near(reader, near.best) : possible,
+              "unknown word '%.*s'", SHOWN(word));
 }
 
 static bool parse_known(const char *directive, const struct scan_word *word)
@@ -288,7 +296,11 @@ static const char *const parse_sections[] = {"defaults", "destination", "syntax"
 
 static void parse_unknown_directive(struct reader *reader, const struct scan_word *word)
 {
+    static const char *const others[] = {"match", "fallback", "split", "slo"};
     struct sp_near near = sp_near_begin(word->text, word->length);
+    char possible[200];
+    struct sp_text_out out = sp_text_out(possible, sizeof possible);
+    const char *last = "";
 
     for (size_t i = 0; i < sizeof parse_sections / sizeof *parse_sections; i++) {
         if (!parse_is(word, parse_sections[i]))
@@ -298,14 +310,19 @@ static void parse_unknown_directive(struct reader *reader, const struct scan_wor
         reader->section = SECTION_SKIPPED;
         return;
     }
-    sp_near_try(&near, "match");
-    sp_near_try(&near, "fallback");
-    sp_near_try(&near, "split");
-    sp_near_try(&near, "slo");
-    for (size_t key = 0; key < KEY_COUNT; key++)
+    sp_text_put(&out, "possible here:");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        sp_near_try(&near, others[i]);
+        sp_text_put(&out, " %s", others[i]);
+    }
+    for (size_t key = 0; key < KEY_COUNT; key++) {
         sp_near_try(&near, sp_keys[key].directive);
-    report_at(reader, word, report_near(reader, near.best), "unknown directive '%.*s'",
-              SHOWN(word));
+        if (strcmp(last, sp_keys[key].directive) != 0)
+            sp_text_put(&out, " %s", sp_keys[key].directive);
+        last = sp_keys[key].directive;
+    }
+    report_at(reader, word, near.best ? report_near(reader, near.best) : possible,
+              "unknown directive '%.*s'", SHOWN(word));
 }
 
 static void parse_directive(struct reader *reader)

@@ -4,10 +4,9 @@
 #include "policy/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/file.h"
 
 /* False: the rest of the text is not worth reading. */
 static bool source_line(struct reader *reader)
@@ -153,7 +152,7 @@ static ssize_t source_open(struct reader *reader, const char *name, uint32_t off
     /* Non-blocking: a FIFO in place of the file must not hold the program up. */
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-    if (fd < 0 || fstat(fd, &status) != 0) {
+    if (fd < 0 || sp_file_fstat(fd, &status) != 0) {
         source_failed(reader, name, errno);
     } else if (source_trusted(reader, name, &status) && source_new(reader, name, offset, &status)) {
         length = source_load(fd, reader->text, sizeof reader->text);

@@ -92,6 +92,7 @@ static bool value_number_fault(size_t key, enum sp_text status, const char *text
     }
     snprintf(fault->text, sizeof fault->text, "'%.*s' is not a whole number", VALUE_SHOWN(length),
              text);
+    value_example(key, fault->cure, sizeof fault->cure);
     return false;
 }
 

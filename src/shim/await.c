@@ -39,7 +39,7 @@ void sp_await_begin(struct sp_await *sleep, uint32_t dest, int fd, struct sp_wai
         wait->end = sp_here.deadline;
     sigfillset(&all);
     sleep->noted = sp_sleeper_enter(SP_ASLEEP_PLACE, dest, fd, wait->began);
-    sleep->masked = pthread_sigmask(SIG_BLOCK, &all, &sleep->mask) == 0;
+    sleep->masked = sigprocmask(SIG_BLOCK, &all, &sleep->mask) == 0;
 }
 
 static void await_bell(const struct sp_wait *wait)
@@ -72,7 +72,7 @@ void sp_await_end(const struct sp_await *sleep)
     int error = errno;
     sp_sleeper_leave(sleep->noted);
     if (sleep->masked)
-        pthread_sigmask(SIG_SETMASK, &sleep->mask, NULL);
+        sigprocmask(SIG_SETMASK, &sleep->mask, NULL);
     errno = error;
 }
 

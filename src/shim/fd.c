@@ -12,6 +12,10 @@
 
 #include "base/clock.h"
 
+#ifndef CLOSE_RANGE_CLOEXEC /* an older libc's headers */
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
 void sp_fd_clear(int fd);
 void sp_fd_clear(int fd)
 {

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
+#include "shim/loaded.h"
+
 _Thread_local union sp_thread sp_thread;
 
 /* The flag may be the parent's own: it stays up in the parent until somebody asks. Before there are
@@ -14,6 +16,19 @@ bool sp_process_vforked(void)
         return true;
     sp_thread.vforked = 0;
     return false;
+}
+
+const char *sp_process_told;
+
+/* The program may have a copy of the variable, which then is the one that counts. */
+const char *sp_process_tell(void)
+{
+    static const char never;
+    const char *told = sp_loaded_any("__libc_single_threaded");
+    if (!told)
+        told = &never;
+    __atomic_store_n(&sp_process_told, told, __ATOMIC_RELAXED);
+    return told;
 }
 
 SP_EXPORT pid_t fork(void)

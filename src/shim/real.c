@@ -1,9 +1,10 @@
 #include "shim/real.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
+
+#include "shim/absent.h"
+#include "shim/loaded.h"
+#include "shim/object.h"
 
 struct sp_real sp_real;
 
@@ -28,24 +29,9 @@ static const char *real_name(enum sp_symbol symbol)
     return (const char *)&real_names + at[symbol];
 }
 
-/* What an older libc lacks ends as it would without us: the call is not implemented. */
-static long real_missing(void)
-{
-    errno = ENOSYS;
-    return -1;
-}
-
 static void **real_place(enum sp_symbol symbol)
 {
     return (void **)(void *)&sp_real + symbol;
-}
-
-void *sp_real_try(enum sp_symbol symbol)
-{
-    int error = errno;
-    void *found = dlsym(RTLD_NEXT, real_name(symbol));
-    errno = error;
-    return found;
 }
 
 void *sp_real_find(enum sp_symbol symbol)
@@ -54,9 +40,9 @@ void *sp_real_find(enum sp_symbol symbol)
     void *found = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (found)
         return found;
-    found = sp_real_try(symbol);
-    if (!found)
-        found = (void *)real_missing;
+    struct sp_sought one = {real_name(symbol), sp_object_hash(real_name(symbol)), NULL};
+    sp_loaded_next(&one, 1);
+    found = one.found ? one.found : sp_absent(symbol);
     __atomic_store_n(place, found, __ATOMIC_RELEASE);
     return found;
 }
@@ -72,9 +58,22 @@ static const uint8_t real_early[] = {
 #undef E
 };
 
+#define EARLY (sizeof real_early)
+
+/* All of them at once: each object is opened once only. */
 void sp_real_start(void)
 {
     _Static_assert(sizeof(struct sp_real) == SP_SYMBOL_COUNT * sizeof(void *), "one pointer each");
-    for (size_t i = 0; i < sizeof real_early; i++)
-        sp_real_find((enum sp_symbol)real_early[i]);
+    struct sp_sought sought[EARLY];
+    sp_loaded_start();
+    for (size_t i = 0; i < EARLY; i++) {
+        const char *name = real_name((enum sp_symbol)real_early[i]);
+        sought[i] = (struct sp_sought){name, sp_object_hash(name), NULL};
+    }
+    sp_loaded_next(sought, EARLY);
+    for (size_t i = 0; i < EARLY; i++) {
+        enum sp_symbol symbol = (enum sp_symbol)real_early[i];
+        void *found = sought[i].found ? sought[i].found : sp_absent(symbol);
+        __atomic_store_n(real_place(symbol), found, __ATOMIC_RELEASE);
+    }
 }

@@ -34,6 +34,13 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int at, const char *path, int flags);
 int __openat64_2(int at, const char *path, int flags);
 
+/* Newer than the headers of an older libc. */
+int close_range(unsigned first, unsigned last, int flags);
+void closefrom(int low);
+int fcntl64(int fd, int command, ...);
+int epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout,
+                 const sigset_t *mask);
+
 /* As the libraries declare them; their headers are not needed. */
 struct ssl_st;
 struct gnutls_session_int;
@@ -60,8 +67,6 @@ enum sp_symbol {
 
 /* Looks a function up for a call that comes before our constructor. Never NULL. */
 void *sp_real_find(enum sp_symbol symbol);
-/* The same, NULL when nobody behind us has it. */
-void *sp_real_try(enum sp_symbol symbol);
 void sp_real_start(void);
 
 #define REAL(name)                                                                  \

@@ -27,6 +27,15 @@ static inline bool sp_process_foreign(void)
     return SP_UNLIKELY(sp_thread.vforked) && sp_process_vforked();
 }
 
+/* Has this process never had a second thread? libc says so from 2.32 on; any older one says no. */
+extern __attribute__((visibility("hidden"))) const char *sp_process_told;
+const char *sp_process_tell(void);
+static inline bool sp_process_single(void)
+{
+    const char *told = __atomic_load_n(&sp_process_told, __ATOMIC_RELAXED);
+    return *(const volatile char *)(SP_LIKELY(told) ? told : sp_process_tell());
+}
+
 /* Are there tables? The first who asks makes them. (start.c) */
 bool sp_shim_tables(void);
 static inline bool sp_shim_ready(void)

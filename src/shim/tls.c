@@ -6,11 +6,10 @@
  * from while it was inside of SSL_read. */
 #include "shim/io.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 
 #include "base/clock.h"
+#include "shim/loaded.h"
 
 static _Thread_local struct {
     const void *session; /* whose read the rest is about */
@@ -83,32 +82,8 @@ static void tls_shaken(bool done)
     errno = error;
 }
 
-/* --- which library's function? --- */
-
-static const void *tls_base(void)
-{
-    Dl_info info;
-    return dladdr((const void *)&tls_base, &info) ? info.dli_fbase : NULL;
-}
-
-/* A process may have two TLS libraries, and plugins bring theirs without showing it to us: the
- * right function is the one that the caller's own object would have found. */
-static void *tls_look(enum sp_symbol symbol, const char *name, const void *caller)
-{
-    Dl_info info;
-    struct link_map *object = NULL;
-    void *found = NULL;
-    /* Called from ourselves: by the last jump of a function that we had called. */
-    bool own = dladdr(caller, &info) && info.dli_fbase == tls_base();
-    if (!own && dladdr1(caller, &info, (void **)(void *)&object, RTLD_DL_LINKMAP) && object &&
-        object->l_name[0]) {
-        void *library = dlopen(object->l_name, RTLD_LAZY | RTLD_NOLOAD);
-        found = library ? dlsym(library, name) : NULL;
-        if (library)
-            dlclose(library);
-    }
-    return found ? found : sp_real_try(symbol);
-}
+/* --- which library's function? A process may have two TLS libraries, and plugins bring theirs
+ * without showing it to us: the right one is what the caller's own object would have found. --- */
 
 enum tls_call {
     TLS_READ,
@@ -119,24 +94,20 @@ enum tls_call {
     TLS_CALLS
 };
 
-static void *tls_find(enum tls_call call, enum sp_symbol symbol, const char *name,
-                      const void *caller)
+static void *tls_find(enum tls_call call, const char *name, const void *caller)
 {
     static _Thread_local struct {
         const void *caller;
         void *real;
     } known[TLS_CALLS];
     if (SP_UNLIKELY(known[call].caller != caller)) {
-        int error = errno;
-        known[call].real = tls_look(symbol, name, caller);
+        known[call].real = sp_loaded_of(caller, name);
         known[call].caller = caller;
-        errno = error;
     }
     return known[call].real;
 }
 
-#define TLS(call, name) \
-    ((__typeof__(name) *)tls_find(call, SP_SYMBOL_##name, #name, __builtin_return_address(0)))
+#define TLS(call, name) ((__typeof__(name) *)tls_find(call, #name, __builtin_return_address(0)))
 
 /* --- the wrappers --- */
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 
 #include "base/clock.h"
 
@@ -18,7 +17,7 @@
 bool sp_waiting_bounded(void)
 {
     if (SP_LIKELY(atomic_load_explicit(&sp_due_next, memory_order_relaxed) == SP_NEVER &&
-                  (__libc_single_threaded || !sp_here_awake() || sp_due_least() == SP_NEVER)))
+                  (sp_process_single() || !sp_here_awake() || sp_due_least() == SP_NEVER)))
         return false;
     return sp_shim_on() || (sp_waiting_watches() && !sp_process_foreign());
 }
@@ -42,7 +41,7 @@ static uint64_t wait_nearest(uint64_t now)
         sp_due_scan(now, sp_cut_expire);
         next = atomic_load(&sp_due_next);
     }
-    if (!__libc_single_threaded) {
+    if (!sp_process_single()) {
         uint64_t shortest = sp_due_least();
         uint64_t look = shortest >= SP_DUE_WATCH
                             ? SP_NEVER
@@ -91,14 +90,14 @@ void sp_waiting_mask(struct wait *w)
     sigset_t all;
     sigfillset(&all);
     if (!w->masked)
-        w->masked = pthread_sigmask(SIG_BLOCK, &all, &w->mask) == 0;
+        w->masked = sigprocmask(SIG_BLOCK, &all, &w->mask) == 0;
 }
 
 int sp_waiting_end(const struct wait *w, int result)
 {
     int error = errno;
     if (w->masked)
-        pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
+        sigprocmask(SIG_SETMASK, &w->mask, NULL);
     errno = error;
     return result;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 
 int sp_process_reopen(const struct sp_segment *segment)
 {
@@ -25,7 +26,7 @@ int sp_process_reopen(const struct sp_segment *segment)
         fd = higher;
     }
     struct stat st;
-    if (fd >= 0 && (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0 || st.st_dev != segment->device ||
+    if (fd >= 0 && (sp_file_fstat(fd, &st) != 0 || st.st_dev != segment->device ||
                     st.st_ino != segment->inode)) {
         close(fd);
         errno = ESTALE;
@@ -93,7 +94,7 @@ uint64_t sp_process_started(struct sp_segment *segment)
 static uint64_t process_namespace(void)
 {
     struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+    return sp_file_stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
 /* What the pid says: only pids of our own namespace mean anything. */

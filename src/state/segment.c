@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "state/apply.h"
 #include "state/layout.h"
@@ -49,7 +50,7 @@ static int segment_check_directory(const char *path, struct sp_error *error)
     const char *slash = strrchr(path, '/');
     if (slash && slash < path + sizeof directory)
         memcpy(directory, path, (size_t)(slash - path));
-    if (stat(slash ? directory : ".", &st) != 0)
+    if (sp_file_stat(slash ? directory : ".", &st) != 0)
         return sp_error_set(error, errno, "%s: %s; set SHEARPIN_DIR to a directory that exists",
                             directory, strerror(errno));
     if (shared ? st.st_gid != gid : segment_stranger(st.st_uid))
@@ -158,7 +159,7 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, str
 {
     struct stat st;
     struct sp_head head;
-    if (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0) /* fstat() would touch a page of libc's */
+    if (sp_file_fstat(fd, &st) != 0)
         return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
     if (segment_check_file(path, &st, error) != 0)
         return -1;

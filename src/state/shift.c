@@ -1,7 +1,7 @@
 /* shift.c - the shares in force. A note is written into the bank that nobody reads and put in force
  * by one store, so a writer that dies half way has changed nothing; writers hold a lock of the
  * segment's file, which dies with them. */
-#include "shearpin/segment.h"
+#include "shearpin/split.h"
 
 #include <errno.h>
 #include <string.h>
@@ -81,6 +81,18 @@ bool sp_shift_lapsed(struct sp_shift *shift, uint64_t now)
     return atomic_compare_exchange_strong(&shift->lease, &lease, 0);
 }
 
+/* The arm that it was about, unless a reload has other lines by now. */
+static void shift_name(struct sp_segment *segment, const struct sp_dest *dest,
+                       const struct sp_shift_note *note, struct sp_event *event)
+{
+    struct sp_arm_policy arms[SP_ARMS_MAX];
+    size_t count = sp_arm_lines(segment, (uint32_t)(dest - segment->dests), arms);
+    if (note->target >= count || arms[note->target].of != note->of)
+        return;
+    memcpy(event->text, arms[note->target].name, SP_ARM_NAME_SIZE);
+    event->arm = 1;
+}
+
 void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t now)
 {
     struct sp_shift_note note = {.pid = 0};
@@ -90,6 +102,7 @@ void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t n
     struct sp_event event = {
         .kind = SP_EVENT_SHIFT, .reason = SP_SHIFT_LAPSED, .to = note.target, .b = note.pid};
     memcpy(event.destination, dest->name, sizeof event.destination);
+    shift_name(segment, dest, &note, &event);
     sp_event_write(segment, &event);
 }
 

@@ -302,3 +302,106 @@ try: socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 except OSError as error: print(error.errno)' "$port")" '^111$'
 chaos stop -q
 is 'all is well afterwards' "$(guarded guards curl -s -o /dev/null --noproxy '*' -w '%{http_code}' "$url")" 200
+
+# --- silence and ends, live: in programs that block and in loops, on connections that stand and on new ones ---
+# talks.py MODE PORT: at each line of stdin one exchange, on the connection that it has, or, when the
+# line says so or it has none, on a new one; what came of it.
+cat >"$work/talks.py" <<'P'
+import errno, os, select, socket, sys
+loop, port = sys.argv[1] == "loop", int(sys.argv[2])
+def wait(s, what):
+    if loop:
+        poll = select.poll()
+        poll.register(s, what)
+        poll.poll()
+def new():
+    s = socket.socket()
+    s.setblocking(not loop)
+    error = s.connect_ex(("127.0.0.1", port))
+    if error == errno.EINPROGRESS:
+        wait(s, select.POLLOUT)
+        error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error: raise OSError(error, os.strerror(error))
+    return s
+s = None
+for line in sys.stdin:
+    try:
+        if s is None or line == "new\n": s = new()
+        s.send(b"?")
+        wait(s, select.POLLIN)
+        said = "ok" if s.recv(1) else "end"
+    except OSError as error:
+        said = errno.errorcode[error.errno]
+    if said != "ok": s = None
+    print(said, flush=True)
+P
+policy live "destination talk
+    match     127.0.0.1:$echo
+    deadline  connect 300ms  response 200ms
+    slo       errors < 50% for 5s"
+export SHEARPIN_SEGMENT=live
+guarded live true
+# talks FAULT WORDS: before; while it lasts on the connection that stands, and on a new one; after
+talks() {
+    local mode said all in out
+    for mode in blocking loop; do
+        rm -f "$work/words"
+        mkfifo "$work/words"
+        exec {out}< <(exec "$shearpin" run -p "$work/live.conf" -- "$python" "$work/talks.py" "$mode" "$echo" <"$work/words")
+        started+=($!)
+        exec {in}>"$work/words"
+        all=
+        for line in old start old new stop new; do
+            case $line in
+            start) chaos start -q --inject "$1" --on talk --for 1m ;;
+            stop) chaos stop -q ;;
+            *) echo "$line" >&"$in"
+               read -r -t 10 -u "$out" said
+               all+=" $said" ;;
+            esac
+        done
+        is "$1, live, $mode: before, on the old connection, on a new one, after" "$all" "$2"
+        exec {in}>&- {out}<&-
+    done
+}
+talks hang ' ok ETIMEDOUT ETIMEDOUT ok'
+talks 'hang on connection' ' ok ok ETIMEDOUT ok'
+talks blackhole ' ok ok ETIMEDOUT ok'
+talks eof ' ok end end ok'
+talks 'eof on connection' ' ok ok end ok'
+talks reset ' ok ECONNRESET ECONNRESET ok'
+
+# --- on calls of no destination: beside a fault of the process's own, too ---
+chaos start -q --inject no-fds --on talk --for 1m 2>/dev/null
+is 'live no-fds beside eintr of its own' "$("$shearpin" run -p "$work/live.conf" --inject 'eintr at 100000' --on talk -- \
+    "$python" -c '
+import errno, socket
+try: socket.socket()
+except OSError as error: print(errno.errorcode[error.errno])')" EMFILE
+chaos stop -q
+
+# --- what stands on the command line alone ends early, too ---
+(while guarded live "$python" "$work/connects.py" "$echo" 20 >/dev/null; do :; done) &
+asking=$!
+started+=($!)
+chaos start -q --inject refuse --on talk --for 1m --abort 'errors > 50% for 5s' --abort 'talk opens'
+until_true over ad-hoc
+kill "$asking"
+wait "$asking" 2>/dev/null
+like '--abort ends an experiment ad hoc' "$(chaos status ad-hoc)" 'aborted .*errors > 50% for 5s \([0-9.]+% on talk\)'
+like 'and is part of the line that does it again' "$(chaos report ad-hoc)" \
+    "rerun +shearpin chaos start --inject 'refuse' --on talk --for 1m --abort 'errors > 50% for 5s' --abort 'talk opens' --seed"
+abort() { chaos start --inject refuse --on "${2:-talk}" --for 1m --abort "$1" 2>&1; echo "$?"; }
+like 'a condition without a time' "$(abort 'errors > 50%')" "--abort 'errors > 50%': say over which time: 'errors > 10% for 30s'.2$"
+like 'one that is none' "$(abort 'talk eror > 50% for 5s')" "unknown measure 'eror' \(possible here: .* errors .*2$"
+like 'on what is no destination' "$(abort 'tlak errors > 50% for 5s')" "no destination 'tlak'; did you mean 'talk'.*3$"
+like 'over more than is kept' "$(abort 'errors > 50% for 1h')" \
+    'the figures of talk are not kept for 1h, so nothing would end it.*`slo errors < 10% for 1h` of talk.*`talk opens`.*1$'
+like 'beside a name' "$(chaos start some --abort 'errors > 1% for 5s' 2>&1)" '^shearpin: --abort goes with --inject'
+
+# --- a command that is a child gets the report ---
+run_options=(--private --chaos some --save "$work/saved")
+like 'run --chaos --save ends with the report' "$(guarded chaos "$python" "$work/connects.py" "$echo" 60 2>&1 >/dev/null)" \
+    'pay +[0-9]+ .*some   running for .*seed 918273.*pay +errors .*injected +refuse [0-9]+   of .*rerun +shearpin chaos start some --seed 918273'
+run_options+=(-q)
+is 'unless it is to be quiet' "$(guarded chaos "$python" "$work/connects.py" "$echo" 60 2>&1 >/dev/null)" ''

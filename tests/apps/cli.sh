@@ -84,6 +84,8 @@ expect 'no such command' 2 "did you mean 'status'.*"$'\n''  shearpin status --js
 expect 'no such option' 2 "did you mean '--json'.*usage: shearpin status" pin status --jsn
 expect 'a word too many' 2 'usage: shearpin match' pin match a:1 b:2
 expect 'a time without a unit' 2 'wants a time with a unit' pin status --interval 5
+expect 'no help for it' 2 'shearpin help  lists the commands' pin help nonsense
+expect 'serve: no port' 5 'a port is 0 to 65535' pin serve --listen 127.0.0.1:99999
 expect 'output that cannot be written' 5 'could not be written' \
     bash -c "'$shearpin' help >/dev/full"
 
@@ -150,7 +152,12 @@ expect 'run: a bad -o' 125 "did you mean 'payments.deadline.connect'" \
     run -o payments.deadline.conect=1s -- true
 expect 'run: -o on what is shared' 125 'all processes of the segment share it' \
     run -o payments.cap=1 -- true
-expect 'run: a bad fault' 125 'should be one of: latency, refuse' run --inject 'latncy 3' --on payments true
+expect 'run: a bad fault' 125 "there is no fault 'latncy'; did you mean 'latency'" \
+    run --inject 'latncy 3ms' --on payments true
+expect 'run: no fault at all' 125 'should be one of: latency, refuse' run --inject 'explode' --on payments true
+expect 'run: judged where nobody is' 125 "^shearpin: --slo paymets: .*did you mean 'payments'" \
+    run --slo 'paymets errors < 1%' -- sh -c 'echo it ran'
+expect 'run: two segments' 125 'leave -s x out, or --private' run --private -s x -- true
 expect 'run: a fault without a place' 125 'say where: --on DEST' run --inject 'latency 3ms' true
 expect 'run: a fault on nobody' 125 "did you mean 'payments'" \
     run --inject 'latency 3ms' --on paymnets true

@@ -48,3 +48,11 @@ run_options=(--inject 'refuse' --on d)
 like "refuse injected" "$(curl_says faults "$url")" '^exit 7 '
 run_options=()
 like "and nothing stays behind" "$(curl_says faults "$url")" '^HTTP 200'
+
+# the dependency itself
+"$python" -c '
+import socket, struct, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()' "$port"
+like "a client that resets while it is read is not the last one" "$(curl_says faults "$url")" '^HTTP 200'

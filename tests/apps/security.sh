@@ -32,6 +32,13 @@ nobody rm -f "$segment" 2>/dev/null
 is 'nor cut it short, nor remove it' "$(ask)" hello
 is 'the breaker is as it was' "$(state billing d)" closed
 
+# Root does not believe what another user wrote, and becomes that user.
+nobody "$tool" run -s theirs --observe -- true
+denied=$("$shearpin" trip everything -s theirs --for 5m 2>&1)
+like 'root and the segment of another user' "$? $denied" \
+    "^4 shearpin: .* belongs to uid [0-9]+, not to us or root"$'\n'"  runuser -u nobody -- shearpin trip everything -s theirs --for 5m\$"
+nobody "$tool" rm -q theirs
+
 # The name of the segment taken by somebody else before.
 "$shearpin" rm -s billing >/dev/null 2>&1 || rm -f "$segment"
 squat() { # NAME COMMAND...: by another user; the program runs, run says why and refuses

@@ -223,6 +223,8 @@ is "taken back" "$(shift_ --rollback)" 'search  blue 100% green 0% -> blue 50% g
 like "a drain for machines" "$("$shearpin" drain search green --json)" \
     '"kind":"drain","destination":"search","arm":"green","status":"drained","open":0'
 like "events tell all of it" "$("$shearpin" events --json | grep -c '"step":"drain"')" '^2$'
+like "and of which arm" "$("$shearpin" events --json | jq -r 'select(.kind == "shift") | .step + " " + (.arm // "-")' | sort -u | paste -sd,)" \
+    'begun green,.*done green,drain green,rolled back -,.*set -,stage green'
 
 # --- an arm that is given by name ---
 

@@ -133,7 +133,7 @@ export SHEARPIN_SEGMENT=death
 guarded death true
 load death "$blue"
 late=0
-told() { "$shearpin" events --json | grep '"step":"cut off"' | grep -q '"command":"python'; }
+told() { "$shearpin" events --json | grep '"step":"cut off"' | grep '"arm":"green"' | grep -q '"command":"python'; }
 for round in {1..12}; do
     "$shearpin" shift death --to green --checks 1 --every 100ms --check-every 10ms \
         --healthy 'errors < 50%' --healthy 'p50 < 5s' >/dev/null 2>&1 &

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -142,4 +143,42 @@ START_TEST(child_has_its_own)
 }
 END_TEST
 
-SCENARIO(fork, child_never_expires, child_close_is_no_end, child_owns_no_lease, child_has_its_own)
+/* child_of_clone ADDRESS: a child that no wrapper of fork() has seen, born before a reload, goes on
+ * with the connection of its parent. */
+VICTIM(child_of_clone)
+{
+    int fd = dial(argv[1]), status;
+    int first = ask(fd) | ask(fd);
+    pid_t child = (pid_t)raw_call(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    if (child == 0) {
+        say("%s", word_of(first));
+        pause_here();
+        say("%s", word_of(ask(fd)));
+        pause_here();
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    return status;
+}
+
+START_TEST(a_child_is_told_nothing_by_a_reload)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+    char *argv[] = {(char *)world_tool("shearpin"), "reload", "-q", NULL};
+
+    world_policy("destination d\n match %s\n cap 9\n", server->text);
+    struct victim *victim = victim_start("child_of_clone", server->text, NULL);
+    ck_assert_str_eq(victim_hear(victim), "ok");
+    world_policy("destination d\n match %s\n cap 8\n", server->text);
+    ck_assert_int_eq(victim_end(victim_exec(argv)), 0);
+    victim_tell(victim);
+    ck_assert_str_eq(victim_hear(victim), "ok");
+    ck_assert_uint_eq(world_leases("d"), 2); /* its own, and its parent's */
+    victim_tell(victim);
+    ck_assert_int_eq(victim_end(victim), 0);
+}
+END_TEST
+
+SCENARIO(fork, child_never_expires, child_close_is_no_end, child_owns_no_lease, child_has_its_own,
+         a_child_is_told_nothing_by_a_reload)
