@@ -113,9 +113,12 @@ $(BUILD)/shim.map: $(BUILD)/symbols.txt
 $(BUILD)/libshearpin.so: $(LIB) $(BUILD)/shim.map $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) $(LIB_LDFLAGS) -o $@ $(LIB)
 
+# Before glibc 2.34 these were libraries of their own.
+SPLIT_LIBS = -pthread -ldl
+
 $(BUILD)/shearpin: $(CLI) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CLI) \
-	    $(shell $(PKG_CONFIG) --libs libbsd) $(LDLIBS)
+	    $(shell $(PKG_CONFIG) --libs libbsd) $(SPLIT_LIBS) $(LDLIBS)
 
 # --- tests ---
 
@@ -127,20 +130,21 @@ $(call objects,tests/shim/main.c): $(BUILD)/tests/shim_suites.h
 
 $(BUILD)/tests/unit: $(UNIT) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(UNIT) \
-	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+	    $(shell $(PKG_CONFIG) --libs check) $(SPLIT_LIBS) $(LDLIBS)
 $(BUILD)/tests/shim: $(TRAP) $(BUILD)/sources
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TRAP) \
-	    $(shell $(PKG_CONFIG) --libs check) $(LDLIBS)
+	    $(shell $(PKG_CONFIG) --libs check) $(SPLIT_LIBS) $(LDLIBS)
 $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $< $(SPLIT_LIBS)
 $(BUILD)/tests/%: tests/soak/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) $(LDFLAGS) -o $@ $< $(SPLIT_LIBS)
 $(BUILD)/tests/lib%.so: tests/shim/lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \
 	    $(LDFLAGS) -o $@ $<
+$(BUILD)/tests/libbehind.so: LDFLAGS += -Wl,--hash-style=sysv
 $(BUILD)/tests/libforward.so: tests/bench/lib/forward.c src/shim/symbols.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@) $(CC) -std=gnu17 $(CFLAGS) $(WARN) $(ALL_CPPFLAGS) -fPIC -shared \

@@ -437,7 +437,14 @@ static inline void sp_claim_end(const struct sp_conn *conn, uint32_t dest, uint3
         sp_claim_give(conn, dest, claim);
 }
 /* The connection's own lease goes back, if it has one. */
-void sp_claim_leave(struct sp_conn *conn, uint64_t now);
+void sp_claim_give_at(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
+                      uint64_t now);
+static inline void sp_claim_leave(struct sp_conn *conn, uint64_t now)
+{
+    if (conn->lease != SP_NO_LEASE)
+        sp_claim_give_at(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease, now);
+    conn->lease = SP_NO_LEASE;
+}
 /* The first use of a connection that came from the parent: from now on it is ours too, with a lease
  * of its own. A full cap is not its fault: it then goes without. */
 void sp_conn_adopt(struct sp_conn *conn);

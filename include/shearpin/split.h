@@ -36,7 +36,7 @@ struct sp_arm_policy {
  * policies. `endpoint` is its breaker; the address in there is the one that was last gone to. */
 struct sp_arm {
     struct sp_endpoint endpoint;
-    sp_word key; /* sp_arm_key(); 0: free */
+    sp_word key; /* arm_key() of its destination and name; 0: free */
     char name[SP_ARM_NAME_SIZE];
     sp_word taken;                       /* connects that went there, tries too */
     sp_word would;                       /* ... that would have, where the split is only observed */

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "cli/answer.h"
+#include "cli/kernel.h"
 #include "cli/look.h"
 #include "state/process.h"
 
@@ -41,7 +42,7 @@ static _Noreturn void start_become(const struct sp_segment *segment, const char 
     int high = fcntl(ready, F_DUPFD, 10); /* the pipe may stand on one of the first numbers */
     if (high < 0 || dup2(high, START_READY) < 0)
         _exit(1);
-    close_range(START_READY + 1, ~0u, 0);
+    kernel_close_range(START_READY + 1, ~0u);
     int fresh = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; fd++) {
         if (dup2(fresh, fd) < 0)

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/kernel.h"
 #include "cli/say.h"
 #include "state/process.h"
 
@@ -144,7 +144,7 @@ int answers_main(struct cli *cli)
         say_error("%s", a ? error.text : "out of memory");
         return CLI_SYSTEM;
     }
-    int command = cli->count > 1 ? pidfd_open((pid_t)strtol(cli->words[1], NULL, 10), 0) : -1;
+    int command = cli->count > 1 ? kernel_pidfd((pid_t)strtol(cli->words[1], NULL, 10)) : -1;
     a->places = calloc(a->segment.dest_max, sizeof *a->places);
     a->lock = sp_process_reopen(&a->segment);
     if (a->places && a->lock >= 0 && sp_process_lock(a->lock, SP_LOCK_REPLY, 1, false) == 0) {

@@ -1,9 +1,7 @@
 /* fallback.c - lines `fallback`: as text, and the names in them looked up. */
 #include "cli/fallback.h"
 
-#include <bsd/string.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -58,66 +56,54 @@ static void fallback_line(const struct sp_policy *policy, const struct sp_fallba
 void fallback_print(const struct setting_view *view)
 {
     const struct sp_fallback *line;
-    char text[FALLBACK_TEXT + 40], place[FALLBACK_TEXT];
+    char text[FALLBACK_TEXT + 40];
     for (size_t nth = 0; (line = fallback_at(view->policy, view->row, nth)) != NULL; nth++) {
         fallback_line(view->policy, line, text, sizeof text);
-        setting_place(view->policy, line->file, line->line, place, sizeof place);
-        printf("  %-14s%-45s  %s\n", nth == 0 ? "fallback" : "", text, place);
+        setting_line(view->policy, nth == 0 ? "fallback" : "", text, line->file, line->line);
     }
 }
 
 void fallback_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
 {
+    struct sp_text_out all = sp_text_out(out, size);
     const struct sp_fallback *line;
     char text[FALLBACK_TEXT + 40];
-    strlcpy(out, row->fallback_count ? "" : "off", size);
     for (size_t nth = 0; (line = fallback_at(policy, row, nth)) != NULL; nth++) {
         fallback_line(policy, line, text, sizeof text);
-        strlcat(out, nth ? ", " : "", size);
-        strlcat(out, text, size);
+        sp_text_put(&all, "%s%s", nth ? ", " : "", text);
     }
+    if (row->fallback_count == 0)
+        sp_text_put(&all, "off");
 }
 
 /* --- names --- */
 
-static struct target_line fallback_name(const struct sp_policy *policy,
-                                        const struct sp_fallback *line)
+static bool fallback_nth(const struct sp_policy *policy, const struct sp_row *row, size_t nth,
+                         struct target_line *out)
 {
-    return (struct target_line){.what = "fallback",
-                                .text = sp_policy_string(policy, line->text),
-                                .hash = line->hash,
-                                .file = line->file,
-                                .line = line->line,
-                                .column = line->column};
+    const struct sp_fallback *line = fallback_at(policy, row, nth);
+    if (!line)
+        return false;
+    *out = (struct target_line){
+        .text = line->kind == SP_FALLBACK_NAME ? sp_policy_string(policy, line->text) : NULL,
+        .hash = line->hash,
+        .file = line->file,
+        .line = line->line,
+        .column = line->column};
+    return true;
 }
+
+static const struct target_lines fallback_lines = {
+    "fallback", fallback_nth, "there is none until `shearpin reload` finds it", "no fallback"};
 
 void fallback_resolve(struct sp_segment *segment, bool anew, bool quiet)
 {
-    const struct sp_row *row;
-    const struct sp_fallback *line;
-    uint64_t generation;
-    struct sp_policy *policy = look_policy(segment, &generation);
-    for (size_t i = 0; policy && (row = sp_policy_row(policy, i)) != NULL; i++) {
-        for (size_t nth = 0; (line = fallback_at(policy, row, nth)) != NULL; nth++) {
-            if (line->kind != SP_FALLBACK_NAME)
-                continue;
-            const struct target_line name = fallback_name(policy, line);
-            target_resolve(segment, row, &name, anew,
-                           "there is none until `shearpin reload` finds it", quiet);
-        }
-    }
-    free(policy);
+    target_resolve(segment, &fallback_lines, anew, quiet);
 }
 
 void fallback_findings(const struct sp_policy *policy, sp_finding_fn *say, void *context)
 {
-    const struct sp_fallback *line;
-    for (size_t i = 0; (line = sp_policy_fallback(policy, i)) != NULL; i++) {
-        if (line->kind != SP_FALLBACK_NAME)
-            continue;
-        const struct target_line name = fallback_name(policy, line);
-        target_finding(policy, &name, "no fallback", say, context);
-    }
+    target_findings(policy, &fallback_lines, say, context);
 }
 
 void fallback_notes(const struct sp_policy *policy)

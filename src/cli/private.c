@@ -3,14 +3,15 @@
 #include <bsd/stdlib.h>
 #include <bsd/unistd.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/kernel.h"
 #include "cli/look.h"
 #include "state/process.h"
 
@@ -35,10 +36,10 @@ static void private_close_others(int a, int b)
 {
     unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
     if (low > 0)
-        close_range(0, low - 1, 0);
+        kernel_close_range(0, low - 1);
     if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0u, 0);
+        kernel_close_range(low + 1, high - 1);
+    kernel_close_range(high + 1, ~0u);
 }
 
 static void private_help(const struct cli *cli, const struct sp_segment *segment, int command,
@@ -69,7 +70,7 @@ static void private_help(const struct cli *cli, const struct sp_segment *segment
 
 int private_watch(const struct cli *cli, struct sp_segment *segment, struct sp_error *error)
 {
-    int command = pidfd_open(getpid(), 0), lock = sp_process_reopen(segment);
+    int command = kernel_pidfd(getpid()), lock = sp_process_reopen(segment);
     pid_t child = command < 0 || lock < 0 ? -1 : fork();
     if (child == 0) {
         setsid();

@@ -96,7 +96,7 @@ bool proc_environment(pid_t pid, const char *name, char *out, size_t size)
 
 /* --- the tree --- */
 
-static void proc_add(struct proc_list *list, pid_t pid)
+void proc_add(struct proc_list *list, pid_t pid)
 {
     pid_t *more = reallocarray(list->pids, list->count + 1, sizeof *more);
     if (!more)

@@ -20,7 +20,9 @@ struct proc_list {
     pid_t *pids;
     size_t count;
 };
-/* Children, and theirs. Free list->pids. */
+/* Where there is no memory the list stays as it is. Free list->pids. */
+void proc_add(struct proc_list *list, pid_t pid);
+/* Children, and theirs. */
 void proc_descendants(struct proc_list *list, pid_t pid);
 
 #endif

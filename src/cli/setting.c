@@ -2,13 +2,10 @@
 
 #include <bsd/string.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "cli/fallback.h"
 #include "cli/say.h"
-#include "cli/split.h"
 #include "policy/block.h"
 #include "policy/keys.h"
 
@@ -176,13 +173,13 @@ bool setting_where(const struct setting_view *view, size_t key, char *out, size_
 
 /* --- lines --- */
 
-struct setting_line {
+struct setting_words {
     char words[SETTING_TEXT];
     char origin[SETTING_TEXT];
 };
 
 static size_t setting_gather(const struct setting_view *view, const char *directive, bool all,
-                             struct setting_line *lines, size_t max)
+                             struct setting_words *lines, size_t max)
 {
     char words[SETTING_TEXT], origin_text[SETTING_TEXT];
     size_t count = 0;
@@ -211,23 +208,30 @@ static size_t setting_gather(const struct setting_view *view, const char *direct
     return count;
 }
 
+void setting_line(const struct sp_policy *policy, const char *title, const char *text,
+                  unsigned file, unsigned line)
+{
+    char place[SETTING_TEXT];
+    setting_place(policy, file, line, place, sizeof place);
+    printf("  %-14s%-*s  %s\n", title, SETTING_COLUMN - 2, text, place);
+}
+
 static void setting_print_slo(const struct setting_view *view)
 {
     const struct sp_row *row = view->row;
-    char text[64], place[SETTING_TEXT];
+    char text[64];
     for (size_t i = 0; i < row->slo_count; i++) {
         const struct sp_condition *c = sp_policy_condition(view->policy, row->slo_first + i);
         if (!c)
             return;
         sp_condition_format(c, text, sizeof text);
-        setting_place(view->policy, c->file, c->line, place, sizeof place);
-        printf("  %-14s%-*s  %s\n", i == 0 ? "slo" : "", SETTING_COLUMN - 2, text, place);
+        setting_line(view->policy, i == 0 ? "slo" : "", text, c->file, c->line);
     }
 }
 
 void setting_print(const struct setting_view *view, bool all)
 {
-    struct setting_line lines[16];
+    struct setting_words lines[16];
     for (size_t key = 0; key < sp_key_total; key++) {
         const char *directive = sp_keys[key].directive;
         if (key > 0 && strcmp(sp_keys[key - 1].directive, directive) == 0)
@@ -238,141 +242,4 @@ void setting_print(const struct setting_view *view, bool all)
                    lines[i].origin);
     }
     setting_print_slo(view);
-}
-
-/* --- what a reload would change --- */
-
-static const struct sp_row *setting_row_named(const struct sp_policy *policy, const char *name)
-{
-    const struct sp_row *row;
-    for (size_t i = 0; (row = sp_policy_row(policy, i)) != NULL; i++) {
-        if (strncmp(row->name, name, SP_NAME_SIZE) == 0)
-            return row;
-    }
-    return NULL;
-}
-
-static void setting_difference(const struct sp_row *row, const char *address, const char *before,
-                               const char *after)
-{
-    char left[2 * SP_NAME_SIZE];
-    struct sp_text_out text = sp_text_out(left, sizeof left);
-    sp_text_put(&text, "%.*s%s%s", SP_NAME_SIZE, row->name, *address ? "." : "", address);
-    printf("%-32s  %s -> %s\n", left, before, after);
-}
-
-static unsigned setting_guards(const struct sp_row *before, const struct sp_row *after)
-{
-    char address[64], was[128], is[128];
-    unsigned count = 0;
-    for (size_t key = 0; key < sp_key_total; key++) {
-        const struct sp_key *k = &sp_keys[key];
-        sp_key_format(k, &before->guards, was, sizeof was);
-        sp_key_format(k, &after->guards, is, sizeof is);
-        if (strcmp(was, is) == 0)
-            continue;
-        snprintf(address, sizeof address, "%s%s%s", k->directive, k->word[0] ? "." : "", k->word);
-        setting_difference(after, address, was, is);
-        count++;
-    }
-    return count;
-}
-
-/* The rules of a destination in one line, in their order: first match wins. */
-static void setting_rules(const struct sp_policy *policy, const struct sp_row *row, char *out,
-                          size_t size)
-{
-    char safe[SETTING_TEXT];
-    *out = 0;
-    for (size_t i = 0; i < row->match_count; i++) {
-        const struct sp_match *rule = sp_policy_match_at(policy, row->match_first + i);
-        if (!rule)
-            continue;
-        if (*out)
-            strlcat(out, "  ", size);
-        say_safe(safe, sizeof safe, sp_policy_string(policy, rule->source), sizeof safe / 4 - 1);
-        strlcat(out, safe, size);
-    }
-}
-
-static void setting_slo(const struct sp_policy *policy, const struct sp_row *row, char *out,
-                        size_t size)
-{
-    struct sp_text_out text = sp_text_out(out, size);
-    char words[64];
-    for (size_t i = 0; i < row->slo_count; i++) {
-        const struct sp_condition *c = sp_policy_condition(policy, row->slo_first + i);
-        if (!c)
-            break;
-        sp_condition_format(c, words, sizeof words);
-        sp_text_put(&text, "%s%s", i ? ", " : "", words);
-    }
-    if (row->slo_count == 0)
-        sp_text_put(&text, "off");
-}
-
-static unsigned setting_order(const struct sp_policy *before, const struct sp_policy *after)
-{
-    const struct sp_row *row, *old;
-    size_t last = 0, at;
-    for (size_t i = 0; (row = sp_policy_row(after, i)) != NULL; i++) {
-        old = setting_row_named(before, row->name);
-        if (!old)
-            continue;
-        at = (size_t)(old - sp_policy_row(before, 0));
-        if (at < last) {
-            printf("the order of destinations  changes from '%.*s' on\n", SP_NAME_SIZE, row->name);
-            return 1;
-        }
-        last = at;
-    }
-    return 0;
-}
-
-unsigned setting_differences(const struct sp_policy *before, const struct sp_policy *after)
-{
-    char was[1024], is[1024];
-    const struct sp_row *row, *old;
-    unsigned count = 0;
-    for (size_t i = 0; (row = sp_policy_row(after, i)) != NULL; i++) {
-        old = setting_row_named(before, row->name);
-        setting_rules(after, row, is, sizeof is);
-        if (!old) {
-            setting_difference(row, "", "(none)", is);
-            count++;
-            continue;
-        }
-        setting_rules(before, old, was, sizeof was);
-        if (strcmp(was, is) != 0) {
-            setting_difference(row, "match", was, is);
-            count++;
-        }
-        fallback_join(before, old, was, sizeof was);
-        fallback_join(after, row, is, sizeof is);
-        if (strcmp(was, is) != 0) {
-            setting_difference(row, "fallback", was, is);
-            count++;
-        }
-        split_join(before, old, was, sizeof was);
-        split_join(after, row, is, sizeof is);
-        if (strcmp(was, is) != 0) {
-            setting_difference(row, "split", was, is);
-            count++;
-        }
-        count += setting_guards(old, row);
-        setting_slo(before, old, was, sizeof was);
-        setting_slo(after, row, is, sizeof is);
-        if (strcmp(was, is) != 0) {
-            setting_difference(row, "slo", was, is);
-            count++;
-        }
-    }
-    for (size_t i = 0; (row = sp_policy_row(before, i)) != NULL; i++) {
-        if (setting_row_named(after, row->name))
-            continue;
-        setting_rules(before, row, was, sizeof was);
-        setting_difference(row, "", was, "(gone)");
-        count++;
-    }
-    return count + setting_order(before, after);
 }

@@ -47,6 +47,11 @@ bool setting_where(const struct setting_view *view, size_t key, char *out, size_
 /* "policy.conf:7" and, for defaults, " (defaults)". */
 void setting_place(const struct sp_policy *policy, unsigned file, unsigned line, char *out,
                    size_t size);
+/* One line of those that a section may have several of; `title` "": it is not the first. */
+void setting_line(const struct sp_policy *policy, const char *title, const char *text,
+                  unsigned file, unsigned line);
+
+/* --- the difference of two policies: setting_change.c --- */
 
 /* Prints `payments.deadline.connect  250ms -> 300ms` for all that differs; returns how many. */
 unsigned setting_differences(const struct sp_policy *before, const struct sp_policy *after);

@@ -15,9 +15,8 @@ static void show_row(const struct setting_view *view, bool all)
         const struct sp_match *rule = sp_policy_match_at(view->policy, view->row->match_first + i);
         if (!rule)
             continue;
-        setting_place(view->policy, rule->file, rule->line, place, sizeof place);
         say_safe(safe, sizeof safe, sp_policy_string(view->policy, rule->source), 120);
-        printf("  %-14s%-45s  %s\n", i == 0 ? "match" : "", safe, place);
+        setting_line(view->policy, i == 0 ? "match" : "", safe, rule->file, rule->line);
     }
     setting_print(view, all);
     split_print(view);
@@ -26,30 +25,28 @@ static void show_row(const struct setting_view *view, bool all)
 
 static void show_texts(const struct sp_policy *policy, const struct sp_experiment *e)
 {
-    char place[300], safe[512];
+    char safe[512];
     for (unsigned i = 0; i < e->target_count; i++)
         printf("  %-14s%s\n", i ? "" : "target",
                say_safe(safe, sizeof safe, sp_policy_string(policy, e->targets[i]), SP_NAME_SIZE));
     for (unsigned i = 0; i < e->inject_count; i++) {
-        setting_place(policy, e->injects[i].file, e->injects[i].line, place, sizeof place);
         say_safe(safe, sizeof safe, sp_policy_string(policy, e->injects[i].text),
                  SP_EXPERIMENT_TEXT);
-        printf("  %-14s%-45s  %s\n", i ? "" : "inject", safe, place);
+        setting_line(policy, i ? "" : "inject", safe, e->injects[i].file, e->injects[i].line);
     }
 }
 
 static void show_provisos(const struct sp_policy *policy, const struct sp_experiment *e)
 {
-    char place[300], safe[4 * SP_NAME_SIZE + 1], words[64], text[300];
+    char safe[4 * SP_NAME_SIZE + 1], words[64], text[300];
     for (unsigned i = 0; i < e->proviso_count; i++) {
         const struct sp_proviso *p = &e->provisos[i];
         const char *name = sp_policy_string(policy, p->destination);
         sp_condition_format(&p->condition, words, sizeof words);
         snprintf(text, sizeof text, "%s%s%s", say_safe(safe, sizeof safe, name, SP_NAME_SIZE),
                  *name ? " " : "", p->opens ? "opens" : words);
-        setting_place(policy, p->condition.file, p->condition.line, place, sizeof place);
-        printf("  %-14s%-45s  %s\n", p->when == SP_PROVISO_STEADY ? "steady" : "abort", text,
-               place);
+        setting_line(policy, p->when == SP_PROVISO_STEADY ? "steady" : "abort", text,
+                     p->condition.file, p->condition.line);
     }
 }
 

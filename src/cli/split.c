@@ -1,9 +1,7 @@
 /* split.c - lines `split`: as text, and the names in them looked up. */
 #include "cli/split.h"
 
-#include <bsd/string.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -37,11 +35,10 @@ static void split_line(const struct sp_policy *policy, const struct sp_arm_polic
 void split_print(const struct setting_view *view)
 {
     const struct sp_arm_policy *line;
-    char text[SPLIT_TEXT + 200], place[SPLIT_TEXT];
+    char text[SPLIT_TEXT + 200];
     for (size_t nth = 0; (line = split_at(view->policy, view->row, nth)) != NULL; nth++) {
         split_line(view->policy, line, text, sizeof text);
-        setting_place(view->policy, line->file, line->line, place, sizeof place);
-        printf("  %-14s%-45s  %s\n", nth == 0 ? "split" : "", text, place);
+        setting_line(view->policy, nth == 0 ? "split" : "", text, line->file, line->line);
     }
     if (view->row->guards.split & SP_SPLIT_STICKY)
         printf("  %-14s%s\n", "", "sticky process");
@@ -49,16 +46,17 @@ void split_print(const struct setting_view *view)
 
 void split_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
 {
+    struct sp_text_out all = sp_text_out(out, size);
     const struct sp_arm_policy *line;
     char text[SPLIT_TEXT + 200];
-    strlcpy(out, row->arm_count ? "" : "off", size);
     for (size_t nth = 0; (line = split_at(policy, row, nth)) != NULL; nth++) {
         split_line(policy, line, text, sizeof text);
-        strlcat(out, nth ? ", " : "", size);
-        strlcat(out, text, size);
+        sp_text_put(&all, "%s%s", nth ? ", " : "", text);
     }
+    if (row->arm_count == 0)
+        sp_text_put(&all, "off");
     if (row->guards.split & SP_SPLIT_STICKY)
-        strlcat(out, ", sticky process", size);
+        sp_text_put(&all, ", sticky process");
 }
 
 void split_lines_json(struct json *json, const struct setting_view *view)
@@ -80,44 +78,33 @@ void split_lines_json(struct json *json, const struct setting_view *view)
 
 /* --- names --- */
 
-static struct target_line split_name(const struct sp_policy *policy,
-                                     const struct sp_arm_policy *line)
+static bool split_nth(const struct sp_policy *policy, const struct sp_row *row, size_t nth,
+                      struct target_line *out)
 {
-    return (struct target_line){.what = "arm",
-                                .text = sp_policy_string(policy, line->text),
-                                .hash = line->hash,
-                                .file = line->file,
-                                .line = line->line,
-                                .column = line->column};
+    const struct sp_arm_policy *line = split_at(policy, row, nth);
+    if (!line)
+        return false;
+    *out = (struct target_line){
+        .text = line->kind == SP_FALLBACK_NAME ? sp_policy_string(policy, line->text) : NULL,
+        .hash = line->hash,
+        .file = line->file,
+        .line = line->line,
+        .column = line->column};
+    return true;
 }
+
+static const struct target_lines split_lines = {
+    "arm", split_nth, "its share goes to the others until `shearpin reload` finds it",
+    "its share goes to the other arms"};
 
 void split_resolve(struct sp_segment *segment, bool anew, bool quiet)
 {
-    const struct sp_row *row;
-    const struct sp_arm_policy *line;
-    uint64_t generation;
-    struct sp_policy *policy = look_policy(segment, &generation);
-    for (size_t i = 0; policy && (row = sp_policy_row(policy, i)) != NULL; i++) {
-        for (size_t nth = 0; (line = split_at(policy, row, nth)) != NULL; nth++) {
-            if (line->kind != SP_FALLBACK_NAME)
-                continue;
-            const struct target_line name = split_name(policy, line);
-            target_resolve(segment, row, &name, anew,
-                           "its share goes to the others until `shearpin reload` finds it", quiet);
-        }
-    }
-    free(policy);
+    target_resolve(segment, &split_lines, anew, quiet);
 }
 
 void split_findings(const struct sp_policy *policy, sp_finding_fn *say, void *context)
 {
-    const struct sp_arm_policy *line;
-    for (size_t i = 0; (line = sp_policy_arm(policy, i)) != NULL; i++) {
-        if (line->kind != SP_FALLBACK_NAME)
-            continue;
-        const struct target_line name = split_name(policy, line);
-        target_finding(policy, &name, "its share goes to the other arms", say, context);
-    }
+    target_findings(policy, &split_lines, say, context);
 }
 
 void split_notes(const struct sp_policy *policy)

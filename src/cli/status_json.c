@@ -130,9 +130,30 @@ static void status_json_slo(struct json *json, const struct look *look, const st
     json_close(json, ']');
 }
 
-static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
+static void status_json_hold(struct json *json, const struct look_dest *d)
 {
     static const char *const holds[SP_HOLD_COUNT] = {NULL, "open", "closed"};
+    bool ends = d->view.hold != SP_HOLD_NONE && d->view.until;
+    if (holds[d->view.hold])
+        json_word(json, "hold", holds[d->view.hold]);
+    else
+        json_null(json, "hold");
+    json_number(json, "hold_left_s", ends ? (double)d->view.until / (double)SP_SECOND : NAN);
+}
+
+static void status_json_experiment(struct json *json, const struct look *look,
+                                   const struct look_dest *d)
+{
+    const struct sp_chaos *chaos = sp_chaos_on(look->segment, d->index, look->now);
+    if (chaos)
+        json_text(json, "experiment", chaos->name, SP_NAME_SIZE);
+    else
+        json_null(json, "experiment");
+}
+
+static void status_json_dest(struct json *json, const struct look *look, const struct look_dest *d)
+{
+    char why[600];
     bool open = d->view.state == SP_STATE_OPEN && d->view.hold == SP_HOLD_NONE;
     json_open(json, NULL, '{');
     json_text(json, "name", d->name, SP_NAME_SIZE);
@@ -151,27 +172,15 @@ static void status_json_dest(struct json *json, const struct look *look, const s
     json_word(json, "mode",
               d->named && d->guards.mode < SP_MODE_COUNT ? sp_mode_words[d->guards.mode] : "off");
     json_bool(json, "disabled", d->disabled || look->disabled);
-    if (holds[d->view.hold])
-        json_word(json, "hold", holds[d->view.hold]);
-    else
-        json_null(json, "hold");
-    json_number(json, "hold_left_s",
-                d->view.hold != SP_HOLD_NONE && d->view.until
-                    ? (double)d->view.until / (double)SP_SECOND
-                    : NAN);
+    status_json_hold(json, d);
     json_count(json, "streak", d->view.streak);
     status_json_age(json, "last_failure_s", look->now, d->last_failure);
     status_json_age(json, "last_success_s", look->now, d->life.last_success);
     json_number(json, "open_s", (double)d->open_time / (double)SP_SECOND);
     status_json_seconds(json, "recovery_s", d->recovery);
-    const struct sp_chaos *chaos = sp_chaos_on(look->segment, d->index, look->now);
-    if (chaos)
-        json_text(json, "experiment", chaos->name, SP_NAME_SIZE);
-    else
-        json_null(json, "experiment");
+    status_json_experiment(json, look, d);
     json_count(json, "probes", d->view.probes);
     json_number(json, "refused_per_min", d->refused_per_min);
-    char why[600];
     status_why(look, d, why, sizeof why);
     json_word(json, "why", why);
     status_json_counters(json, d);

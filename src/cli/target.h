@@ -8,21 +8,30 @@
 /* What HOST:PORT is looked up as, at most SP_TARGET_ADDRESSES. 0: `why` says why not. */
 size_t target_look_up(const char *text, struct sp_addr out[SP_TARGET_ADDRESSES], const char **why);
 
-/* A line of the policy with such a name. */
+/* A line of the policy that may have such a name. */
 struct target_line {
-    const char *what; /* "fallback", "arm" */
-    const char *text; /* HOST:PORT */
+    const char *text; /* HOST:PORT; NULL: there is nothing to look up */
     uint64_t hash;    /* of it */
     uint16_t file;
     uint16_t line;
     uint16_t column;
 };
-/* Looks it up for the programs of a segment, unless that was done within the last minute or `anew`.
- * What cannot be looked up is said, with what follows of it where nothing was known before. */
-void target_resolve(struct sp_segment *segment, const struct sp_row *row,
-                    const struct target_line *line, bool anew, const char *without, bool quiet);
-/* A warning where it cannot be looked up from here, with what follows of it. */
-void target_finding(const struct sp_policy *policy, const struct target_line *line,
-                    const char *without, sp_finding_fn *say, void *context);
+/* Lines of one sort. */
+struct target_lines {
+    const char *what; /* "fallback", "arm" */
+    /* The nth of a row; false: behind the last. */
+    bool (*nth)(const struct sp_policy *policy, const struct sp_row *row, size_t nth,
+                struct target_line *line);
+    const char *until;   /* what follows where nothing is known yet, to a reader of errors */
+    const char *without; /* what follows where it cannot be looked up */
+};
+/* Looks up the names of the policy in force that were not looked up within the last minute
+ * (`anew`: all), for the programs of the segment. What cannot be is said, unless `quiet`; what was
+ * found earlier then stands. */
+void target_resolve(struct sp_segment *segment, const struct target_lines *lines, bool anew,
+                    bool quiet);
+/* A warning for every name that cannot be looked up from here. */
+void target_findings(const struct sp_policy *policy, const struct target_lines *lines,
+                     sp_finding_fn *say, void *context);
 
 #endif

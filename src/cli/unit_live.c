@@ -45,11 +45,7 @@ static void live_add(struct proc_list *list, pid_t pid)
         if (list->pids[i] == pid)
             return;
     }
-    pid_t *more = reallocarray(list->pids, list->count + 1, sizeof *more);
-    if (!more)
-        return;
-    list->pids = more;
-    list->pids[list->count++] = pid;
+    proc_add(list, pid);
 }
 
 void unit_live_processes(const struct unit *unit, struct proc_list *list)

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/event.h"
 #include "cli/follow.h"
+#include "cli/kernel.h"
 #include "cli/look.h"
 #include "cli/say.h"
 
@@ -87,7 +87,7 @@ static _Noreturn void watch_child(const struct watch *watch, const struct sp_eve
 /* False: it was still there after the timeout, and has been killed. */
 static bool watch_done(pid_t pid, uint64_t timeout)
 {
-    int fd = pidfd_open(pid, 0);
+    int fd = kernel_pidfd(pid);
     uint64_t end = sp_now() + timeout, now;
     int ended = 0;
     while (fd >= 0 && ended <= 0 && (now = sp_now()) < end) {

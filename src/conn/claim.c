@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 
-static void claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
-                       uint64_t now)
+void sp_claim_give_at(const struct sp_conn *conn, uint32_t dest, enum sp_cap cap, uint32_t index,
+                      uint64_t now)
 {
     const struct sp_self *self = &sp_here.segment.self;
     struct sp_call call = {.segment = &sp_here.segment,
@@ -20,14 +20,7 @@ static void claim_give(const struct sp_conn *conn, uint32_t dest, enum sp_cap ca
 
 void sp_claim_give(const struct sp_conn *conn, uint32_t dest, uint32_t claim)
 {
-    claim_give(conn, dest, (enum sp_cap)(claim >> 24), claim & SP_CLAIM_INDEX, sp_now());
-}
-
-void sp_claim_leave(struct sp_conn *conn, uint64_t now)
-{
-    if (conn->lease != SP_NO_LEASE)
-        claim_give(conn, conn->dest, SP_CAP_CONNECTIONS, conn->lease, now);
-    conn->lease = SP_NO_LEASE;
+    sp_claim_give_at(conn, dest, (enum sp_cap)(claim >> 24), claim & SP_CLAIM_INDEX, sp_now());
 }
 
 void sp_conn_adopt(struct sp_conn *conn)

@@ -226,14 +226,11 @@ __attribute__((no_sanitize("thread"))) static void apply_state(struct sp_row *ro
     __atomic_store_n(&row->state, (uint16_t)place, __ATOMIC_RELAXED);
 }
 
-int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
-                  struct sp_error *error)
+/* Has the segment, which was made for another policy perhaps, room for this one? */
+static int apply_fits(const struct sp_segment *segment, const struct sp_policy *policy,
+                      struct sp_error *error)
 {
-    uint32_t place[SP_POLICY_ROWS_MAX] = {0};
-    uint64_t word = atomic_load(&segment->head->policy);
-    uint32_t area = (word & 1) ^ 1;
-    if (!sp_policy_valid(policy, policy->size))
-        return sp_error_set(error, EINVAL, "the compiled policy is damaged");
+    uint32_t histories = apply_histories(policy);
     if (policy->size > segment->policy_size)
         return sp_error_set(error, ENOSPC,
                             "the policy needs %u bytes, the segment has room for "
@@ -244,16 +241,19 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
                             "the segment was made %s of that size; end its programs and "
                             "`shearpin rm` it",
                             segment->journal_max ? "with a journal, but not" : "without a journal");
-    if (apply_histories(policy) > segment->history_max)
+    if (histories > segment->history_max)
         return sp_error_set(error, ENOSPC,
                             "the segment has room for the history of %u destinations with an slo, "
                             "the policy has %u; end its programs and `shearpin rm` it",
-                            segment->history_max, apply_histories(policy));
-    if (apply_plan(segment, policy, place, error) != 0 ||
-        sp_arm_plan(segment, policy, place, error) != 0)
-        return -1;
+                            segment->history_max, histories);
+    return 0;
+}
 
-    /* Readers of this area are a generation behind: they must see that before they see this. */
+/* Row i stands at `place`[i]. Readers of this area are a generation behind: they must see that
+ * before they see this. */
+static struct sp_policy *apply_rows(struct sp_segment *segment, const struct sp_policy *policy,
+                                    uint32_t area, const uint32_t *place)
+{
     struct sp_policy *copy = segment->policy[area];
     atomic_thread_fence(memory_order_seq_cst);
     apply_overwrite(copy, policy);
@@ -267,6 +267,21 @@ int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
         apply_caps(segment, dest, &row->guards);
         atomic_store(&dest->row[area], i);
     }
+    return copy;
+}
+
+int sp_apply_fill(struct sp_segment *segment, const struct sp_policy *policy,
+                  struct sp_error *error)
+{
+    uint32_t place[SP_POLICY_ROWS_MAX] = {0};
+    uint64_t word = atomic_load(&segment->head->policy);
+    uint32_t area = (word & 1) ^ 1;
+    if (!sp_policy_valid(policy, policy->size))
+        return sp_error_set(error, EINVAL, "the compiled policy is damaged");
+    if (apply_fits(segment, policy, error) != 0 || apply_plan(segment, policy, place, error) != 0 ||
+        sp_arm_plan(segment, policy, place, error) != 0)
+        return -1;
+    struct sp_policy *copy = apply_rows(segment, policy, area, place);
     sp_arm_hand_out(segment, policy, copy, place);
     apply_histories_out(segment, policy, place);
     for (uint32_t i = 0; word == 0 && i < segment->dest_max; i++)

@@ -33,16 +33,6 @@ const char *say_safe(char *out, size_t size, const char *text, size_t max)
     snprintf(out, size, "%.*s", (int)max, text);
     return out;
 }
-void fallback_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
-{
-    (void)policy, (void)row;
-    snprintf(out, size, "-");
-}
-void split_join(const struct sp_policy *policy, const struct sp_row *row, char *out, size_t size)
-{
-    (void)policy, (void)row;
-    snprintf(out, size, "-");
-}
 int run_main(struct cli *cli)
 {
     return cli->count;

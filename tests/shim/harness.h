@@ -102,6 +102,8 @@ struct server {
 struct server *server_start(int family, enum behaviour behaviour);
 /* One that echoes, as the destination `d`, with these guards and this fault. */
 struct server *world_faulty(const char *fault, const char *guards);
+/* The same of another server, which it returns. */
+struct server *world_faulty_server(struct server *server, const char *fault, const char *guards);
 /* CLOSED and DEAF may become anything else, and RESET, HANG, ECHO, EOF_EARLY one another. */
 void server_become(struct server *server, enum behaviour behaviour);
 /* Connections accepted so far, once the backlog is known to be empty. */

@@ -190,13 +190,17 @@ unsigned world_log(char *first, size_t size)
     return lines;
 }
 
-struct server *world_faulty(const char *fault, const char *guards)
+struct server *world_faulty_server(struct server *server, const char *fault, const char *guards)
 {
-    struct server *server = server_start(AF_INET, ECHO);
     char set[128];
 
     snprintf(set, sizeof set, "d.inject=%s", fault);
     world_env("SHEARPIN_SET", set);
     world_policy("destination d\n match %s\n %s\n", server->text, guards);
     return server;
+}
+
+struct server *world_faulty(const char *fault, const char *guards)
+{
+    return world_faulty_server(server_start(AF_INET, ECHO), fault, guards);
 }
