@@ -1,7 +1,6 @@
 #include "shim/loaded.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "shim/object.h"
 
@@ -18,11 +17,24 @@ static const struct link_map *loaded_head(void)
     return &_r_debug ? _r_debug.r_map : NULL;
 }
 
+static const char *loaded_file(const struct link_map *map)
+{
+    const char *file = map->l_name ? map->l_name : "";
+    for (const char *p = file; *p; p++) {
+        if (*p == '/')
+            file = p + 1;
+    }
+    return file;
+}
+
+/* We stand before libc, unless the program itself has opened us: then nobody is behind us. */
 static const struct link_map *loaded_own(void)
 {
     const struct link_map *map = loaded_head();
-    while (map && map->l_ld != _DYNAMIC)
-        map = map->l_next;
+    for (; map && map->l_ld != _DYNAMIC; map = map->l_next) {
+        if (sp_object_same(loaded_file(map), "libc.so.6"))
+            return loaded_head();
+    }
     return map;
 }
 
@@ -83,12 +95,6 @@ struct look {
     size_t count;
     const struct link_map *family[FAMILY];
 };
-
-static const char *loaded_file(const struct link_map *map)
-{
-    const char *slash = map->l_name ? strrchr(map->l_name, '/') : NULL;
-    return slash ? slash + 1 : "";
-}
 
 /* The loaded object that was meant by a name in another's list: nearly always its file's name. */
 static const struct link_map *loaded_called(const char *name)
