@@ -205,7 +205,7 @@ enum sp_here_tables sp_here_tables(void);
 /* True in a child of fork that has not been here yet. */
 static inline bool sp_here_forked(void)
 {
-    return *(volatile uint32_t *)sp_here.alive == 0;
+    return *(volatile uint32_t *)__atomic_load_n(&sp_here.alive, __ATOMIC_ACQUIRE) == 0;
 }
 /* Drops what only the parent owns: nothing is outstanding, no lease is ours. Takes a slot. */
 void sp_here_after_fork(void);
@@ -410,6 +410,9 @@ bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, 
 /* The rest is over: true makes the caller the one who tries again. It says how that went by
  * sp_turn_connect(), or by one of these: it rests for `ns`; it has failed. */
 bool sp_rest_end(struct sp_conn *conn, uint64_t word);
+/* How many have begun to end so, and are over: what a wait saw in between may be of one of them. */
+extern __attribute__((visibility("hidden"))) sp_half sp_rests_ending, sp_rests_ended;
+void sp_rest_forked(void);
 void sp_rest_for(struct sp_conn *conn, uint64_t ns);
 void sp_rest_over(struct sp_conn *conn, int error);
 

@@ -12,6 +12,7 @@
 struct sp_mute {
     sp_half busy;
     int epoll; /* its fd + 1; 0: none is changed */
+    int was;   /* the same of the last that was */
     int fd;
     uint32_t events; /* as the program wants them */
     uint32_t set;    /* as they are meanwhile */

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 
+sp_half sp_rests_ending, sp_rests_ended;
+
 static bool rest_leave(struct sp_conn *conn, uint64_t word, uint64_t to, enum sp_outcome outcome)
 {
     struct sp_permit permit = turn_permit(conn);
@@ -34,8 +36,11 @@ bool sp_rest_fail(struct sp_conn *conn, uint64_t word, enum sp_outcome outcome, 
 
 bool sp_rest_end(struct sp_conn *conn, uint64_t word)
 {
-    return sp_turn_of(word) == SP_TURN_RESTING &&
-           turn_swap(conn, word, sp_turn_word(SP_TURN_STARTING, sp_now()));
+    if (sp_turn_of(word) != SP_TURN_RESTING ||
+        !turn_swap(conn, word, sp_turn_word(SP_TURN_STARTING, sp_now())))
+        return false;
+    atomic_fetch_add(&sp_rests_ending, 1);
+    return true;
 }
 
 /* Whoever lets it rest waits already: for its sake no other thread need wake more often. */
@@ -51,4 +56,10 @@ void sp_rest_over(struct sp_conn *conn, int error)
 {
     atomic_store(&conn->word, sp_turn_cut(error));
     sp_due_unwatch(conn);
+}
+
+/* In a child: whoever was about it is not here. */
+void sp_rest_forked(void)
+{
+    atomic_store(&sp_rests_ended, atomic_load(&sp_rests_ending));
 }

@@ -168,13 +168,40 @@ static bool mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *li
     if (m->epoll && mute_is(line->events, m->set))
         return true;
     m->epoll = mute_change(epoll, line->fd, m->set, line->data) ? epoll + 1 : 0;
+    m->was = m->epoll ? m->epoll : m->was;
     return m->epoll != 0;
 }
 
+bool sp_mute_blind(const struct sp_mute_line *line)
+{
+    return (line->events & EPOLLONESHOT) && !(line->seen & ~(uint32_t)MUTE_ALWAYS);
+}
+
+/* As it is by now. False: it is gone. */
+static bool mute_reread(int epoll, struct sp_mute_line *line)
+{
+    struct mute_file file;
+    struct sp_mute_line now;
+    bool found = false;
+    if (!mute_open(&file, epoll))
+        return false;
+    while (!found && mute_next(&file, &now))
+        found = now.fd == line->fd && now.data == line->data;
+    if (found)
+        line->events = now.events;
+    REAL(close)(file.fd);
+    return found;
+}
+
+/* What was read when it was muted says nothing any more after it has been put back: it would be
+ * taken for what the program wants. */
 bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide)
 {
+    struct sp_mute_line now = *line;
     sp_held_lock(&m->busy);
-    bool muted = mute_set(m, epoll, line, hide);
+    bool back = !m->epoll && m->was == epoll + 1 && mute_is(line->events, m->set);
+    bool muted = (back && (!mute_reread(epoll, &now) || sp_mute_blind(&now))) ||
+                 mute_set(m, epoll, &now, hide);
     sp_held_unlock(&m->busy);
     return muted;
 }
@@ -198,6 +225,27 @@ void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn)
     sp_held_unlock(&m->busy);
 }
 
+/* It asked for nothing, so it says that it hangs up and no more, perhaps long after it was put
+ * back. A one-shot registration that is the program's again must not be touched for that: it
+ * stands, or has told another thread what it was for. */
+bool sp_mute_echo(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
+{
+    sp_held_lock(&m->busy);
+    bool ours = m->was == epoll + 1 && m->data == line->data;
+    sp_held_unlock(&m->busy);
+    return ours && sp_mute_blind(line);
+}
+
+/* It has fired for a rest that is over, and must do so again for what comes of the next try. */
+static void mute_again(struct sp_mute *m, int epoll, const struct sp_mute_line *line)
+{
+    uint32_t events = mute_original(line->events, line->seen);
+    sp_held_lock(&m->busy);
+    if (!m->epoll && !sp_mute_blind(line) && !mute_is(events, line->events))
+        mute_change(epoll, line->fd, events, line->data);
+    sp_held_unlock(&m->busy);
+}
+
 /* --- a connect that rests --- */
 
 static bool mute_failed(const struct sp_mute_line *line)
@@ -213,10 +261,18 @@ size_t sp_mute_failed(int epoll, const struct epoll_event *events, int count,
 
 bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line)
 {
-    bool muted = sp_mute_set(&sp_pending_of(conn)->mute, epoll, line, UINT32_MAX);
-    if (muted && !sp_pending_rests(conn)) /* another thread has dialled again meanwhile */
+    struct sp_mute *m = &sp_pending_of(conn)->mute;
+    enum sp_turn turn = sp_turn_of(atomic_load(&conn->word));
+    if (turn == SP_TURN_CONNECTING) { /* another thread has dialled again meanwhile */
+        mute_again(m, epoll, line);
+        return true;
+    }
+    if ((turn != SP_TURN_RESTING && turn != SP_TURN_STARTING) ||
+        !sp_mute_set(m, epoll, line, UINT32_MAX))
+        return false;
+    if (!sp_pending_rests(conn))
         sp_mute_end(conn);
-    return muted;
+    return true;
 }
 
 void sp_mute_end(struct sp_conn *conn)

@@ -23,10 +23,15 @@ size_t sp_mute_find(int epoll, const struct epoll_event *events, int count, sp_m
 bool sp_mute_set(struct sp_mute *m, int epoll, const struct sp_mute_line *line, uint32_t hide);
 void sp_mute_lift(struct sp_mute *m, const struct sp_conn *conn);
 
+/* A one-shot registration says no more than that it hangs up: what else it asked for is not known.
+ * Had we changed it, the echo of that is all it is. */
+bool sp_mute_blind(const struct sp_mute_line *line);
+bool sp_mute_echo(struct sp_mute *m, int epoll, const struct sp_mute_line *line);
+
 /* The registrations of pending connects that may have caused one of these events. */
 size_t sp_mute_failed(int epoll, const struct epoll_event *events, int count,
                       struct sp_mute_line *lines, size_t max);
-/* No event of a resting connect, until sp_mute_end(). */
+/* No event of a resting connect, until sp_mute_end(). False: it cannot be had, or is over. */
 bool sp_mute_begin(struct sp_conn *conn, int epoll, const struct sp_mute_line *line);
 void sp_mute_end(struct sp_conn *conn);
 

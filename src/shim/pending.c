@@ -303,12 +303,10 @@ static void pending_dial(struct sp_conn *conn, struct sp_call *call, int fd)
     sp_mute_end(conn);
 }
 
-void sp_pending_due(struct sp_conn *conn, uint64_t word)
+static void pending_again(struct sp_conn *conn)
 {
     struct sp_guards room;
     struct sp_call call;
-    if (!sp_rest_end(conn, word))
-        return;
     int fd = sp_pin(conn, (int)atomic_load(&conn->fd));
     if (fd < 0) {
         pending_over(conn, sp_pending_of(conn)->dial.error);
@@ -323,8 +321,18 @@ void sp_pending_due(struct sp_conn *conn, uint64_t word)
     sp_unpin(conn, fd);
 }
 
+void sp_pending_due(struct sp_conn *conn, uint64_t word)
+{
+    if (!sp_rest_end(conn, word))
+        return;
+    pending_again(conn);
+    atomic_fetch_add(&sp_rests_ended, 1);
+}
+
 void sp_pending_end(struct sp_conn *conn)
 {
-    if (sp_rest_end(conn, atomic_load(&conn->word)))
-        pending_over(conn, sp_pending_of(conn)->dial.error);
+    if (!sp_rest_end(conn, atomic_load(&conn->word)))
+        return;
+    pending_over(conn, sp_pending_of(conn)->dial.error);
+    atomic_fetch_add(&sp_rests_ended, 1);
 }

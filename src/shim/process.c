@@ -42,6 +42,7 @@ SP_EXPORT pid_t fork(void)
     } else if (sp_here_forked()) {
         int error = errno;
         sp_pin_forked();
+        sp_rest_forked();
         sp_here_after_fork();
         errno = error;
     }

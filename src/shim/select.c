@@ -61,9 +61,17 @@ static bool sets_has(const struct sets *s, unsigned long (*sets)[SETS_FDS / SETS
     return has;
 }
 
+/* Which sets it is in by now. */
+static unsigned sets_now(int fd)
+{
+    short now = sp_watch_now(fd, POLLIN | POLLOUT | POLLPRI);
+    return (now & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? 1 : 0) |
+           (now & (POLLOUT | POLLERR | POLLNVAL) ? 2 : 0) | (now & (POLLPRI | POLLNVAL) ? 4 : 0);
+}
+
 /* Takes connects that rest out of what is asked or, when some are ready, out of what was got.
  * Returns how many bits went. */
-static int sets_hide(struct sets *s, enum sp_watch seen)
+static int sets_hide(struct sets *s, enum sp_watch seen, const struct wait *w)
 {
     int gone = 0;
     for (size_t fd = 0; fd < s->words * SETS_WORD; fd++) {
@@ -71,6 +79,8 @@ static int sets_hide(struct sets *s, enum sp_watch seen)
             continue;
         unsigned held = sp_hide_sets((int)fd, seen != SP_WATCH_ASKED);
         unsigned hides = sp_watch_hides((int)fd, seen) ? 7 : held;
+        if (seen != SP_WATCH_ASKED && sp_waiting_stale(w))
+            hides |= ~sets_now((int)fd);
         for (unsigned i = 0; i < 3; i++) {
             unsigned long *word = &s->got[i][fd / SETS_WORD], bit = 1ul << fd % SETS_WORD;
             if (!(hides >> i & 1))
@@ -89,11 +99,11 @@ static int sets_wait(struct sets *s, int count, struct wait *w, const sigset_t *
         sp_waiting_slice(w);
         fd_set *sets[3] = {sets_copy(s, 0), sets_copy(s, 1), sets_copy(s, 2)};
         if (sp_waiting_watches())
-            sets_hide(s, SP_WATCH_ASKED);
+            sets_hide(s, SP_WATCH_ASKED, w);
         int result = REAL(pselect)(count, sets[0], sets[1], sets[2], sp_waiting_timespec(w, &room),
                                    mask || !w->masked ? mask : &w->mask);
-        if (result > 0 && sp_waiting_watches()) {
-            result -= sets_hide(s, SP_WATCH_READY);
+        if (result > 0 && (sp_waiting_watches() || sp_waiting_stale(w))) {
+            result -= sets_hide(s, SP_WATCH_READY, w);
             w->hidden = result == 0;
         }
         bool over = result != 0 || (w->last && !w->hidden);

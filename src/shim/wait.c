@@ -64,6 +64,7 @@ void sp_waiting_slice(struct wait *w)
     w->last = w->until <= next;
     uint64_t end = w->last ? w->until : next;
     w->slice = end == SP_NEVER ? SP_NEVER : end > now ? end - now : 0;
+    w->rests = atomic_load(&sp_rests_ended);
     errno = error;
 }
 
@@ -116,21 +117,21 @@ static bool wait_struck(const struct timespec *timeout)
 /* `later`: the same call, taking the program's mask. `seen`: what the program may see of the
  * result.
  */
-#define WAITING(w, before, first, later, seen)        \
-    sp_waiting_slice(&(w));                           \
-    before;                                           \
-    int result = (first);                             \
-    for (;;) {                                        \
-        if (result > 0 && sp_waiting_watches()) {     \
-            result = (seen);                          \
-            (w).hidden = result == 0;                 \
-        }                                             \
-        if (result != 0 || ((w).last && !(w).hidden)) \
-            return sp_waiting_end(&(w), result);      \
-        sp_waiting_mask(&(w));                        \
-        sp_waiting_slice(&(w));                       \
-        before;                                       \
-        result = (later);                             \
+#define WAITING(w, before, first, later, seen)                                \
+    sp_waiting_slice(&(w));                                                   \
+    before;                                                                   \
+    int result = (first);                                                     \
+    for (;;) {                                                                \
+        if (result > 0 && (sp_waiting_watches() || sp_waiting_stale(&(w)))) { \
+            result = (seen);                                                  \
+            (w).hidden = result == 0;                                         \
+        }                                                                     \
+        if (result != 0 || ((w).last && !(w).hidden))                         \
+            return sp_waiting_end(&(w), result);                              \
+        sp_waiting_mask(&(w));                                                \
+        sp_waiting_slice(&(w));                                               \
+        before;                                                               \
+        result = (later);                                                     \
     }
 
 /* --- poll: fds that must not be seen are left out of a copy --- */
@@ -159,7 +160,7 @@ static void poll_hide(struct pollfd *copy, const struct pollfd *fds, nfds_t coun
 }
 
 /* How many are left that have something to say. */
-static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count)
+static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count, const struct wait *w)
 {
     int shown = 0;
     for (nfds_t i = 0; i < count; i++) {
@@ -167,6 +168,8 @@ static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count)
         short seen = copy[i].fd < 0 ? 0 : copy[i].revents;
         if ((seen & (POLLERR | POLLHUP)) && sp_watch_hides(copy[i].fd, SP_WATCH_HUNG))
             seen = 0;
+        if ((seen & (POLLERR | POLLHUP)) && sp_waiting_stale(w))
+            seen &= sp_watch_now(copy[i].fd, seen);
         fds[i].revents = seen;
         shown += seen != 0;
     }
@@ -182,7 +185,7 @@ static int poll_watched(struct wait *w, struct pollfd *fds, nfds_t count, const 
         poll_hide(copy, fds, count);
         int result = REAL(ppoll)(copy, count, sp_waiting_timespec(w, &room),
                                  mask || !w->masked ? mask : &w->mask);
-        int error = errno, shown = poll_show(copy, fds, count);
+        int error = errno, shown = poll_show(copy, fds, count, w);
         w->hidden = result > 0 && shown == 0;
         errno = error;
         if (result < 0 || shown > 0 || (w->last && !w->hidden))
@@ -255,13 +258,11 @@ SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
 
 /* --- epoll --- */
 
-static int epoll_seen(int epoll, struct epoll_event *events, int count)
+static int epoll_seen(int epoll, struct epoll_event *events, int count, const struct wait *w)
 {
     if (atomic_load_explicit(&sp_held_count, memory_order_relaxed) != 0)
         count = sp_hide_epoll(epoll, events, count);
-    return atomic_load_explicit(&sp_due_watched, memory_order_relaxed) != 0 && count > 0
-               ? sp_watch_epoll(epoll, events, count)
-               : count;
+    return sp_watch_epoll(epoll, events, count, w);
 }
 
 /* Deadlines have time for whole milliseconds, what is held back has not. */
@@ -300,7 +301,7 @@ SP_EXPORT int epoll_wait(int epoll, struct epoll_event *events, int count, int t
     WAITING(w, ,
             epoll_holds() ? epoll_held(epoll, events, count, &w, NULL)
                           : REAL(epoll_wait)(epoll, events, count, wait_ms(&w)),
-            epoll_sleep(epoll, events, count, &w, &w.mask), epoll_seen(epoll, events, result));
+            epoll_sleep(epoll, events, count, &w, &w.mask), epoll_seen(epoll, events, result, &w));
 }
 
 SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
@@ -314,7 +315,7 @@ SP_EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int 
     sp_waiting_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
     WAITING(w, , epoll_sleep(epoll, events, count, &w, mask),
             epoll_sleep(epoll, events, count, &w, mask ? mask : &w.mask),
-            epoll_seen(epoll, events, result));
+            epoll_seen(epoll, events, result, &w));
 }
 
 SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
@@ -333,5 +334,5 @@ SP_EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
             REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room), mask),
             REAL(epoll_pwait2)(epoll, events, count, sp_waiting_timespec(&w, &room),
                                mask ? mask : &w.mask),
-            epoll_seen(epoll, events, result));
+            epoll_seen(epoll, events, result, &w));
 }

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "shearpin/conn.h"
 #include "shearpin/held.h"
 #include "shim/shim.h"
 
@@ -12,6 +13,7 @@ struct wait {
     uint64_t slice; /* how long the next real wait may take, ns; SP_NEVER: for ever */
     bool last;      /* the slice ends with the program's own timeout */
     bool hidden;    /* all that the last one saw was not to be seen: wait on, however late it is */
+    uint32_t rests; /* that were over when it began to look */
     bool masked;    /* between slices, so that no signal is handled where nobody would say EINTR */
     sigset_t mask;  /* the program's own, for the next real wait */
 };
@@ -23,6 +25,11 @@ static inline bool sp_waiting_watches(void)
 {
     return SP_UNLIKELY((atomic_load_explicit(&sp_due_watched, memory_order_relaxed) |
                         atomic_load_explicit(&sp_held_count, memory_order_relaxed)) != 0);
+}
+/* May what it saw be of a rest that another thread has ended meanwhile? */
+static inline bool sp_waiting_stale(const struct wait *w)
+{
+    return SP_UNLIKELY(atomic_load(&sp_rests_ending) != w->rests);
 }
 
 void sp_waiting_begin(struct wait *w, bool forever, uint64_t timeout);

@@ -137,6 +137,12 @@ int victim_end(struct victim *victim);          /* exit status, or 128 + signal 
  * anything stands on its stderr. */
 const char *victim_says(const char *name, ...) __attribute__((sentinel));
 
+/* How long it was ready to run and had no processor, ns: what other work on the machine adds to any
+ * time. 0 as pid: the calling thread. */
+uint64_t crowded_out(pid_t pid);
+/* Does the process block this signal now? */
+bool victim_blocks(const struct victim *victim, int signal);
+
 /* --- victims, from within --- */
 
 /* Not static: two of one name are an error of the linker. */

@@ -202,6 +202,36 @@ const char *victim_says(const char *name, ...)
     return line;
 }
 
+uint64_t crowded_out(pid_t pid)
+{
+    char path[64] = "/proc/thread-self/schedstat";
+    unsigned long long waited = 0;
+
+    if (pid)
+        snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%*u %llu", &waited) != 1)
+        waited = 0;
+    if (file)
+        fclose(file);
+    return waited;
+}
+
+bool victim_blocks(const struct victim *victim, int signal)
+{
+    char path[64], line[128];
+    unsigned long long blocked = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/status", victim->pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return blocked >> (signal - 1) & 1;
+}
+
 /* --- the victim's side --- */
 
 static struct victim_entry *victims;
