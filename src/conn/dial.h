@@ -4,6 +4,7 @@
 #define SHEARPIN_CONN_DIAL_H
 
 #include "conn/quick.h"
+#include "conn/way.h"
 
 SP_QUICK_INLINE uint64_t dial_lease(const struct sp_conn *conn)
 {
@@ -30,17 +31,20 @@ SP_QUICK_INLINE struct sp_conn *sp_dial_ask(struct sp_kept *kept, uint32_t dest,
                                             uint64_t now, bool blocking)
 {
     struct sp_permit permit;
-    struct sp_conn *conn = sp_quick_admit(kept->dest, &permit) ? sp_conn_new() : NULL;
+    uint64_t breaker;
+    struct sp_conn *conn =
+        sp_quick_admit(kept->dest, NULL, now, &permit, &breaker) ? sp_conn_new() : NULL;
     if (SP_QUICK_UNLIKELY(!conn))
         return NULL;
     if (SP_QUICK_UNLIKELY(!dial_place(conn, kept))) {
         sp_conn_free(conn);
         return NULL;
     }
-    uint32_t flags = SP_CONN_FRESH | (blocking ? 0 : SP_CONN_NONBLOCK);
-    conn->dest = dest;
+    uint32_t flags = SP_CONN_FRESH | SP_CONN_LIMITED | (blocking ? 0 : SP_CONN_NONBLOCK) |
+                     (kept->response ? SP_CONN_TIMED : 0) | (kept->tells ? SP_CONN_TELLS : 0);
+    conn->dest = (uint16_t)dest;
     conn->began = now;
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_keep(conn, permit);
     atomic_store_explicit(&conn->flags, flags, memory_order_relaxed);
     turn_set(&conn->least, kept->response);
     turn_set(&conn->response, kept->connect);
@@ -80,7 +84,9 @@ SP_QUICK_INLINE bool sp_dial_stands(struct sp_conn *conn, uint64_t began, uint64
 
 /* Is there nothing about its end but that? What is outstanding, held, harmed or unheard of has
  * more. */
-#define DIAL_USUAL (SP_CONN_FRESH | SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_LOWAT | SP_CONN_TOTAL)
+#define DIAL_USUAL                                                                     \
+    (SP_CONN_FRESH | SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_LOWAT | SP_CONN_TOTAL | \
+     SP_CONN_TIMED | SP_CONN_LIMITED | SP_CONN_TELLS | SP_CONN_ARM | SP_CONN_TALLIED)
 SP_QUICK_INLINE bool sp_dial_idle(const struct sp_conn *conn)
 {
     return atomic_load_explicit(&conn->word, memory_order_acquire) == 0 &&
@@ -93,6 +99,7 @@ SP_QUICK_INLINE bool sp_dial_over(struct sp_conn *conn)
     uint64_t told;
     if (!sp_dial_idle(conn) || (sp_conn_flags(conn) & SP_CONN_FRESH) || !sp_quick_told(conn, &told))
         return false;
+    sp_way_leave(conn);
     struct sp_kept *kept = sp_kept_of(told);
     uint32_t place = conn->lease;
     if (place != SP_NO_LEASE) {
