@@ -2,7 +2,6 @@
 #include "cli/arms.h"
 
 #include <bsd/string.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -205,11 +204,24 @@ void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before)
 
 int arms_lock(struct arms *arms, int *fd)
 {
-    *fd = sp_shift_lock(&arms->segment);
+    struct sp_error error;
+    *fd = sp_shift_lock(&arms->segment, &error);
     if (*fd >= 0)
         return CLI_OK;
-    say_error("%s: the shares cannot be changed: %s", where_name(&arms->segment), strerror(errno));
-    return say_status(errno);
+    say_error("the shares cannot be changed: %s", error.text);
+    return say_status(error.code);
+}
+
+int arms_lock_same(struct arms *arms, int *fd)
+{
+    int status = arms_lock(arms, fd);
+    if (status != CLI_OK || arms_same(arms))
+        return status;
+    close(*fd);
+    say_error("%s has other lines `split` since a reload that came in between; nothing is changed",
+              arms->name);
+    say_more("shearpin shift %s", arms->name);
+    return CLI_NO;
 }
 
 bool arms_held(const struct arms *arms)
