@@ -211,6 +211,9 @@ fuzz-build:
 fuzz: fuzz-build
 	BUILD=$(BUILD)/$@ FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz_%)
+# The segment's has all commands in it, two of them by their text, and what programs do besides.
+$(BUILD)/fuzz_segment: $(filter-out %/cli/main.o %/cli/serve.o,$(call objects,$(CLI_SRC))) \
+    $(BUILD)/obj/tests/fuzz/segment.o
 $(BUILD)/fuzz_%: $(CORE) $(call objects,$(TEXT_SRC)) $(BUILD)/obj/tests/fuzz/fuzz_%.o
 	$(call quiet,LD,$@) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ \
 	    $(shell $(PKG_CONFIG) --libs libbsd)

@@ -74,13 +74,15 @@ bool sp_shift_lapsed(struct sp_shift *shift, uint64_t now);
 /* The same, and he writes the event. Nobody else is there to do it. */
 struct sp_segment;
 struct sp_dest;
+struct sp_error;
 void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t now);
 
 /* --- writing: by the command --- */
 
-/* One at a time, and none while a policy is put in force: an fd that is closed to unlock, -1 with
- * errno. Whoever dies has unlocked. Not needed to renew. */
-int sp_shift_lock(const struct sp_segment *segment);
+/* One at a time, and none while a policy is put in force: an fd that is closed to unlock. -1 with
+ * `error` set: one that was stopped half way keeps it. Whoever dies has unlocked. Not needed to
+ * renew. */
+int sp_shift_lock(const struct sp_segment *segment, struct sp_error *error);
 
 enum sp_shift_result {
     SP_SHIFT_DONE,

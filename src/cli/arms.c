@@ -2,7 +2,6 @@
 #include "cli/arms.h"
 
 #include <bsd/string.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -205,11 +204,12 @@ void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before)
 
 int arms_lock(struct arms *arms, int *fd)
 {
-    *fd = sp_shift_lock(&arms->segment);
+    struct sp_error error;
+    *fd = sp_shift_lock(&arms->segment, &error);
     if (*fd >= 0)
         return CLI_OK;
-    say_error("%s: the shares cannot be changed: %s", where_name(&arms->segment), strerror(errno));
-    return say_status(errno);
+    say_error("the shares cannot be changed: %s", error.text);
+    return say_status(error.code);
 }
 
 bool arms_held(const struct arms *arms)

@@ -32,6 +32,10 @@ bool experiment_steady(struct sp_segment *segment, struct sp_chaos *plan, bool t
 void experiment_injects(const struct sp_chaos *chaos, char *out, size_t size);
 /* "after 10m, or on 3 abort conditions" */
 void experiment_stops(const struct sp_chaos *chaos, char *out, size_t size);
+/* The value that a condition met; "too few calls: 49" where it was not steady for that. */
+struct sp_measured;
+const char *experiment_measured(const struct sp_chaos_condition *c, const struct sp_measured *m,
+                                char *out, size_t size);
 /* "p99 > 1500ms for 30s (2.14s on payments)"; "" when nothing aborted it. */
 void experiment_because(const struct sp_segment *segment, const struct sp_chaos *chaos, char *out,
                         size_t size);

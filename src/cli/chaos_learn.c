@@ -55,7 +55,8 @@ static void learn_retries(struct chaos_view *view, const struct report_target *t
 {
     const struct sp_chaos_sum *s = &target->sums[REPORT_DURING];
     const struct sp_event *spent = learn_first(view, target, SP_EVENT_RETRY, SP_RETRY_BUDGET);
-    if (s->retried > 0 && s->calls > s->retried)
+    if (s->retried > 0 && s->calls > s->retried &&
+        s->retried * 20 >= s->calls - s->retried) /* else by 1.0 */
         learn(view, "retries multiplied calls to %s by %.1f", target->target->name,
               (double)s->calls / (double)(s->calls - s->retried));
     if (spent)

@@ -193,7 +193,7 @@ bool view_because(const struct chaos_view *view, char *out, size_t size, char *v
     struct sp_measured m = {.value = atomic_load(&view->chaos.because_value),
                             .calls = atomic_load(&view->chaos.because_calls)};
     sp_condition_format(&c->condition, out, size);
-    objective_value(&c->condition, &m, value, value_size);
+    experiment_measured(c, &m, value, value_size);
     return true;
 }
 

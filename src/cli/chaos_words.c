@@ -44,10 +44,23 @@ static const char *words_dest(const struct sp_segment *segment, uint32_t index, 
     return dest ? say_safe(out, size, dest->name, SP_NAME_SIZE) : "?";
 }
 
+/* What was measured when it was not steady may well be what was wanted: of too few calls. */
+const char *experiment_measured(const struct sp_chaos_condition *c, const struct sp_measured *m,
+                                char *out, size_t size)
+{
+    const struct sp_condition *condition = &c->condition;
+    bool good = condition->above ? m->value > condition->limit : m->value < condition->limit;
+    if (c->when == SP_PROVISO_STEADY && good)
+        snprintf(out, size, "too few calls: %llu", (unsigned long long)m->calls);
+    else
+        objective_value(condition, m, out, size);
+    return out;
+}
+
 void experiment_because(const struct sp_segment *segment, const struct sp_chaos *chaos, char *out,
                         size_t size)
 {
-    char safe[4 * SP_NAME_SIZE + 1], words[64];
+    char safe[4 * SP_NAME_SIZE + 1], words[64], value[48];
     struct sp_text_out text = sp_text_out(out, size);
     uint64_t because = atomic_load(&chaos->because);
     if (because == 0 || because > SP_EXPERIMENT_CONDITIONS)
@@ -63,7 +76,7 @@ void experiment_because(const struct sp_segment *segment, const struct sp_chaos 
                             .calls = atomic_load(&chaos->because_calls)};
     sp_condition_format(&c->condition, words, sizeof words);
     sp_text_put(&text, "%s%s (%s on %s)", c->when == SP_PROVISO_STEADY ? "not steady: " : "", words,
-                OBJECTIVE_VALUE(&c->condition, &m), name);
+                experiment_measured(c, &m, value, sizeof value), name);
 }
 
 uint64_t experiment_strikes(const struct sp_chaos *chaos, uint32_t fault)

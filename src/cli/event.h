@@ -44,6 +44,11 @@ const char *event_step(const struct sp_event *event);
 void event_shift(const struct sp_event *event, struct sp_text_out *text);
 bool event_arm(const struct sp_event *event, char out[SP_ARM_NAME_SIZE]);
 
+/* The address that a breaker's event is about; false: none, its destination or an arm. */
+bool event_address(const struct sp_event *event, char *out, size_t size);
+/* A monotonic time of this boot, ns, on the clock of the wall. */
+uint64_t event_on_wall(uint64_t monotonic);
+
 /* "root", or "uid 1000" for a uid without a name. */
 const char *event_who(uint32_t uid);
 /* "ECONNREFUSED" where an outcome is that errno, else its word. */

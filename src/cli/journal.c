@@ -25,6 +25,8 @@ struct journal {
     uint64_t offset;       /* from the monotonic clock to the wall's */
     uint64_t since;        /* wall ns */
     uint64_t late;         /* since when the next one has been half written; 0: it is not */
+    uint64_t begun;        /* up to here they had been begun by then */
+    uint64_t waited;       /* up to here they have had their time */
     uint64_t lost;
 };
 
@@ -68,15 +70,18 @@ static void journal_lose(struct journal *j, uint64_t to)
 /* False: somebody is writing it, so it is asked for again. */
 static bool journal_pass(struct journal *j)
 {
-    uint64_t oldest, now = sp_now();
-    sp_journal_count(j->segment, &oldest);
+    uint64_t oldest, now = sp_now(), count = sp_journal_count(j->segment, &oldest);
     if (j->number < oldest) {
         journal_lose(j, oldest);
         return true;
     }
-    if (j->late == 0)
+    if (j->late == 0) {
         j->late = now;
-    if (now - j->late < JOURNAL_GRACE)
+        j->begun = count;
+    }
+    if (now - j->late >= JOURNAL_GRACE)
+        j->waited = j->begun;
+    if (j->number >= j->waited)
         return false;
     journal_lose(j, j->number + 1); /* its writer died, or two wrote it at once */
     return true;
@@ -119,7 +124,7 @@ static void journal_follow(struct journal *j)
         if (sp_now() - looked < SP_SECOND)
             continue;
         if (follow_successor(j->segment) && j->segment->journal_max > 0)
-            j->number = j->late = 0, j->sequence = 1;
+            j->number = j->late = j->waited = 0, j->sequence = 1;
         looked = sp_now();
     }
     journal_drain(j);

@@ -11,8 +11,9 @@
 
 void look_name(char out[SP_NAME_SIZE], const char *name)
 {
-    memcpy(out, name, SP_NAME_SIZE);
-    out[SP_NAME_SIZE - 1] = 0;
+    size_t length = strnlen(name, SP_NAME_SIZE - 1);
+    memset(out, 0, SP_NAME_SIZE);
+    memcpy(out, name, length);
 }
 
 void look_sleep(uint64_t ns)

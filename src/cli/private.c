@@ -24,6 +24,12 @@ void private_name(char *out, size_t size)
     snprintf(out, size, "private-%d-%08x", (int)getpid(), arc4random());
 }
 
+bool private_is(const char *name)
+{
+    int end = 0;
+    return sscanf(name, "private-%*d-%*8[0-9a-f]%n", &end) == 0 && end > 0 && !name[end];
+}
+
 static bool private_same(const struct sp_segment *segment, int fd)
 {
     struct stat file, place;

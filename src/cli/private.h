@@ -7,6 +7,7 @@
 
 /* "private-PID-RANDOM" */
 void private_name(char *out, size_t size);
+bool private_is(const char *name);
 
 /* Starts the helper that removes the file; it is no child of ours, so that the command never meets
  * a child that it did not start. Returns 0, or -1 with `error` set. */

@@ -23,7 +23,8 @@ const char *rules_path(const struct cli *cli, const char *operand)
 
 bool rules_named(const struct cli *cli)
 {
-    return strcmp(rules_path(cli, NULL), RULES_DEFAULT) != 0 || access(RULES_DEFAULT, F_OK) == 0;
+    return cli->policy || strcmp(rules_path(cli, NULL), RULES_DEFAULT) != 0 ||
+           access(RULES_DEFAULT, F_OK) == 0;
 }
 
 struct rules_context {

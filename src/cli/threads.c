@@ -20,6 +20,7 @@ static const long threads_direct[] = {
 /* gcc 12 takes the second reallocarray() of a loop for a second free(). */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option" /* clang does not know it */
 #pragma GCC diagnostic ignored "-Wanalyzer-double-free"
 static void threads_add(struct threads *threads, pid_t tid, int fd)
 {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/near.h"
 #include "cli/memory.h"
+#include "cli/private.h"
 #include "cli/rules.h"
 #include "cli/say.h"
 #include "shearpin/guard.h"
@@ -188,6 +189,23 @@ static int where_derived(struct cli *cli, char *name, size_t size)
     return found || !cli->policy ? CLI_OK : CLI_NO;
 }
 
+/* The one that is meant when nobody says which. A private one is its own programs' affair, and they
+ * say which, as long as there is another. */
+static const struct where_entry *where_only(const struct where_list *list)
+{
+    const struct where_entry *only = NULL;
+    size_t shared = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (private_is(list->entries[i].name))
+            continue;
+        only = &list->entries[i];
+        shared++;
+    }
+    if (shared == 0 && list->count == 1)
+        only = &list->entries[0];
+    return shared > 1 ? NULL : only;
+}
+
 static int where_find(struct cli *cli, const struct where_list *list,
                       const struct where_entry **entry)
 {
@@ -208,9 +226,8 @@ static int where_find(struct cli *cli, const struct where_list *list,
     bool told = name && (name != derived || strcmp(rules_path(cli, NULL), RULES_DEFAULT) != 0);
     if (*entry || told)
         return *entry ? CLI_OK : where_unknown(cli, list, name);
-    if (list->count == 1)
-        *entry = &list->entries[0];
-    return list->count == 0 ? where_nothing() : list->count > 1 ? where_several(list) : CLI_OK;
+    *entry = where_only(list);
+    return *entry ? CLI_OK : list->count == 0 ? where_nothing() : where_several(list);
 }
 
 /* Events name who wrote them; a command takes no slot. */
@@ -262,10 +279,7 @@ bool where_try(struct cli *cli, struct sp_segment *segment)
     const char *name = cli->segment ? cli->segment : inherited && *inherited ? inherited : NULL;
     const struct where_entry *entry = NULL;
     where_list(&list);
-    if (name)
-        entry = where_entry(&list, name);
-    else if (list.count == 1)
-        entry = &list.entries[0];
+    entry = name ? where_entry(&list, name) : where_only(&list);
     memset(segment, 0, sizeof *segment);
     bool found = entry && sp_segment_attach(segment, entry->path, NULL) == 0;
     free(list.entries);

@@ -29,9 +29,13 @@ static const char *start_env(const char *name)
 static void start_finding(void *context, const struct sp_finding *finding)
 {
     struct sp_error *error = context;
-    if (finding->severity == SP_ERROR && error->code == 0)
-        sp_error_set(error, EINVAL, "%s:%u:%u: %s; see all with: shearpin check %s", finding->file,
-                     finding->line, finding->column, finding->text, finding->file);
+    char where[32] = ""; /* or the whole file is meant */
+    if (finding->severity != SP_ERROR || error->code != 0)
+        return;
+    if (finding->line)
+        snprintf(where, sizeof where, ":%u:%u", finding->line, finding->column);
+    sp_error_set(error, EINVAL, "%s%s: %s; see all with: shearpin check %s", finding->file, where,
+                 finding->text, finding->file);
 }
 
 static const struct sp_policy *start_policy(const char *path, struct sp_error *error)

@@ -302,17 +302,10 @@ static void apply_event(struct sp_segment *segment, const struct sp_policy *poli
 int sp_segment_apply(struct sp_segment *segment, const struct sp_policy *policy,
                      struct sp_error *error)
 {
-    int fd = sp_process_reopen(segment);
+    int fd = sp_process_lock_writers(segment, error);
     if (fd < 0)
-        return sp_error_set(error, errno,
-                            "%s is gone or another file stands in its place; "
-                            "programs that use it go on under their last policy",
-                            segment->path);
-    int result = sp_process_lock(fd, SP_LOCK_APPLY, 1, true);
-    if (result != 0)
-        sp_error_set(error, errno, "%s cannot be locked: %s", segment->path, strerror(errno));
-    else
-        result = sp_apply_fill(segment, policy, error);
+        return -1;
+    int result = sp_apply_fill(segment, policy, error);
     if (result == 0)
         apply_event(segment, policy);
     close(fd); /* and the lock */

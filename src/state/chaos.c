@@ -302,17 +302,11 @@ static struct sp_chaos *chaos_write(struct sp_segment *segment, const struct sp_
 static struct sp_chaos *chaos_locked(struct sp_segment *segment, const struct sp_chaos *plan,
                                      bool also, enum sp_chaos_state state, struct sp_error *error)
 {
-    struct sp_chaos *chaos = NULL;
-    int fd = sp_process_reopen(segment);
-    if (fd < 0) {
-        sp_error_set(error, errno, "%s is gone or another file stands in its place", segment->path);
-        return NULL;
-    }
     sp_chaos_tidy(segment, plan->start);
-    if (sp_process_lock(fd, SP_LOCK_APPLY, 1, true) != 0)
-        sp_error_set(error, errno, "%s cannot be locked: %s", segment->path, strerror(errno));
-    else
-        chaos = chaos_write(segment, plan, also, state, error);
+    int fd = sp_process_lock_writers(segment, error);
+    if (fd < 0)
+        return NULL;
+    struct sp_chaos *chaos = chaos_write(segment, plan, also, state, error);
     close(fd); /* and the lock */
     return chaos;
 }

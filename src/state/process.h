@@ -17,5 +17,9 @@ uint64_t sp_process_ticks(void);
 uint64_t sp_process_started(struct sp_segment *segment);
 /* A write lock of our own open file on `length` bytes. Returns 0, or -1 with errno. */
 int sp_process_lock(int fd, long byte, long length, bool wait);
+/* The file of a segment, opened and locked against everybody else who puts a policy, shares or an
+ * experiment in force: an fd that is closed to unlock. They take milliseconds; one that was stopped
+ * half way is waited for five seconds, and then it is an error. -1 with `error` set. */
+int sp_process_lock_writers(const struct sp_segment *segment, struct sp_error *error);
 
 #endif

@@ -3,9 +3,7 @@
  * segment's file, which dies with them. */
 #include "shearpin/split.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "state/process.h"
@@ -108,15 +106,9 @@ void sp_shift_mourn(struct sp_segment *segment, struct sp_dest *dest, uint64_t n
 
 /* --- writing --- */
 
-int sp_shift_lock(const struct sp_segment *segment)
+int sp_shift_lock(const struct sp_segment *segment, struct sp_error *error)
 {
-    int fd = sp_process_reopen(segment);
-    if (fd < 0 || sp_process_lock(fd, SP_LOCK_APPLY, 1, true) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return sp_process_lock_writers(segment, error);
 }
 
 /* What stands there, or the policy's shares as the stable ones. */

@@ -237,10 +237,10 @@ asks 6 "$work/chosen"
 chosen=$!
 asks 6 "$work/others"
 until_true test -s "$work/others"
-chaos start -q --inject 'latency 200ms' --on pay --for 2s --pid "$chosen"
+chaos start -q --inject 'latency 500ms' --on pay --for 2s --pid "$chosen" # more than a busy machine takes
 until_true over ad-hoc
-late() { awk '$2 > 0.19 { n++ } END { print n + 0 }' "$1"; }
-at_least 'only that process is struck' "$(late "$work/chosen")" 5
+late() { awk '$2 > 0.49 { n++ } END { print n + 0 }' "$1"; }
+at_least 'only that process is struck' "$(late "$work/chosen")" 3
 is 'and not the others' "$(late "$work/others")" 0
 chaos start -q --inject refuse --on pay --for 1m --command curl 2>/dev/null
 is 'only programs of that name: not python' "$(connects 3)" '...'
@@ -338,9 +338,17 @@ P
 policy live "destination talk
     match     127.0.0.1:$echo
     deadline  connect 300ms  response 200ms
-    slo       errors < 50% for 5s"
+    slo       errors < 50% for 5s
+experiment early
+    target    talk
+    steady    errors < 1% for 5s
+    inject    refuse
+    last      1m"
 export SHEARPIN_SEGMENT=live
 guarded live true
+chaos start -q early 2>/dev/null
+like 'too few calls are told as such afterwards' "$(chaos status early; chaos report early)" \
+    'not steady: errors < 1% for 5s \(too few calls: 0 on talk\).*because .*\(too few calls: 0 on talk at'
 # talks FAULT WORDS: before; while it lasts on the connection that stands, and on a new one; after
 talks() {
     local mode said all in out
@@ -396,7 +404,7 @@ like 'a condition without a time' "$(abort 'errors > 50%')" "--abort 'errors > 5
 like 'one that is none' "$(abort 'talk eror > 50% for 5s')" "unknown measure 'eror' \(possible here: .* errors .*2$"
 like 'on what is no destination' "$(abort 'tlak errors > 50% for 5s')" "no destination 'tlak'; did you mean 'talk'.*3$"
 like 'over more than is kept' "$(abort 'errors > 50% for 1h')" \
-    'the figures of talk are not kept for 1h, so nothing would end it.*`slo errors < 10% for 1h` of talk.*`talk opens`.*1$'
+    'the figures of talk are not kept for 1h, so nothing would end it.*.slo errors < 10% for 1h. of talk.*.talk opens..*1$'
 like 'beside a name' "$(chaos start some --abort 'errors > 1% for 5s' 2>&1)" '^shearpin: --abort goes with --inject'
 
 # --- a command that is a child gets the report ---

@@ -148,6 +148,9 @@ expect 'run: a bad policy, --anyway' 6 'would run unprotected: 5 errors in bad.c
 expect 'run: no such policy' 125 'none.conf: error: .*no such file' pin run -p none.conf -- true
 [ -e /etc/shearpin/policy.conf ] ||
     expect 'run: no policy' 125 'shearpin run --observe -- COMMAND' pin run -- true
+[ -e /etc/shearpin/policy.conf ] ||
+    expect 'run: that very file, by name' 125 '/etc/shearpin/policy.conf: error: cannot be read' \
+        pin run -p /etc/shearpin/policy.conf -- true
 expect 'run: a bad -o' 125 "did you mean 'payments.deadline.connect'" \
     run -o payments.deadline.conect=1s -- true
 expect 'run: -o on what is shared' 125 'all processes of the segment share it' \
@@ -318,6 +321,10 @@ name=$(run --private -- sh -c "sh -c 'read -r line <hold' >&- 2>&- & echo \$SHEA
 like 'run --private: a name of its own' "$name" '^private-[0-9]+-[0-9a-f]+$'
 exec 9>hold
 is 'it lives on with a child' "$(json 'len(j)' segments --json)" 1
+expect 'alone it is meant' 0 '^private-' pin status
+run -- true
+expect 'beside another it is nobody else'"'"'s affair' 0 '^cli ' pin status
+pin rm -q cli
 echo >&9
 exec 9>&-
 # shellcheck disable=SC2317

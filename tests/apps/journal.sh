@@ -39,6 +39,15 @@ is 'recorded: every one so far' "$(calls 'len(c), c[0]["number"], c[-1]["number"
 is 'a second time adds nothing' "$(calls 'len(c)')" 9
 like 'the time of the day is right' "$(calls 'abs(c[-1]["time_s"] - __import__("time").time()) < 60')" True
 
+# --- entries that nobody will ever write whole: one second for all of them, not for each ---
+cp "$SHEARPIN_DIR"/*.calls whole.segment
+dd if=/dev/urandom of="$(echo "$SHEARPIN_DIR"/*.calls)" bs=64K seek=4096 oflag=seek_bytes conv=notrunc status=none \
+    count=$(($(stat -c %s whole.segment) - 4096)) iflag=count_bytes
+since=$SECONDS
+like 'a ring of noise is said to be one' "$(timeout 30 "$shearpin" journal 2>&1)" 'calls? overwritten before they could be read'
+below 'and is passed over in seconds' "$((SECONDS - since))" 4
+cat whole.segment >"$(echo "$SHEARPIN_DIR"/*.calls)"
+
 # --- a recorder that follows, and is killed ---
 "$shearpin" journal -f --record recorded &
 recorder=$!

@@ -172,7 +172,7 @@ static int writer(void *stop)
 {
     for (unsigned i = 0; !atomic_load((_Atomic int *)stop); i++) {
         struct sp_shift_hand mine = hand();
-        int fd = sp_shift_lock(&fx.segment);
+        int fd = sp_shift_lock(&fx.segment, NULL);
         uint64_t now = sp_now();
         sp_shift_begin(&mine, now);
         sp_shift_try(&mine, turns[i % 3], now);
@@ -208,7 +208,7 @@ START_TEST(whole_whenever_a_writer_dies)
         uint64_t later = sp_now() + SP_SHIFT_LEASE;
         ck_assert(known(later));
         struct sp_shift_hand mine = hand();
-        int fd = sp_shift_lock(&fx.segment); /* nobody holds it any more */
+        int fd = sp_shift_lock(&fx.segment, NULL); /* nobody holds it any more */
         ck_assert_int_ge(fd, 0);
         ck_assert_int_eq(sp_shift_set(&mine, quarter, SP_SHIFT_SET, later), SP_SHIFT_DONE);
         close(fd);
