@@ -1,7 +1,6 @@
 #include "shim/loaded.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "shim/object.h"
 
@@ -10,6 +9,7 @@ extern struct r_debug _r_debug __attribute__((weak));
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
 
 /* --- in the order in which the loader looks --- */
+
 static const struct link_map *loaded_last; /* of those that came with the program */
 
 static const struct link_map *loaded_head(void)
@@ -17,12 +17,40 @@ static const struct link_map *loaded_head(void)
     return &_r_debug ? _r_debug.r_map : NULL;
 }
 
+static const char *loaded_file(const struct link_map *map)
+{
+    const char *file = map->l_name ? map->l_name : "";
+    for (const char *p = file; *p; p++) {
+        if (*p == '/')
+            file = p + 1;
+    }
+    return file;
+}
+
+/* We stand before libc, unless the program itself has opened us: then nobody is behind us. */
 static const struct link_map *loaded_own(void)
 {
     const struct link_map *map = loaded_head();
-    while (map && map->l_ld != _DYNAMIC)
-        map = map->l_next;
+    for (; map && map->l_ld != _DYNAMIC; map = map->l_next) {
+        if (sp_object_same(loaded_file(map), "libc.so.6"))
+            return loaded_head();
+    }
     return map;
+}
+
+/* How many of them this object has, and nobody before it had. */
+static size_t loaded_in(const struct link_map *map, struct sp_sought *sought, size_t count)
+{
+    struct sp_object object;
+    size_t found = 0;
+    sp_object_open(&object, map);
+    for (size_t i = 0; i < count; i++) {
+        if (sought[i].found)
+            continue;
+        sought[i].found = sp_object_find(&object, sought[i].name, sought[i].hash);
+        found += sought[i].found != NULL;
+    }
+    return found;
 }
 
 /* From `map` to the last one that stays. */
@@ -33,15 +61,8 @@ static void loaded_walk(const struct link_map *map, const struct link_map *last,
     for (size_t i = 0; i < count; i++)
         left += !sought[i].found;
     for (; map && left > 0; map = map == last ? NULL : map->l_next) {
-        struct sp_object object;
-        if (map->l_ld == _DYNAMIC)
-            continue;
-        sp_object_open(&object, map);
-        for (size_t i = 0; i < count; i++) {
-            if (!sought[i].found)
-                left -= (sought[i].found =
-                             sp_object_find(&object, sought[i].name, sought[i].hash)) != 0;
-        }
+        if (map->l_ld != _DYNAMIC)
+            left -= loaded_in(map, sought, count);
     }
 }
 
@@ -75,24 +96,18 @@ struct look {
     const struct link_map *family[FAMILY];
 };
 
-static const char *loaded_file(const struct link_map *map)
-{
-    const char *slash = map->l_name ? strrchr(map->l_name, '/') : NULL;
-    return slash ? slash + 1 : "";
-}
-
 /* The loaded object that was meant by a name in another's list: nearly always its file's name. */
 static const struct link_map *loaded_called(const char *name)
 {
     for (const struct link_map *map = loaded_head(); map; map = map->l_next) {
-        if (strcmp(loaded_file(map), name) == 0)
+        if (sp_object_same(loaded_file(map), name))
             return map;
     }
     for (const struct link_map *map = loaded_head(); map; map = map->l_next) {
         struct sp_object object;
         sp_object_open(&object, map);
-        if ((object.name && strcmp(object.name, name) == 0) ||
-            (map->l_name && strcmp(map->l_name, name) == 0))
+        if ((object.name && sp_object_same(object.name, name)) ||
+            (map->l_name && sp_object_same(map->l_name, name)))
             return map;
     }
     return NULL;

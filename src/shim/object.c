@@ -1,8 +1,6 @@
 #include "shim/object.h"
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/auxv.h>
 
 #define HIDDEN_VERSION 0x8000
@@ -44,7 +42,7 @@ static bool object_defines(const struct sp_object *object, uint32_t index, const
            ELF64_ST_BIND(symbol->st_info) != STB_LOCAL &&
            ELF64_ST_TYPE(symbol->st_info) != STT_TLS &&
            !(object->versions && (object->versions[index] & HIDDEN_VERSION)) &&
-           strcmp(object->strings + symbol->st_name, name) == 0;
+           sp_object_same(object->strings + symbol->st_name, name);
 }
 
 /* Index of the symbol, 0: it defines none of that name. */

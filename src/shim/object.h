@@ -4,6 +4,7 @@
 #define SHEARPIN_SHIM_OBJECT_H
 
 #include <link.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sp_object {
@@ -15,6 +16,16 @@ struct sp_object {
     const uint32_t *sysv;
     const char *name; /* the one that others need it by, NULL: none */
 };
+
+/* Not strcmp(): somebody may stand in its place who is not ready yet. */
+static inline bool sp_object_same(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
 
 uint32_t sp_object_hash(const char *name);
 void sp_object_open(struct sp_object *object, const struct link_map *map);
