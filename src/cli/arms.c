@@ -212,6 +212,18 @@ int arms_lock(struct arms *arms, int *fd)
     return say_status(error.code);
 }
 
+int arms_lock_same(struct arms *arms, int *fd)
+{
+    int status = arms_lock(arms, fd);
+    if (status != CLI_OK || arms_same(arms))
+        return status;
+    close(*fd);
+    say_error("%s has other lines `split` since a reload that came in between; nothing is changed",
+              arms->name);
+    say_more("shearpin shift %s", arms->name);
+    return CLI_NO;
+}
+
 bool arms_held(const struct arms *arms)
 {
     struct sp_shift_note note;

@@ -50,6 +50,8 @@ void arms_reloaded(struct sp_segment *segment, const struct sp_policy *before);
 
 /* Changes under the lock: opened and closed around each. Exit status, after saying what failed. */
 int arms_lock(struct arms *arms, int *fd);
+/* The same before the first: under lines that were read, and are in force no more, nothing is. */
+int arms_lock_same(struct arms *arms, int *fd);
 /* Is a command shifting it? */
 bool arms_held(const struct arms *arms);
 /* Says who is shifting. Returns CLI_NO. */

@@ -25,7 +25,7 @@ static int drain_begin(struct drain *drain)
     struct arms *arms = drain->arms;
     uint16_t stable[SP_ARMS_MAX], shares[SP_ARMS_MAX];
     const char *name = arms->lines[drain->arm].name;
-    int fd, status = arms_lock(arms, &fd);
+    int fd, status = arms_lock_same(arms, &fd);
     if (status != CLI_OK)
         return status;
     arms_stable(arms, stable);

@@ -73,7 +73,7 @@ static int shift_set(const struct cli *cli, struct arms *arms)
     int fd, status = shares_read(cli, arms, shares);
     if (status == CLI_OK) {
         split_resolve(&arms->segment, false, cli->quiet);
-        status = arms_lock(arms, &fd);
+        status = arms_lock_same(arms, &fd);
     }
     if (status != CLI_OK)
         return status;
@@ -93,7 +93,7 @@ static int shift_set(const struct cli *cli, struct arms *arms)
 static int shift_back(const struct cli *cli, struct arms *arms)
 {
     uint16_t before[SP_ARMS_MAX], shares[SP_ARMS_MAX];
-    int fd, status = arms_lock(arms, &fd);
+    int fd, status = arms_lock_same(arms, &fd);
     if (status != CLI_OK)
         return status;
     arms_shares(arms, before);

@@ -214,7 +214,7 @@ static int stages_begin(struct stages *stages)
 {
     struct arms *arms = stages->arms;
     char why[SP_ARM_NAME_SIZE + 4];
-    int fd, status = arms_lock(arms, &fd);
+    int fd, status = arms_lock_same(arms, &fd);
     if (status != CLI_OK)
         return status;
     arms->hand.target = (uint8_t)stages->to;

@@ -240,9 +240,9 @@ static ssize_t data_push(struct sp_io *io, const struct msghdr *part, size_t len
     return sent;
 }
 
-/* At most `room` bytes of the message from `done` on, hurt if they are to be. */
+/* At most `room` bytes of the message from `done` on, hurt if they are to be. `asked`: how many. */
 static ssize_t data_send(struct sp_io *io, const struct msghdr *message, size_t done, size_t room,
-                         int flags)
+                         int flags, size_t *asked)
 {
     const struct sp_harm *harm = sp_harm_of(io->conn);
     struct iovec parts[DATA_PARTS], copied;
@@ -251,6 +251,7 @@ static ssize_t data_send(struct sp_io *io, const struct msghdr *message, size_t 
     uint32_t each = data_each(harm->corrupt_out);
     size_t length = data_cut(message, done, each && room > sizeof copy ? sizeof copy : room, parts,
                              &part.msg_iovlen);
+    *asked = length;
     if (done == 0) { /* the ancillary data go with the first byte */
         part.msg_control = message->msg_control;
         part.msg_controllen = message->msg_controllen;
@@ -271,8 +272,8 @@ static ssize_t data_send_slice(struct sp_io *io, const struct msghdr *message, s
     struct sp_harm *harm = sp_harm_of(io->conn);
     if (!sp_pace_wait(io, &harm->next_out))
         return -1;
-    size_t slice = sp_harm_slice(harm, atomic_load(&harm->out)), room = sp_pace_room(harm);
-    ssize_t sent = data_send(io, message, 0, slice < room ? slice : room, flags);
+    size_t slice = sp_harm_slice(harm, atomic_load(&harm->out)), room = sp_pace_room(harm), asked;
+    ssize_t sent = data_send(io, message, 0, slice < room ? slice : room, flags, &asked);
     uint64_t next = sp_now() + harm->pause;
     if (sent <= 0)
         return sent;
@@ -319,17 +320,19 @@ ssize_t sp_harm_send(struct sp_io *io, const struct msghdr *message, int flags)
         return (ssize_t)whole;
     if (whole > 0 && data_slices(io, harm))
         return data_send_slice(io, message, whole, flags);
-    size_t room = sp_pace_room(harm);
+    size_t room = sp_pace_room(harm), asked;
     do {
         if (!sp_pace_wait(io, &harm->next_out))
             return done > 0 ? (ssize_t)done : -1;
-        ssize_t sent = data_send(io, message, done, room, flags);
+        ssize_t sent = data_send(io, message, done, room, flags, &asked);
         if (sent <= 0)
             return done > 0 ? (ssize_t)done : sent;
         done += (size_t)sent;
         if (!sp_pace_moved(io, (size_t)sent, done < whole, true) && room != SIZE_MAX &&
             !io->blocking && done < whole)
             data_edge(io->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+        if (io->blocking && (size_t)sent < asked)
+            break;             /* by a signal, or it has failed, which the next call is told */
         flags |= MSG_NOSIGNAL; /* what has sent something never raises SIGPIPE */
     } while (done < whole && (io->blocking || room == SIZE_MAX));
     return (ssize_t)done;

@@ -165,7 +165,7 @@ VICTIM(child_of_clone)
 START_TEST(a_child_is_told_nothing_by_a_reload)
 {
     struct server *server = server_start(AF_INET, ECHO);
-    char *argv[] = {(char *)world_tool("shearpin"), "reload", "-q", NULL};
+    char *argv[] = {strdup(world_tool("shearpin")), "reload", "-q", NULL};
 
     world_policy("destination d\n match %s\n cap 9\n", server->text);
     struct victim *victim = victim_start("child_of_clone", server->text, NULL);
@@ -174,6 +174,7 @@ START_TEST(a_child_is_told_nothing_by_a_reload)
     ck_assert_int_eq(victim_end(victim_exec(argv)), 0);
     victim_tell(victim);
     ck_assert_str_eq(victim_hear(victim), "ok");
+    free(argv[0]);
     ck_assert_uint_eq(world_leases("d"), 2); /* its own, and its parent's */
     victim_tell(victim);
     ck_assert_int_eq(victim_end(victim), 0);

@@ -3,10 +3,12 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -232,6 +234,39 @@ START_TEST(receives_that_are_odd)
 }
 END_TEST
 
+static volatile sig_atomic_t rings;
+
+static void ring(int number)
+{
+    (void)number;
+    rings++;
+}
+
+/* interrupted_send ADDRESS: more than fits, to who does not read. How many signals it outlives. */
+VICTIM(interrupted_send)
+{
+    static char big[600000];
+    struct itimerval often = {{0, 50000}, {0, 50000}};
+    int fd = dial(argv[1]);
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){20000}, sizeof(int));
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = ring}, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    ssize_t sent = send(fd, big, sizeof big, 0);
+    int seen = rings;
+    say("%s %d", sent > 0 && sent < (ssize_t)sizeof big ? "part" : "no part", seen);
+    return 0;
+}
+
+START_TEST(a_signal_ends_a_send_in_its_middle)
+{
+    struct server *server = world_faulty("corrupt 1KiB on request", "cap 9");
+
+    server_become(server, HANG);
+    ck_assert_str_eq(victim_says("interrupted_send", server->text, NULL), "part 1");
+}
+END_TEST
+
 Suite *suite_harm(void);
 Suite *suite_harm(void)
 {
@@ -245,6 +280,7 @@ Suite *suite_harm(void)
     tcase_add_loop_test(tests, a_socket_hears_again, 0, 2);
     tcase_add_loop_test(tests, an_end_wakes_all_who_wait, 0, 2);
     tcase_add_test(tests, a_child_goes_on);
+    tcase_add_test(tests, a_signal_ends_a_send_in_its_middle);
     tcase_add_loop_test(tests, sends_that_libc_refuses, 0, 4);
     tcase_add_loop_test(tests, receives_that_are_odd, 0, 4);
     suite_add_tcase(suite, tests);
