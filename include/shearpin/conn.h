@@ -22,11 +22,13 @@ enum sp_turn {
     SP_TURN_IDLE,
     SP_TURN_CONNECTING, /* a connect that has not been heard of yet */
     SP_TURN_STARTING,   /* an exchange is being admitted; nothing was sent */
-    SP_TURN_EXCHANGE,   /* sent, not answered */
     SP_TURN_QUIET,      /* answered; silence from here on is bounded by `deadline idle` */
+    SP_TURN_EXCHANGE,   /* sent, not answered; alone with IDLE has it no bit of SP_TURN_ODD */
     SP_TURN_CUT,
     SP_TURN_RESTING /* a connect has failed; the limit of the turn is when it is tried again */
 };
+
+#define SP_TURN_ODD 3u
 
 static inline uint64_t sp_turn_word(enum sp_turn turn, uint64_t since)
 {
@@ -66,31 +68,37 @@ enum {
     SP_CONN_FALLBACK = 4096, /* it goes to a fallback: only the deadlines are its destination's */
     SP_CONN_PINNED = 8192,   /* a duplicate may stand: a close() waits for it (pin.c) */
     SP_CONN_HELD = 16384,    /* something of it is not to be seen yet: held.h */
-    SP_CONN_HARMED = 32768   /* injected: its data or its end are not what they were: harm.h */
+    SP_CONN_HARMED = 32768,  /* injected: its data or its end are not what they were: harm.h */
+    SP_CONN_TIMED = 65536, /* `least` is not 0: its exchanges have limits, its receives an alarm */
+    SP_CONN_LIMITED = 131072, /* `limit` is not that of an exchange as it begins */
+    SP_CONN_TELLS = 262144,   /* its answers are told to more than a histogram: sp_quick_tells() */
+    SP_CONN_ARM = 524288      /* it may stand on an arm, whose breaker is asked, too */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)
 
-/* The first line is what every exchange touches; the second only what deadlines need. Limits are in
- * SP_LIMIT_UNIT; 0: none. */
+/* The first line is what every exchange touches; the second what deadlines need, and what begins
+ * and ends a connection. Limits are in SP_LIMIT_UNIT; 0: none. */
 struct sp_conn {
     sp_word word;
     sp_word permit; /* struct sp_permit, packed; belongs to whoever ends the turn */
     sp_word told;   /* sp_kept_told() of the guards whose limits these are; 0: ask at length */
     sp_half flags;
-    uint32_t dest;      /* index of the destination's state */
+    sp_half content;    /* sp_quick_content() of the breaker that gave the permit */
+    uint16_t dest;      /* index of the destination's state */
+    uint16_t drawn;     /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
     sp_half references; /* fds and calls that hold it; 0: free */
     sp_half generation;
     sp_half fd;     /* one of its fds; while it is free, the next free one, index + 1 */
     uint32_t lease; /* place in the cap, SP_NO_LEASE */
     sp_half limit;  /* of this turn */
     sp_half hold;   /* injected: so much later is the answer seen than it came */
-    sp_half idle;   /* `deadline idle` */
     sp_half least;  /* the shortest limit that a blocking receive must notice */
 
     sp_word blocked;     /* when bytes last went that may still be queued; 0: none may */
     uint64_t began;      /* the connect, for `deadline total` */
     uint64_t cookie;     /* SO_COOKIE: tells a stranger on our number */
+    sp_half idle;        /* `deadline idle` */
     sp_half send;        /* `deadline send` */
     sp_half alarm;       /* SO_RCVTIMEO as we have set it */
     sp_half own_receive; /* the program's own SO_RCVTIMEO, ms */
@@ -98,7 +106,6 @@ struct sp_conn {
     sp_half response;    /* of this exchange: more of a request begins it anew */
     sp_half total;       /* what was left of `deadline total` as the exchange began, 0: no limit */
     uint32_t claim;      /* the place that the turn holds if its permit says so; claim.c */
-    uint32_t drawn;      /* for `enforce N%`: sp_share_draw() + 1, 0: not yet */
     struct sp_aim aim;   /* at the endpoint, with `scope endpoint` */
 };
 _Static_assert((int)SP_FAULT_COUNT <= (int)SP_INJECTED && (int)SP_ORDINAL_COUNT <= (int)SP_ORDINALS,
@@ -139,19 +146,22 @@ struct sp_sleeper {
 };
 
 struct sp_here {
-    sp_half *off;      /* 1 while the shim sleeps; points into the segment once there is one */
-    sp_word *fds;      /* fd -> generation << 32 | index + 1, 0: not guarded */
-    uint32_t fd_max;   /* 0 until there are tables: then every look-up says no */
-    uint32_t fd_room;  /* what it is going to be; 0: not started */
+    /* one line, to the first word of the segment's: what every exchange reads */
+    _Alignas(SP_CACHELINE)
+        sp_half *off; /* 1 while the shim sleeps; points into the segment once there is one */
+    sp_word *fds;     /* fd -> generation << 32 | index + 1, 0: not guarded */
+    uint32_t fd_max;  /* 0 until there are tables: then every look-up says no */
+    uint32_t fd_room; /* what it is going to be; 0: not started */
+    struct sp_conn *conns;
+    struct sp_kept *kept; /* two a destination, one for either policy area */
+    uint32_t *alive;      /* a page that is wiped on fork: 0 tells a child in one load */
+    struct sp_segment segment;
+
     sp_half fd_high;   /* above all fds that ever had an entry */
+    sp_half conn_high; /* above all connections in use so far */
     uint8_t *kinds;    /* fd -> what its socket is, 0: not known; src/shim/kind.h */
     sp_half kind_high; /* above all fds that were ever known */
-    struct sp_conn *conns;
-    sp_half conn_high;    /* above all connections in use so far */
-    struct sp_kept *kept; /* two a destination, one for either policy area */
     uint32_t pid;
-    uint32_t *alive; /* a page that is wiped on fork: 0 tells a child in one load */
-    struct sp_segment segment;
     struct sp_override *overrides; /* SP_OVERRIDES_MAX */
     size_t override_count;
     struct {
@@ -165,6 +175,7 @@ struct sp_here {
     uint64_t deadline;           /* of the whole program: SHEARPIN_DEADLINE, SP_NEVER: none */
     struct sp_sleeper *sleepers; /* SP_SLEEPERS */
 };
+_Static_assert(offsetof(struct sp_here, segment.head) < SP_CACHELINE, "one line");
 /* -fvisibility=hidden says nothing of what is only declared: without it, every look goes by the
  * global offset table. */
 extern __attribute__((visibility("hidden"))) struct sp_here sp_here;

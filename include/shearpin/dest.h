@@ -271,22 +271,30 @@ struct sp_figures { /* a destination's shards added up */
 };
 void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out);
 
-/* What leads from a duration below 2^32 ns to its bin without a division or a branch. */
-extern __attribute__((visibility("hidden")))
-const uint64_t sp_bin_decade[32]; /* by its highest bit: plus it, the decade is above 2^32 */
-extern __attribute__((visibility("hidden")))
-const uint64_t sp_bin_fifth[7]; /* by the decade: times it, 20..199 is above 2^64 */
-extern __attribute__((visibility("hidden"))) const uint8_t sp_bin_step[200];
+/* What leads from a duration below 2^32 ns to its bin without a division or a branch: its six upper
+ * bits make a step, which is narrower than any bin, so that at most one begins inside of it. */
+#define SP_BIN_STEPS (23u * 32u)
+struct sp_bins {
+    uint8_t first[SP_BIN_STEPS];       /* the bin in which the step begins */
+    uint32_t next[7 * SP_BINS_DECADE]; /* by the bin: where the one behind it begins */
+};
+extern __attribute__((visibility("hidden"))) const struct sp_bins sp_bins;
 uint32_t sp_bin_far(uint64_t duration); /* below 1 us, or seconds */
 
 /* ns -> bin; a part of every healthy exchange. */
+static inline bool sp_bin_is_far(uint64_t duration)
+{
+    return __builtin_expect(duration - 1000 >= UINT32_MAX - 1000, 0);
+}
+static inline uint64_t sp_bin_near(uint64_t duration)
+{
+    uint32_t high = 63u ^ (uint32_t)__builtin_clzll(duration);
+    uint64_t bin = sp_bins.first[high * 32 + (duration >> (high - 5)) - (9 * 32 + 32)];
+    return bin + (duration >= sp_bins.next[bin]);
+}
 static inline uint32_t sp_bin_of(uint64_t duration)
 {
-    if (__builtin_expect(duration - 1000 > UINT32_MAX - 1000, 0))
-        return sp_bin_far(duration);
-    uint64_t decade = (duration + sp_bin_decade[63 - __builtin_clzll(duration)]) >> 32;
-    uint64_t part = (uint64_t)((unsigned __int128)duration * sp_bin_fifth[decade] >> 64);
-    return (uint32_t)decade * SP_BINS_DECADE + sp_bin_step[part];
+    return sp_bin_is_far(duration) ? sp_bin_far(duration) : (uint32_t)sp_bin_near(duration);
 }
 uint64_t sp_bin_low(uint32_t bin);                        /* inclusive lower edge, ns */
 uint64_t sp_bin_quantile(const uint64_t *bins, double q); /* ns; 0 when empty */

@@ -1,4 +1,5 @@
 #include "shearpin/held.h"
+#include "shearpin/quick.h"
 
 #include <sched.h>
 #include <string.h>
@@ -145,6 +146,7 @@ void sp_here_after_fork(void)
         if (sp_turn_of(atomic_load(&conn->word)) != SP_TURN_CUT)
             atomic_store(&conn->word, 0);
         atomic_store(&conn->permit, 0);
+        atomic_store(&conn->content, SP_QUICK_NEVER);
         atomic_store(&conn->told, 0);
         atomic_store(&conn->blocked, 0);
         conn->lease = SP_NO_LEASE;

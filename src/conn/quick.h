@@ -14,19 +14,33 @@
 
 /* Is what the connection was told still in force, here and now? Then its guards are plain. It was
  * told the policy's word plus SP_HERE_ALIVE, which is on the page that fork wipes. While the shim
- * is disabled nothing is as it was told. */
-SP_QUICK_INLINE bool sp_quick_told(const struct sp_conn *conn, uint64_t *told)
+ * is disabled nothing is as it was told; what began before may end all the same (`ends`). */
+SP_QUICK_INLINE bool quick_told(const struct sp_conn *conn, uint64_t *told, bool ends)
 {
     const struct sp_head *head = sp_here.segment.head;
     uint32_t word = (uint32_t)atomic_load_explicit(&head->policy, memory_order_acquire);
-    word += 8 * atomic_load_explicit(&head->disabled, memory_order_relaxed);
+    if (!ends)
+        word += 8 * atomic_load_explicit(&head->disabled, memory_order_relaxed);
     *told = atomic_load_explicit(&conn->told, memory_order_acquire);
     return SP_QUICK_LIKELY((uint32_t)*told == word + *(volatile uint32_t *)sp_here.alive);
+}
+SP_QUICK_INLINE bool sp_quick_told(const struct sp_conn *conn, uint64_t *told)
+{
+    return quick_told(conn, told, false);
+}
+SP_QUICK_INLINE bool sp_quick_told_end(const struct sp_conn *conn, uint64_t *told)
+{
+    return quick_told(conn, told, true);
 }
 
 SP_QUICK_INLINE struct sp_shard *sp_quick_shard(const struct sp_kept *kept)
 {
     return atomic_load_explicit(&kept->shard, memory_order_relaxed);
+}
+
+SP_QUICK_INLINE uint32_t quick_content(const struct sp_conn *conn)
+{
+    return atomic_load_explicit(&conn->content, memory_order_relaxed);
 }
 
 SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
@@ -35,32 +49,32 @@ SP_QUICK_INLINE void quick_arm(uint64_t due, uint64_t limit)
                           limit < atomic_load_explicit(&sp_due_shortest, memory_order_relaxed)))
         sp_due_arm(due, limit);
 }
+SP_QUICK_INLINE void quick_due(const struct sp_kept *kept, uint64_t word)
+{
+    if (kept->response)
+        quick_arm(sp_turn_since(word) + kept->response * SP_LIMIT_UNIT,
+                  kept->guards.deadline[SP_DEADLINE_RESPONSE]);
+}
 
 /* Has the connection all that its next exchange needs from its last? Then one step begins it. */
-SP_QUICK_INLINE bool quick_ready(const struct sp_conn *conn, uint64_t permit, uint32_t response)
+SP_QUICK_INLINE bool quick_ready(const struct sp_conn *conn, struct sp_dest *dest, uint32_t flags)
 {
-    return !(sp_conn_flags(conn) & (TURN_QUICK_ODD | SP_CONN_FRESH)) &&
-           atomic_load_explicit(&conn->permit, memory_order_relaxed) == permit &&
-           atomic_load_explicit(&conn->limit, memory_order_relaxed) == response;
+    const uint32_t more = TURN_QUICK_ODD | SP_CONN_FRESH | SP_CONN_LIMITED | SP_CONN_ARM;
+    return SP_QUICK_LIKELY(sp_quick_holds(&dest->cell, quick_content(conn))) &&
+           SP_QUICK_LIKELY(atomic_load_explicit(&dest->odd, memory_order_relaxed) == 0) &&
+           SP_QUICK_LIKELY((flags & more) == 0);
 }
 
 /* From idle to an exchange: its word. 0: nothing was done, ask at length. */
-SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **shard)
+SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, uint64_t now, struct sp_shard **shard)
 {
-    struct sp_permit permit;
-    uint64_t told;
-    if (SP_QUICK_UNLIKELY(atomic_load_explicit(&conn->word, memory_order_acquire) != 0))
-        return 0;
-    /* First of all, or what is read meanwhile would have to be kept somewhere. */
-    uint64_t now = sp_now(), word = sp_turn_word(SP_TURN_EXCHANGE, now);
+    uint64_t told, word = sp_turn_word(SP_TURN_EXCHANGE, now);
     if (!sp_quick_told(conn, &told))
         return 0;
     const struct sp_kept *kept = sp_kept_of(told);
-    if (!SP_QUICK_LIKELY(sp_quick_admit(kept->dest, &permit)))
-        return 0;
+    uint32_t flags = sp_conn_flags(conn);
     *shard = sp_quick_shard(kept);
-    uint32_t response = kept->response;
-    if (!SP_QUICK_LIKELY(quick_ready(conn, turn_pack(permit), response)))
+    if (!quick_ready(conn, kept->dest, flags))
         return turn_quick_prepare(conn, kept, told, now);
     if (!SP_QUICK_LIKELY(turn_swap(conn, 0, word)))
         return 0;
@@ -69,29 +83,29 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, struct sp_shard **sh
         turn_swap(conn, word, 0);
         return 0;
     }
-    if (response)
-        quick_arm(sp_turn_since(word) + response * SP_LIMIT_UNIT,
-                  kept->guards.deadline[SP_DEADLINE_RESPONSE]);
+    if (SP_QUICK_UNLIKELY(flags & SP_CONN_TIMED))
+        quick_due(kept, word);
     return word;
 }
 
-/* An answer to the exchange that stands as `word`, at `now`. False: nothing was done. */
+/* An answer of `got` bytes to the exchange that stands as `word`, at `now`. False: nothing was
+ * done. What is rare is left to functions that do all of the rest: who comes back needs registers.
+ */
 SP_QUICK_INLINE bool sp_quick_end(struct sp_conn *conn, uint64_t word, const struct sp_kept *kept,
-                                  uint64_t now)
+                                  uint64_t now, size_t got)
 {
-    uint64_t permit = atomic_load_explicit(&conn->permit, memory_order_relaxed);
-    if (!SP_QUICK_LIKELY(sp_quick_holds(kept->dest, permit)))
+    if (SP_QUICK_UNLIKELY(sp_conn_flags(conn) & (SP_CONN_FRESH | SP_CONN_TELLS | SP_CONN_ARM)))
+        return turn_quick_end(conn, word, kept, now, got);
+    struct sp_shard *shard = sp_quick_shard(kept);
+    if (!SP_QUICK_LIKELY(sp_quick_holds(&kept->dest->cell, quick_content(conn))))
         return false;
-    if (SP_QUICK_UNLIKELY(sp_conn_flags(conn) & SP_CONN_FRESH)) {
-        if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
-            return true;
-        sp_conn_mark(conn, SP_CONN_FRESH, false); /* before the word, as in sp_turn_end() */
+    if (SP_QUICK_LIKELY(turn_swap(conn, word, 0))) { /* else another was faster */
+        uint64_t lasted = now - (word & ~UINT64_C(7));
+        if (sp_bin_is_far(lasted))
+            return turn_quick_far(shard, lasted, now, got);
+        sp_quick_note_at(shard, sp_bin_near(lasted), now);
     }
-    if (!SP_QUICK_LIKELY(turn_swap(conn, word, 0)))
-        return true; /* another was faster */
-    if (SP_QUICK_UNLIKELY(kept->tells))
-        sp_quick_tell(&sp_here.segment, kept->dest, sp_quick_shard(kept), &kept->guards, now);
-    sp_quick_note(sp_quick_shard(kept), turn_lasted(word, now), now);
+    sp_count(&shard->received, got);
     return true;
 }
 

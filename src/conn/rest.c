@@ -48,6 +48,7 @@ void sp_rest_for(struct sp_conn *conn, uint64_t ns)
 {
     uint64_t now = sp_now();
     conn->limit = (uint32_t)(ns / SP_LIMIT_UNIT + 1);
+    sp_conn_mark(conn, SP_CONN_LIMITED, true);
     atomic_store(&conn->word, sp_turn_word(SP_TURN_RESTING, now));
     sp_due_arm(now + conn->limit * SP_LIMIT_UNIT, SP_DUE_WATCH);
 }

@@ -1,6 +1,7 @@
 /* table.c - fd -> connection. An entry carries the generation of its connection, so that a number
  * or a connection that was reused is never taken for what it was before. */
 #include "shearpin/conn.h"
+#include "shearpin/quick.h"
 
 #include <sys/mman.h>
 
@@ -57,6 +58,7 @@ struct sp_conn *sp_conn_new(void)
     atomic_store_explicit(&conn->word, SP_TURN_STARTING, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&conn->permit, 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->content, SP_QUICK_NEVER, memory_order_relaxed);
     atomic_store_explicit(&conn->flags, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->fd, UINT32_MAX, memory_order_relaxed);
     conn->cookie = 0;

@@ -26,7 +26,7 @@ static void turn_begin(struct sp_conn *conn, const struct sp_call *call,
 {
     struct sp_permit permit = fresh ? turn_permit(conn) : admission->permit;
     sp_claim_keep(conn, &permit, SP_CAP_INFLIGHT, admission);
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_keep(conn, permit);
     turn_inject(conn, call);
     turn_limits(conn, call->guards);
     turn_quick_learn(conn, call);

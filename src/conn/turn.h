@@ -5,6 +5,7 @@
 #define SHEARPIN_CONN_TURN_H
 
 #include "shearpin/conn.h"
+#include "shearpin/quick.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,6 +24,13 @@ static inline struct sp_permit turn_permit(const struct sp_conn *conn)
     uint64_t word = atomic_load_explicit(&conn->permit, memory_order_relaxed);
     memcpy(&permit, &word, sizeof permit);
     return permit;
+}
+
+/* Nobody knows yet how the breaker must stand for it. */
+static inline void turn_keep(struct sp_conn *conn, struct sp_permit permit)
+{
+    atomic_store_explicit(&conn->content, SP_QUICK_NEVER, memory_order_relaxed);
+    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
 }
 
 static inline uint32_t turn_units(uint64_t limit)
@@ -75,7 +83,7 @@ static inline void turn_quick_first(struct sp_conn *conn, const struct sp_kept *
 {
     struct sp_permit permit = turn_permit(conn);
     permit.leased = 0;
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_keep(conn, permit);
     turn_set(&conn->response, kept->response);
     turn_set(&conn->total, 0);
 }
@@ -85,5 +93,11 @@ static inline void turn_quick_first(struct sp_conn *conn, const struct sp_kept *
  * meanwhile, or became another's, and is idle again; or the breaker is not closed. */
 uint64_t turn_quick_prepare(struct sp_conn *conn, const struct sp_kept *kept, uint64_t told,
                             uint64_t now);
+/* The end of one of which more is told than its duration, or that is the first of its connection.
+ * False: nothing was done. */
+bool turn_quick_end(struct sp_conn *conn, uint64_t word, const struct sp_kept *kept, uint64_t now,
+                    size_t got);
+/* It has taken less than 1 us, or seconds. */
+bool turn_quick_far(struct sp_shard *shard, uint64_t lasted, uint64_t now, size_t got);
 
 #endif

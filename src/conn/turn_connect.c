@@ -20,10 +20,10 @@ void sp_turn_connect(struct sp_conn *conn, const struct sp_call *call,
 {
     struct sp_permit permit = admission->permit;
     atomic_store_explicit(&conn->told, 0, memory_order_relaxed);
-    conn->dest = call->index;
+    conn->dest = (uint16_t)call->index;
     conn->lease = admission->places[SP_CAP_CONNECTIONS];
     sp_claim_keep(conn, &permit, SP_CAP_CONNECTING, admission);
-    atomic_store_explicit(&conn->permit, turn_pack(permit), memory_order_relaxed);
+    turn_keep(conn, permit);
     sp_conn_mark(conn, SP_CONN_ONEWAY, call->guards->exchange == SP_EXCHANGE_NONE);
     sp_conn_mark(conn, SP_CONN_CAPPED,
                  call->guards->cap[SP_CAP_INFLIGHT] != 0 &&

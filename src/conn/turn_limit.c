@@ -21,6 +21,7 @@ bool turn_stand(struct sp_conn *conn, uint64_t word, uint64_t to, uint64_t limit
     if (atomic_load_explicit(&conn->word, memory_order_relaxed) != word)
         return false; /* another's turn, and so another's limit */
     turn_set(&conn->limit, turn_units(limit));
+    sp_conn_mark(conn, SP_CONN_LIMITED, sp_turn_of(to) != SP_TURN_EXCHANGE);
     if (!turn_swap(conn, word, to))
         return false;
     if (limit)
@@ -42,6 +43,7 @@ void turn_limits(struct sp_conn *conn, const struct sp_guards *guards)
     least = turn_least(least, conn->idle);
     /* An alarm that was set under deadlines that are no more stays, and must be known as ours. */
     turn_set(&conn->least, least || !conn->least ? least : UINT32_MAX);
+    sp_conn_mark(conn, SP_CONN_TIMED, conn->least != 0);
 }
 
 uint64_t turn_total(struct sp_conn *conn, uint64_t total, uint64_t limit, uint64_t began,
@@ -63,8 +65,10 @@ void sp_turn_heard(struct sp_conn *conn, uint64_t word, bool more, uint64_t now)
 
 static void turn_limit(struct sp_conn *conn, uint64_t word, uint32_t limit)
 {
-    if (atomic_load(&conn->word) == word)
-        turn_set(&conn->limit, limit);
+    if (atomic_load(&conn->word) != word)
+        return;
+    turn_set(&conn->limit, limit);
+    sp_conn_mark(conn, SP_CONN_LIMITED, true); /* after it, so that no other begins with this one */
 }
 
 void sp_turn_more(struct sp_conn *conn, uint64_t word, uint64_t now)

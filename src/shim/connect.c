@@ -37,7 +37,7 @@ static bool connect_prepare(struct attempt *a, uint32_t dest, struct sp_call *ca
     }
     sp_conn_mark(a->conn, SP_CONN_UNIX, a->local);
     a->blocking = !(sp_conn_flags(a->conn) & SP_CONN_NONBLOCK);
-    a->conn->drawn = a->drawn; /* it keeps its side over a wait */
+    a->conn->drawn = (uint16_t)a->drawn; /* it keeps its side over a wait */
     sp_conn_side(a->conn, call, room);
     a->drawn = a->conn->drawn;
     return true;

@@ -116,6 +116,7 @@ static void cut_due(struct sp_conn *conn, uint64_t word)
     }
     if (cut_disabled(conn)) {
         atomic_store_explicit(&conn->limit, 0, memory_order_relaxed);
+        sp_conn_mark(conn, SP_CONN_LIMITED, true);
         sp_turn_pushed(conn, false);
         return;
     }

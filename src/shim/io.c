@@ -292,11 +292,24 @@ ssize_t sp_io_received(struct sp_io *io, ssize_t result, int flags, size_t asked
     return result;
 }
 
+bool sp_io_more(struct sp_conn *conn, size_t got)
+{
+    uint64_t told;
+    /* But another thread may have asked meanwhile. */
+    if (!sp_quick_told_end(conn, &told) || atomic_load(&conn->word) != 0)
+        return false;
+    sp_count(&sp_quick_shard(sp_kept_of(told))->received, got);
+    return true;
+}
+
 ssize_t sp_io_received_as(int fd, uint64_t entry, uint64_t word, int flags, ssize_t result)
 {
     struct sp_conn *conn = sp_conn_at(entry);
     bool waits = !(sp_conn_flags(conn) & SP_CONN_NONBLOCK) && !(flags & MSG_DONTWAIT);
     struct sp_io io = {.conn = conn, .entry = entry, .word = word, .fd = fd, .blocking = waits};
+    int error = errno;
+    sp_process_foreign(); /* a child of fork makes itself at home: the turn was its parent's */
+    errno = error;
     return sp_io_received(&io, result, flags, 1, (size_t)result);
 }
 

@@ -14,11 +14,11 @@
 
 SP_WRAPPER_RECEIVE(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
                    (fd, buffer, length, flags), fd,
-                   SP_QUICK_RECEIVING(flags, length, guarded_recv(fd, buffer, length, flags),
-                                      plain_recv(fd, buffer, length, flags, mine, turn),
-                                      alarmed_recv(fd, buffer, length, flags, mine, turn));
-                   , SP_PLAIN_RECEIVING(fd, flags, REAL_EARLY(recv)(fd, buffer, length, flags));
-                   , SP_ALARM_RECEIVING(fd, guarded_recv(fd, buffer, length, flags),
+                   SP_QUICK_RECEIVING(fd, flags, length, guarded_recv(fd, buffer, length, flags),
+                                      alarmed_recv(fd, buffer, length, flags, mine, turn),
+                                      REAL_EARLY(recv)(fd, buffer, length, flags));
+                   , SP_ALARM_RECEIVING(fd, SP_STACK_4(fd, buffer, length, flags),
+                                        guarded_recv(fd, buffer, length, flags),
                                         REAL_EARLY(recv)(fd, buffer, length, flags));
                    , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                                   SP_HARMED(sp_harm_recv(&io, buffer, length, flags),
@@ -30,24 +30,23 @@ SP_WRAPPER_RECEIVE(
     ssize_t, recvfrom,
     (int fd, void *buffer, size_t length, int flags, struct sockaddr *from, socklen_t *from_length),
     (fd, buffer, length, flags, from, from_length), fd,
-    SP_QUICK_RECEIVING(flags, length,
+    SP_QUICK_RECEIVING(fd, flags, length,
                        guarded_recvfrom(fd, buffer, length, flags, from, from_length),
-                       plain_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn),
-                       alarmed_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn));
-    , SP_PLAIN_RECEIVING(fd, flags,
-                         REAL_EARLY(recvfrom)(fd, buffer, length, flags, from, from_length));
-    , SP_ALARM_RECEIVING(fd, guarded_recvfrom(fd, buffer, length, flags, from, from_length),
+                       alarmed_recvfrom(fd, buffer, length, flags, from, from_length, mine, turn),
+                       REAL_EARLY(recvfrom)(fd, buffer, length, flags, from, from_length));
+    , SP_ALARM_RECEIVING(fd, SP_STACK_6(fd, buffer, length, flags, from, from_length),
+                         guarded_recvfrom(fd, buffer, length, flags, from, from_length),
                          REAL_EARLY(recvfrom)(fd, buffer, length, flags, from, from_length));
     , SP_RECEIVING(fd, FLAGS(flags, length), length, result,
                    SP_HARMED(sp_harm_recvfrom(&io, buffer, length, flags, from, from_length),
                              REAL(recvfrom)(fd, buffer, length, flags, from, from_length)));)
 
 SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
-                   SP_QUICK_RECEIVING(0, length, guarded_read(fd, buffer, length),
-                                      plain_read(fd, buffer, length, mine, turn),
-                                      alarmed_read(fd, buffer, length, mine, turn));
-                   , SP_PLAIN_RECEIVING(fd, 0, REAL_EARLY(read)(fd, buffer, length));
-                   , SP_ALARM_RECEIVING(fd, guarded_read(fd, buffer, length),
+                   SP_QUICK_RECEIVING(fd, 0, length, guarded_read(fd, buffer, length),
+                                      alarmed_read(fd, buffer, length, mine, turn),
+                                      REAL_EARLY(read)(fd, buffer, length));
+                   , SP_ALARM_RECEIVING(fd, SP_STACK_3(fd, buffer, length),
+                                        guarded_read(fd, buffer, length),
                                         REAL_EARLY(read)(fd, buffer, length));
                    , SP_RECEIVING(fd, 0, length, result,
                                   SP_HARMED(sp_harm_recv(&io, buffer, length, 0),

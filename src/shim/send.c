@@ -15,7 +15,8 @@
 
 SP_WRAPPER_HOT(ssize_t, send, (int fd, const void *buffer, size_t length, int flags),
                (fd, buffer, length, flags), fd,
-               SP_QUICK_SENDING(fd, length, guarded_send(fd, buffer, length, flags),
+               SP_QUICK_SENDING(fd, length, SP_STACK_4(fd, buffer, length, flags),
+                                guarded_send(fd, buffer, length, flags),
                                 REAL_EARLY(send)(fd, buffer, length, flags));
                , SP_PUSHING(fd, length, flags, sp_push(&io, buffer, length, flags),
                             REAL(send)(fd, buffer, length, flags));)
@@ -24,7 +25,7 @@ SP_WRAPPER_HOT(ssize_t, sendto,
                (int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
                 socklen_t to_length),
                (fd, buffer, length, flags, to, to_length), fd,
-               SP_QUICK_SENDING(fd, length,
+               SP_QUICK_SENDING(fd, length, SP_STACK_6(fd, buffer, length, flags, to, to_length),
                                 guarded_sendto(fd, buffer, length, flags, to, to_length),
                                 REAL_EARLY(sendto)(fd, buffer, length, flags, to, to_length));
                , SP_PUSHING(fd, length, flags,
@@ -34,7 +35,8 @@ SP_WRAPPER_HOT(ssize_t, sendto,
 
 SP_WRAPPER_HOT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
                (fd, message, flags), fd,
-               SP_QUICK_SENDING(fd, 0, guarded_sendmsg(fd, message, flags),
+               SP_QUICK_SENDING(fd, 0, SP_STACK_3(fd, message, flags),
+                                guarded_sendmsg(fd, message, flags),
                                 REAL_EARLY(sendmsg)(fd, message, flags));
                , SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
                             REAL(sendmsg)(fd, message, flags));)
@@ -44,12 +46,11 @@ SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int
            SP_SENDING(fd, flags, sp_io_messages(messages, result),
                       REAL(sendmmsg)(fd, messages, count, flags));)
 
-SP_WRAPPER_HOT(ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length),
-               fd,
-               SP_QUICK_SENDING(fd, length, guarded_write(fd, buffer, length),
-                                REAL_EARLY(write)(fd, buffer, length));
-               , SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0),
-                            REAL(write)(fd, buffer, length));)
+SP_WRAPPER_HOT(
+    ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length), fd,
+    SP_QUICK_SENDING(fd, length, SP_STACK_3(fd, buffer, length), guarded_write(fd, buffer, length),
+                     REAL_EARLY(write)(fd, buffer, length));
+    , SP_PUSHING(fd, length, 0, sp_push(&io, buffer, length, 0), REAL(write)(fd, buffer, length));)
 
 /* Alone among the sends, writev() of no bytes never reaches the socket. */
 static bool send_nothing(const struct iovec *parts, int count)
@@ -64,7 +65,8 @@ static bool send_nothing(const struct iovec *parts, int count)
 
 SP_WRAPPER_HOT(
     ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
-    SP_QUICK_SENDING(fd, 0, guarded_writev(fd, parts, count), REAL_EARLY(writev)(fd, parts, count));
+    SP_QUICK_SENDING(fd, 0, SP_STACK_3(fd, parts, count), guarded_writev(fd, parts, count),
+                     REAL_EARLY(writev)(fd, parts, count));
     , SP_PUSHING(fd, 0, 0,
                  send_nothing(parts, count) ? REAL(writev)(fd, parts, count)
                                             : sp_push_message(&io, PARTS(parts, count), 0),

@@ -13,7 +13,7 @@ union sp_thread {
         int vforked;    /* raised by the vfork stub, in parent and child alike */
         int tls_inside; /* raised while it is inside of any call of a TLS library */
     };
-    uint64_t odd;
+    int64_t odd;
 };
 extern __attribute__((visibility("hidden"))) _Thread_local union sp_thread sp_thread;
 bool sp_process_vforked(void);

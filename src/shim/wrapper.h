@@ -35,6 +35,7 @@
 #define SP_MIDDLE(type, name, parameters, body)                   \
     static __attribute__((noinline)) type name SP_PLUS parameters \
     {                                                             \
+        struct sp_conn *conn = sp_conn_at(mine);                  \
         body                                                      \
     }
 #define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body) \
@@ -42,53 +43,91 @@
     SP_MIDDLE(type, quick_##name, parameters, first)                       \
     SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
 
-/* And five for receives: with an alarm, without, and the questions before either, which need no
- * registers of their own. */
+/* And four for receives, with an alarm or without. */
 #define SP_TURN(...) (__VA_ARGS__, uint64_t mine, uint64_t turn)
-#define SP_ONE(type, name, parameters, body)                      \
+#define SP_ALARMED(type, name, parameters, body)                  \
     static __attribute__((noinline)) type name SP_TURN parameters \
     {                                                             \
+        struct sp_conn *conn = sp_conn_at(mine);                  \
         body                                                      \
     }
-#define SP_WRAPPER_RECEIVE(type, name, parameters, arguments, fd, first, second, third, body) \
-    SP_GUARDED(type, name, parameters, body)                                                  \
-    SP_ONE(type, alarmed_##name, parameters, third)                                           \
-    SP_ONE(type, plain_##name, parameters, second)                                            \
-    SP_MIDDLE(type, quick_##name, parameters, first)                                          \
+#define SP_WRAPPER_RECEIVE(type, name, parameters, arguments, fd, first, second, body) \
+    SP_GUARDED(type, name, parameters, body)                                           \
+    SP_ALARMED(type, alarmed_##name, parameters, second)                               \
+    SP_MIDDLE(type, quick_##name, parameters, first)                                   \
     SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
 
-/* `guarded` is the same call on the long way. */
-#define SP_QUICK_SENDING(fd, length, guarded, call)           \
+/* `guarded` is the same call on the long way, `stack` moves its arguments. */
+#define SP_QUICK_SENDING(fd, length, stack, guarded, call)    \
     struct sp_shard *shard;                                   \
-    uint64_t began = sp_quick_send(fd, mine, length, &shard); \
+    if (SP_UNLIKELY(!sp_quick_sends(conn, length)))           \
+        return guarded;                                       \
+    stack;                                                    \
+    struct sp_conn *asked = conn;                             \
+    SP_STACK_2(mine, asked);                                  \
+    uint64_t now = sp_now();                                  \
+    uint64_t began = sp_quick_ask(asked, now, &shard);        \
     if (SP_UNLIKELY(began == 0))                              \
         return guarded;                                       \
+    SP_STACK_3(fd, mine, asked);                              \
+    if (SP_UNLIKELY(!sp_quick_is(fd, mine))) {                \
+        sp_turn_unsend(asked, began); /* by another thread */ \
+        return guarded;                                       \
+    }                                                         \
+    SP_STACK_2(began, shard);                                 \
     ssize_t sent = call;                                      \
+    SP_STACK_4(fd, mine, began, shard);                       \
     if (SP_LIKELY(sp_quick_sent(shard, sent)))                \
         return sent;                                          \
     return sp_io_sent_as(fd, mine, began, sent)
 
-#define SP_QUICK_RECEIVING(flags, length, guarded, plain, alarmed)  \
-    uint64_t turn;                                                  \
-    if (SP_UNLIKELY(!sp_quick_receive(mine, flags, length, &turn))) \
-        return guarded;                                             \
-    if (sp_quick_sleeps(mine, flags))                               \
-        return alarmed;                                             \
-    return plain
-#define SP_PLAIN_RECEIVING(fd, flags, call)            \
-    ssize_t got = call;                                \
-    if (SP_LIKELY(sp_quick_received(mine, turn, got))) \
-        return got;                                    \
-    return sp_io_received_as(fd, mine, turn, flags, got)
-#define SP_ALARM_RECEIVING(fd, guarded, call)                          \
-    uint64_t started = sp_now();                                       \
-    if (SP_UNLIKELY(!sp_quick_alarm(sp_conn_at(mine), turn, started))) \
-        return guarded;                                                \
-    int error = errno;                                                 \
-    ssize_t got = call;                                                \
-    if (SP_UNLIKELY(!sp_quick_received(mine, turn, got)) &&            \
-        sp_io_alarmed_as(fd, mine, turn, started, &got, error))        \
-        return guarded;                                                \
+#define SP_QUICK_RECEIVING(fd, flags, length, guarded, alarmed, call) \
+    uint64_t turn;                                                    \
+    if (SP_UNLIKELY(!sp_quick_receive(conn, flags, length, &turn)))   \
+        return guarded;                                               \
+    if (sp_quick_sleeps(conn, flags))                                 \
+        return alarmed;                                               \
+    int number = fd;                                                  \
+    int how = flags;                                                  \
+    struct sp_conn *asked = conn;                                     \
+    uint64_t word = turn;                                             \
+    SP_STACK_3(number, how, mine);                                    \
+    SP_STACK_2(asked, word);                                          \
+    ssize_t got = call;                                               \
+    SP_STACK_3(number, how, mine);                                    \
+    SP_STACK_2(asked, word);                                          \
+    return SP_RECEIVED(asked, word, got) ? got : sp_io_received_as(number, mine, word, how, got)
+/* What was got waits on the stack for what the clock says. */
+#define SP_RECEIVED(conn, word, got)                                \
+    ({                                                              \
+        bool done = false;                                          \
+        if (SP_UNLIKELY(got > 0 && word == 0)) {                    \
+            done = sp_io_more(conn, (size_t)got);                   \
+        } else if (SP_LIKELY(got > 0)) {                            \
+            SP_STACK_1(got);                                        \
+            uint64_t now = sp_now();                                \
+            SP_STACK_3(conn, word, got);                            \
+            done = sp_quick_answered(conn, word, now, (size_t)got); \
+        }                                                           \
+        done;                                                       \
+    })
+
+#define SP_ALARM_RECEIVING(fd, stack, guarded, call)            \
+    stack;                                                      \
+    SP_STACK_3(mine, turn, conn);                               \
+    uint64_t started = sp_now();                                \
+    if (SP_UNLIKELY(!sp_quick_alarm(conn, turn, started)))      \
+        return guarded;                                         \
+    SP_STACK_1(started);                                        \
+    int error = errno;                                          \
+    SP_STACK_1(error);                                          \
+    ssize_t got = call;                                         \
+    SP_STACK_4(fd, mine, started, error);                       \
+    SP_STACK_2(conn, turn);                                     \
+    if (SP_RECEIVED(conn, turn, got))                           \
+        return got;                                             \
+    if (sp_io_alarmed_as(fd, mine, turn, started, &got, error)) \
+        return guarded;                                         \
     return got
 
 /* `bytes` may use `result`. */

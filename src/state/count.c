@@ -58,48 +58,36 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     }
 }
 
-/* Where a power of ten lies between two of two, the sum carries from there on. */
-#define DECADE(n)       ((uint64_t)(n) << 32)
-#define RISES(n, power) (DECADE(n) - (power))
-const uint64_t sp_bin_decade[32] = {
-    [9] = RISES(0, 1000),
-    [10] = DECADE(0),
-    DECADE(0),
-    DECADE(0),
-    [13] = RISES(1, 10000),
-    [14] = DECADE(1),
-    DECADE(1),
-    [16] = RISES(2, 100000),
-    [17] = DECADE(2),
-    DECADE(2),
-    [19] = RISES(3, 1000000),
-    [20] = DECADE(3),
-    DECADE(3),
-    DECADE(3),
-    [23] = RISES(4, 10000000),
-    [24] = DECADE(4),
-    DECADE(4),
-    [26] = RISES(5, 100000000),
-    [27] = DECADE(5),
-    DECADE(5),
-    [29] = RISES(6, 1000000000ull),
-    [30] = DECADE(6),
-    DECADE(6),
-};
-/* A twentieth of the decade's begin, as a factor: exact below 2^32. */
-#define PART(unit) (UINT64_MAX / (unit) + 1)
-const uint64_t sp_bin_fifth[7] = {PART(50),     PART(500),     PART(5000),    PART(50000),
-                                  PART(500000), PART(5000000), PART(50000000)};
-#define TWO(bin)  bin, bin
-#define FIVE(bin) TWO(bin), TWO(bin), bin
-#define TEN(bin)  FIVE(bin), FIVE(bin)
+/* The bins, worked out by the compiler. A decade has three parts, each with steps of its own; UNIT
+ * is a hundredth of its begin. */
 /* clang-format off */
-const uint8_t sp_bin_step[200] = {
-    [20] = TWO(1), TWO(2), TWO(3), TWO(4), TWO(5), TWO(6), TWO(7), TWO(8), TWO(9), TWO(10),
-    TWO(11), TWO(12), TWO(13), TWO(14), TWO(15),
-    FIVE(16), FIVE(17), FIVE(18), FIVE(19), FIVE(20), FIVE(21), FIVE(22), FIVE(23), FIVE(24),
-    FIVE(25),
-    TEN(26), TEN(27), TEN(28), TEN(29), TEN(30), TEN(31), TEN(32), TEN(33), TEN(34), TEN(35)};
+#define UNIT(decade)                                                                  \
+    ((decade) < 1 ? 10u : (decade) < 2 ? 100u : (decade) < 3 ? 1000u : (decade) < 4 ? 10000u : \
+     (decade) < 5 ? 100000u : (decade) < 6 ? 1000000u : 10000000u)
+#define DECADE(ns)                                                                    \
+    ((ns) < 10000 ? 0u : (ns) < 100000 ? 1u : (ns) < 1000000 ? 2u : (ns) < 10000000 ? 3u :     \
+     (ns) < 100000000 ? 4u : (ns) < 1000000000 ? 5u : 6u)
+#define PART(m)  ((m) < 100 ? 0 : (m) < 250 ? ((m) - 100) / 10 : (m) < 500 ? (m) / 25 + 5 : (m) / 50 + 15)
+#define BIN(ns)                                                                       \
+    ((ns) < 1000 ? 0 : DECADE(ns) * SP_BINS_DECADE + PART((ns) / UNIT(DECADE(ns))) + 1)
+#define STEP(power, part) BIN((uint64_t)(32 + (part)) << ((power) - 5))
+#define FOUR(of, a, b) of(a, b), of(a, (b) + 1), of(a, (b) + 2), of(a, (b) + 3)
+#define OCTAVE(power)                                                                 \
+    FOUR(STEP, power, 0), FOUR(STEP, power, 4), FOUR(STEP, power, 8), FOUR(STEP, power, 12),   \
+    FOUR(STEP, power, 16), FOUR(STEP, power, 20), FOUR(STEP, power, 24), FOUR(STEP, power, 28)
+#define EDGE(decade, m) ((uint64_t)(m) * UNIT(decade) < UINT32_MAX ? (m) * UNIT(decade) : UINT32_MAX)
+#define FIVE(decade, m, more)                                                         \
+    EDGE(decade, m), EDGE(decade, (m) + (more)), EDGE(decade, (m) + 2 * (more)),               \
+    EDGE(decade, (m) + 3 * (more)), EDGE(decade, (m) + 4 * (more))
+#define EDGES(decade)                                                                 \
+    FIVE(decade, 100, 10), FIVE(decade, 150, 10), FIVE(decade, 200, 10), FIVE(decade, 250, 25), \
+    FIVE(decade, 375, 25), FIVE(decade, 500, 50), FIVE(decade, 750, 50)
+const struct sp_bins sp_bins = {
+    {OCTAVE(9), OCTAVE(10), OCTAVE(11), OCTAVE(12), OCTAVE(13), OCTAVE(14), OCTAVE(15),
+     OCTAVE(16), OCTAVE(17), OCTAVE(18), OCTAVE(19), OCTAVE(20), OCTAVE(21), OCTAVE(22),
+     OCTAVE(23), OCTAVE(24), OCTAVE(25), OCTAVE(26), OCTAVE(27), OCTAVE(28), OCTAVE(29),
+     OCTAVE(30), OCTAVE(31)},
+    {EDGES(0), EDGES(1), EDGES(2), EDGES(3), EDGES(4), EDGES(5), EDGES(6)}};
 /* clang-format on */
 
 uint32_t sp_bin_far(uint64_t duration)
