@@ -26,12 +26,12 @@ struct sp_held {
     sp_half own;    /* the program's SO_RCVLOWAT */
     sp_half hung;   /* it hangs up, which cannot be seen either */
     uint32_t generation;
-    sp_word in;      /* until when there is no input; 0: not held, SP_NEVER: for ever */
-    sp_word out;     /* until when there is no room */
-    sp_word came;    /* when that which is held came; 0: it has not yet */
-    uint64_t since;  /* the request; what came before is not its answer */
-    uint64_t looked; /* then it had not come */
-    uint64_t after;  /* it is seen so much later than it came: then `in` is when to look; 0 */
+    sp_word in;     /* until when there is no input; 0: not held, SP_NEVER: for ever */
+    sp_word out;    /* until when there is no room */
+    sp_word came;   /* when that which is held came; 0: it has not yet */
+    sp_word since;  /* the request; what came before is not its answer */
+    sp_word looked; /* then it had not come */
+    sp_word after;  /* it is seen so much later than it came: then `in` is when to look; 0 */
     struct sp_mute mute;
 };
 

@@ -119,11 +119,10 @@ void sp_lowat_mode(struct sp_conn *conn, int fd, bool nonblocking)
 #define LOWAT_INHERITED 256       /* numbers of fds that are asked */
 #define LOWAT_NOBODYS   (1 << 20) /* no program waits for so many bytes: this is ours */
 
-/* Only where faults came with the command: no other start is to pay for it. Another process that
- * has the socket too hides what then shows. */
+/* Another process that has the socket too hides what then shows. */
 void sp_lowat_inherited(void)
 {
-    for (int fd = 3; fd < LOWAT_INHERITED && sp_here.fault_count != 0; fd++) {
+    for (int fd = 3; fd < LOWAT_INHERITED; fd++) {
         int least = 0;
         socklen_t length = sizeof least;
         if (REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length) == 0 &&

@@ -177,7 +177,8 @@ __attribute__((constructor)) static void start(void)
             start_deadline(start_env("SHEARPIN_DEADLINE"));
             sp_here.wake = sp_await_wake;
             sp_here_start(start_fds());
-            sp_lowat_inherited();
+            if (sp_here.fault_count != 0) /* no other start is to pay for it */
+                sp_lowat_inherited();
         }
     }
     errno = saved;

@@ -74,7 +74,7 @@ client --slo 'p95 < 2s'
 is 'too few calls are no proof' "$status" 1
 like 'and are said to be too few' "$said" 'too few calls: .*needs 20 calls'
 client --slo 'othr p95 < 2s'
-like 'a destination that is none' "$status $said" "1 .*othr: the segment has no such destination; did you mean 'other'"
+like 'a destination that is none' "$status $said" "^125 .*othr: the policy has no such destination; did you mean 'other'"
 
 # a load generator that nobody wrote for this: epoll, many connections, no errors of its own to tell
 trial --slo 'p90 < 2s' --slo 'errors < 1%' --slo 'rps > 20' --save "$work/wrk.json" \
