@@ -8,15 +8,16 @@
 
 #include "shearpin/conn.h"
 
-/* A registration with an epoll, changed so that it does not report what is held; src/shim/mute.c */
+/* A registration with an epoll, changed so that it does not report what is held; src/shim/mute.c.
+ * Who only looks whether it is changed, and how, does not lock it. */
 struct sp_mute {
     sp_half busy;
-    int epoll; /* its fd + 1; 0: none is changed */
-    int was;   /* the same of the last that was */
+    _Atomic int epoll; /* its fd + 1; 0: none is changed */
+    int was;           /* the same of the last that was */
     int fd;
     uint32_t events; /* as the program wants them */
-    uint32_t set;    /* as they are meanwhile */
-    uint64_t data;
+    sp_half set;     /* as they are meanwhile */
+    sp_word data;
 };
 
 /* Of a connection with SP_CONN_HELD: by its index, in a table of its own. */
