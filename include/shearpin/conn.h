@@ -72,7 +72,9 @@ enum {
     SP_CONN_TIMED = 65536, /* `least` is not 0: its exchanges have limits, its receives an alarm */
     SP_CONN_LIMITED = 131072, /* `limit` is not that of an exchange as it begins */
     SP_CONN_TELLS = 262144,   /* its answers are told to more than a histogram: sp_quick_tells() */
-    SP_CONN_ARM = 524288      /* it may stand on an arm, whose breaker is asked, too */
+    SP_CONN_ARM = 524288,     /* it may stand on an arm, whose breaker is asked, too */
+    SP_CONN_LENT = 1048576,   /* another program may have it as well, and must not find our timer */
+    SP_CONN_UNTIMED = SP_CONN_LOWAT | SP_CONN_LENT /* no timer of ours may end its receives */
 };
 
 #define SP_LIMIT_UNIT (100 * SP_US)

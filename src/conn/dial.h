@@ -84,8 +84,8 @@ SP_QUICK_INLINE bool sp_dial_stands(struct sp_conn *conn, uint64_t began, uint64
 
 /* Is there nothing about its end but that? What is outstanding, held, harmed or unheard of has
  * more. */
-#define DIAL_USUAL                                                                     \
-    (SP_CONN_FRESH | SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_LOWAT | SP_CONN_TOTAL | \
+#define DIAL_USUAL                                                                       \
+    (SP_CONN_FRESH | SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_UNTIMED | SP_CONN_TOTAL | \
      SP_CONN_TIMED | SP_CONN_LIMITED | SP_CONN_TELLS | SP_CONN_ARM | SP_CONN_TALLIED)
 SP_QUICK_INLINE bool sp_dial_idle(const struct sp_conn *conn)
 {

@@ -35,6 +35,7 @@ static void alarm_keep(int fd, struct sp_conn *conn)
     uint64_t ms = (uint64_t)own.tv_sec * 1000 + ((uint64_t)own.tv_usec + 999) / 1000;
     atomic_store(&conn->own_receive, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX);
     int least = 1;
+    atomic_store_explicit(&sp_alarm_used, true, memory_order_relaxed);
     length = sizeof least;
     REAL(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &length);
     sp_conn_mark(conn, SP_CONN_LOWAT, least > 1);
@@ -90,7 +91,7 @@ void sp_alarm_set(struct sp_io *io)
     int error = errno;
     if (set == 0 && alarm_mine(io))
         alarm_keep(io->fd, conn);
-    if (!alarm_mine(io) || (sp_conn_flags(conn) & SP_CONN_LOWAT))
+    if (!alarm_mine(io) || (sp_conn_flags(conn) & SP_CONN_UNTIMED))
         io->started = 0; /* a stranger's timer is not ours to set */
     else
         alarm_write(io, want);

@@ -227,7 +227,7 @@ bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags)
         return true;
     bool timed = SP_UNLIKELY(io->harmed) && sp_harm_due(io->conn) != SP_NEVER;
     if (SP_UNLIKELY(io->conn->least != 0 || sp_here.deadline != SP_NEVER || timed)) {
-        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_LOWAT) || timed;
+        bool whole = (flags & MSG_WAITALL) || (sp_conn_flags(io->conn) & SP_CONN_UNTIMED) || timed;
         if (!whole)
             sp_alarm_set(io);
         else if (!sp_alarm_whole(io) && !io_unblocked(io))

@@ -74,7 +74,7 @@ SP_QUICK_INLINE bool sp_quick_alarm(const struct sp_conn *conn, uint64_t word, u
     uint32_t set = conn->alarm, least = conn->least;
     if (SP_UNLIKELY(!sp_quick_told(conn, &told) || set == 0 || set > least - (least + 7) / 8 + 1 ||
                     conn->own_receive != 0 ||
-                    (sp_conn_flags(conn) & (SP_CONN_LOWAT | SP_CONN_STDIO))))
+                    (sp_conn_flags(conn) & (SP_CONN_UNTIMED | SP_CONN_STDIO))))
         return false;
     int64_t late = ((int64_t)set + (set + 7) / 8 - conn->limit) * (int64_t)SP_LIMIT_UNIT;
     return word == 0 || (int64_t)(started - sp_turn_since(word)) + late <= (int64_t)SP_ALARM_LATE;

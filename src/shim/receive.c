@@ -86,7 +86,7 @@ static size_t receive_asked(const struct iovec *parts, size_t count)
 static bool receive_waits(int fd, int flags)
 {
     uint64_t entry = sp_conn_entry(fd);
-    return entry && ((flags & MSG_WAITALL) || (sp_conn_flags(sp_conn_at(entry)) & SP_CONN_LOWAT));
+    return entry && ((flags & MSG_WAITALL) || (sp_conn_flags(sp_conn_at(entry)) & SP_CONN_UNTIMED));
 }
 
 static bool receive_vector(const struct iovec *parts, size_t count)

@@ -33,18 +33,29 @@ SP_WRAPPER_HOT(ssize_t, sendto,
                                : sp_push(&io, buffer, length, flags),
                             REAL(sendto)(fd, buffer, length, flags, to, to_length));)
 
-SP_WRAPPER_HOT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
-               (fd, message, flags), fd,
-               SP_QUICK_SENDING(fd, 0, SP_STACK_3(fd, message, flags),
-                                guarded_sendmsg(fd, message, flags),
-                                REAL_EARLY(sendmsg)(fd, message, flags));
-               , SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
-                            REAL(sendmsg)(fd, message, flags));)
+/* By any socket: it is what goes along that may be one of ours. */
+#define SENDS_ALONG(messages, count, size)                                       \
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_alarm_used, memory_order_relaxed))) \
+    sp_lend((const struct mmsghdr *)(const void *)(messages), count, size)
 
-SP_WRAPPER(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),
-           (fd, messages, count, flags), fd,
+SP_GUARDED(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+           SP_PUSHING(fd, 0, flags, sp_push_message(&io, message, flags),
+                      REAL(sendmsg)(fd, message, flags));)
+SP_MIDDLE(ssize_t, quick_sendmsg, (int fd, const struct msghdr *message, int flags),
+          SP_QUICK_SENDING(fd, 0, SP_STACK_3(fd, message, flags),
+                           guarded_sendmsg(fd, message, flags),
+                           REAL_EARLY(sendmsg)(fd, message, flags));)
+SP_OUTER_AFTER(SENDS_ALONG(message, 1, 0), ssize_t, sendmsg,
+               (int fd, const struct msghdr *message, int flags), (fd, message, flags), fd,
+               quick_sendmsg(fd, message, flags, mine))
+
+SP_GUARDED(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),
            SP_SENDING(fd, flags, sp_io_messages(messages, result),
                       REAL(sendmmsg)(fd, messages, count, flags));)
+SP_OUTER_AFTER(SENDS_ALONG(messages, count, sizeof *messages), int, sendmmsg,
+               (int fd, struct mmsghdr *messages, unsigned count, int flags),
+               (fd, messages, count, flags), fd,
+               ((void)mine, guarded_sendmmsg(fd, messages, count, flags)))
 
 SP_WRAPPER_HOT(
     ssize_t, write, (int fd, const void *buffer, size_t length), (fd, buffer, length), fd,

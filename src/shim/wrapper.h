@@ -5,9 +5,13 @@
 #include "shim/quick.h"
 
 /* A wrapper is two functions: what every other fd pays for is a look at the table and a jump. */
-#define SP_OUTER(type, name, parameters, arguments, fd, next)                           \
+#define SP_OUTER(type, name, parameters, arguments, fd, next) \
+    SP_OUTER_AFTER((void)0, type, name, parameters, arguments, fd, next)
+/* The same with something to be done first. */
+#define SP_OUTER_AFTER(first, type, name, parameters, arguments, fd, next)              \
     SP_EXPORT type name parameters                                                      \
     {                                                                                   \
+        first;                                                                          \
         if (SP_UNLIKELY(sp_here_has(fd))) {                                             \
             uint64_t mine =                                                             \
                 atomic_load_explicit(&sp_here.fds[(uint32_t)fd], memory_order_acquire); \

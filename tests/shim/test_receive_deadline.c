@@ -371,9 +371,74 @@ START_TEST(nor_loses_what_came_meanwhile)
 }
 END_TEST
 
+/* --- a socket that another program gets --- */
+
+/* What comes out at the other end, which nobody of us knows, or -1. */
+static int passed_on(int fd, bool many)
+{
+    int pair[2], back = -1;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec part = {&(char){'x'}, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_iov = &part,
+                                          .msg_iovlen = 1,
+                                          .msg_control = &control,
+                                          .msg_controllen = sizeof control}};
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
+        (many ? sendmmsg(pair[0], &message, 1, 0) : sendmsg(pair[0], &message.msg_hdr, 0)) != 1 ||
+        recvmsg(pair[1], &message.msg_hdr, 0) != 1)
+        return -1;
+    memcpy(&back, CMSG_DATA(&control.header), sizeof back);
+    return back;
+}
+
+/* lends ADDRESS MANY: the timeout of what it passes on, where a receive has had an alarm; then how
+ * its own next receive ends. */
+VICTIM(lends)
+{
+    int fd = dial(argv[1]);
+    char byte;
+    struct timeval timeout;
+
+    send(fd, "?", 1, 0);
+    if (recv(fd, &byte, 1, 0) != 1)
+        return 1;
+    int other = passed_on(fd, atoi(argv[2]));
+    getsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &timeout, &(socklen_t){sizeof timeout});
+    say("%d %ld", other > fd, (long)(timeout.tv_sec * 1000000 + timeout.tv_usec));
+    pause_here();
+    uint64_t start = sp_now();
+    send(fd, "?", 1, 0);
+    say_since(start, recv(fd, &byte, 1, 0) < 0 ? errno : 0);
+    getsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &timeout, &(socklen_t){sizeof timeout});
+    return timeout.tv_usec != 0;
+}
+
+START_TEST(who_gets_the_socket_by_a_message_finds_no_alarm)
+{
+    struct server *server = under_deadline(ECHO);
+
+    for (int many = 0; many < 2; many++) {
+        struct victim *victim = victim_start("lends", server->text, many ? "1" : "0", NULL);
+
+        ck_assert_str_eq(victim_hear(victim), "1 0");
+        server_become(server, HANG);
+        victim_tell(victim);
+        within(victim_hear(victim), "ETIMEDOUT", DEADLINE_MS);
+        ck_assert_int_eq(victim_end(victim), 0);
+        server_become(server, ECHO);
+    }
+}
+END_TEST
+
 SCENARIO(receive_deadline, every_call_is_on_time, however_late_it_begins,
          the_next_exchange_has_its_full_time, a_reader_is_left_alone,
          and_is_on_time_when_somebody_asks, a_shorter_timeout_of_its_own, a_shorter_one_set_later,
          one_set_by_the_number_for_64_bit_times, a_longer_timeout_of_its_own,
          a_restarting_handler_does_not_end_it, another_handler_does, nor_restarts_with_a_timeout,
-         stopping_does_not_interrupt, nor_loses_what_came_meanwhile)
+         stopping_does_not_interrupt, nor_loses_what_came_meanwhile,
+         who_gets_the_socket_by_a_message_finds_no_alarm)

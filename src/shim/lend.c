@@ -1,0 +1,62 @@
+/* lend.c - sockets that another program gets by a message (SCM_RIGHTS). It knows nothing of our
+ * timer, which would end its receives: so the timer goes before they do, and none comes back; our
+ * own receives wait in poll() instead. */
+#include "shim/io.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LEND_MOST 8192 /* bytes: 253 fds, the most that the kernel takes, are 1,028 */
+
+_Atomic bool sp_alarm_used;
+
+static void lend_fd(int fd)
+{
+    uint64_t entry = sp_conn_entry(fd);
+    if (entry == 0)
+        return;
+    sp_conn_mark(sp_conn_at(entry), SP_CONN_LENT, true);
+    sp_alarm_lift(fd, sp_conn_at(entry));
+}
+
+/* What the kernel will refuse is left to it. */
+static void lend_header(const struct msghdr *message)
+{
+    const char *at = message->msg_control;
+    size_t left = message->msg_controllen;
+    if (left < sizeof(struct cmsghdr) || left > LEND_MOST || !sp_socket_readable(at, left))
+        return;
+    while (left >= sizeof(struct cmsghdr)) {
+        struct cmsghdr c;
+        memcpy(&c, at, sizeof c);
+        if (c.cmsg_len < sizeof c || c.cmsg_len > left)
+            return;
+        bool rights = c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS;
+        for (size_t i = CMSG_LEN(0); rights && i + sizeof(int) <= c.cmsg_len; i += sizeof(int)) {
+            int fd;
+            memcpy(&fd, at + i, sizeof fd);
+            lend_fd(fd);
+        }
+        size_t step = CMSG_ALIGN(c.cmsg_len);
+        step = step < left ? step : left;
+        at += step;
+        left -= step;
+    }
+}
+
+void sp_lend(const struct mmsghdr *messages, unsigned count, size_t size)
+{
+    int error = errno;
+    if (sp_process_foreign())
+        return;
+    for (unsigned i = 0; i < count && i < 1024; i++) {
+        const char *at = (const char *)messages + i * size;
+        struct msghdr header;
+        if (!sp_socket_readable(at, sizeof header))
+            break;
+        memcpy(&header, at, sizeof header);
+        if (header.msg_controllen)
+            lend_header(&header);
+    }
+    errno = error;
+}
