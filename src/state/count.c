@@ -58,36 +58,42 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     }
 }
 
-/* The bins, worked out by the compiler. A decade has three parts, each with steps of its own; UNIT
- * is a hundredth of its begin. */
+/* The bins, worked out by the compiler. A decade has three parts, each with steps of its own;
+ * `unit` is a hundredth of its begin. An octave, from a power of two to the next, begins in
+ * `decade` and may end in the next. */
 /* clang-format off */
-#define UNIT(decade)                                                                  \
-    ((decade) < 1 ? 10u : (decade) < 2 ? 100u : (decade) < 3 ? 1000u : (decade) < 4 ? 10000u : \
-     (decade) < 5 ? 100000u : (decade) < 6 ? 1000000u : 10000000u)
-#define DECADE(ns)                                                                    \
-    ((ns) < 10000 ? 0u : (ns) < 100000 ? 1u : (ns) < 1000000 ? 2u : (ns) < 10000000 ? 3u :     \
-     (ns) < 100000000 ? 4u : (ns) < 1000000000 ? 5u : 6u)
-#define PART(m)  ((m) < 100 ? 0 : (m) < 250 ? ((m) - 100) / 10 : (m) < 500 ? (m) / 25 + 5 : (m) / 50 + 15)
-#define BIN(ns)                                                                       \
-    ((ns) < 1000 ? 0 : DECADE(ns) * SP_BINS_DECADE + PART((ns) / UNIT(DECADE(ns))) + 1)
-#define STEP(power, part) BIN((uint64_t)(32 + (part)) << ((power) - 5))
-#define FOUR(of, a, b) of(a, b), of(a, (b) + 1), of(a, (b) + 2), of(a, (b) + 3)
-#define OCTAVE(power)                                                                 \
-    FOUR(STEP, power, 0), FOUR(STEP, power, 4), FOUR(STEP, power, 8), FOUR(STEP, power, 12),   \
-    FOUR(STEP, power, 16), FOUR(STEP, power, 20), FOUR(STEP, power, 24), FOUR(STEP, power, 28)
-#define EDGE(decade, m) ((uint64_t)(m) * UNIT(decade) < UINT32_MAX ? (m) * UNIT(decade) : UINT32_MAX)
-#define FIVE(decade, m, more)                                                         \
-    EDGE(decade, m), EDGE(decade, (m) + (more)), EDGE(decade, (m) + 2 * (more)),               \
-    EDGE(decade, (m) + 3 * (more)), EDGE(decade, (m) + 4 * (more))
-#define EDGES(decade)                                                                 \
-    FIVE(decade, 100, 10), FIVE(decade, 150, 10), FIVE(decade, 200, 10), FIVE(decade, 250, 25), \
-    FIVE(decade, 375, 25), FIVE(decade, 500, 50), FIVE(decade, 750, 50)
+#define PART(m) ((m) < 250 ? ((m) - 100) / 10 : (m) < 500 ? (m) / 25 + 5 : (m) / 50 + 15)
+#define BIN(ns, decade, unit)                                                                      \
+    ((ns) < 1000           ? 0                                                                     \
+     : (ns) / (unit) < 1000 ? (decade) * SP_BINS_DECADE + PART((ns) / (unit)) + 1                  \
+                           : ((decade) + 1) * SP_BINS_DECADE + PART((ns) / (unit) / 10) + 1)
+#define STEP(power, part, decade, unit)                                                            \
+    (uint8_t)(BIN((32ull + (part)) << ((power) - 5), decade, unit))
+#define FOUR(power, part, decade, unit)                                                            \
+    STEP(power, part, decade, unit), STEP(power, part + 1, decade, unit),                          \
+        STEP(power, part + 2, decade, unit), STEP(power, part + 3, decade, unit)
+#define OCTAVE(power, decade, unit)                                                                \
+    FOUR(power, 0, decade, unit), FOUR(power, 4, decade, unit), FOUR(power, 8, decade, unit),      \
+        FOUR(power, 12, decade, unit), FOUR(power, 16, decade, unit), FOUR(power, 20, decade, unit), \
+        FOUR(power, 24, decade, unit), FOUR(power, 28, decade, unit)
+#define EDGE(m, unit) (uint32_t)((m) * (unit) < UINT32_MAX ? (m) * (unit) : UINT32_MAX)
+#define FIVE(m, more, unit)                                                                        \
+    EDGE(m, unit), EDGE(m + more, unit), EDGE(m + 2 * more, unit), EDGE(m + 3 * more, unit),       \
+        EDGE(m + 4 * more, unit)
+#define EDGES(unit)                                                                                \
+    FIVE(100, 10, unit), FIVE(150, 10, unit), FIVE(200, 10, unit), FIVE(250, 25, unit),            \
+        FIVE(375, 25, unit), FIVE(500, 50, unit), FIVE(750, 50, unit)
 const struct sp_bins sp_bins = {
-    {OCTAVE(9), OCTAVE(10), OCTAVE(11), OCTAVE(12), OCTAVE(13), OCTAVE(14), OCTAVE(15),
-     OCTAVE(16), OCTAVE(17), OCTAVE(18), OCTAVE(19), OCTAVE(20), OCTAVE(21), OCTAVE(22),
-     OCTAVE(23), OCTAVE(24), OCTAVE(25), OCTAVE(26), OCTAVE(27), OCTAVE(28), OCTAVE(29),
-     OCTAVE(30), OCTAVE(31)},
-    {EDGES(0), EDGES(1), EDGES(2), EDGES(3), EDGES(4), EDGES(5), EDGES(6)}};
+    {OCTAVE(9, -1, 1),
+     OCTAVE(10, 0, 10), OCTAVE(11, 0, 10), OCTAVE(12, 0, 10), OCTAVE(13, 0, 10),
+     OCTAVE(14, 1, 100), OCTAVE(15, 1, 100), OCTAVE(16, 1, 100),
+     OCTAVE(17, 2, 1000), OCTAVE(18, 2, 1000), OCTAVE(19, 2, 1000),
+     OCTAVE(20, 3, 10000), OCTAVE(21, 3, 10000), OCTAVE(22, 3, 10000), OCTAVE(23, 3, 10000),
+     OCTAVE(24, 4, 100000), OCTAVE(25, 4, 100000), OCTAVE(26, 4, 100000),
+     OCTAVE(27, 5, 1000000), OCTAVE(28, 5, 1000000), OCTAVE(29, 5, 1000000),
+     OCTAVE(30, 6, 10000000), OCTAVE(31, 6, 10000000)},
+    {EDGES(10ull), EDGES(100ull), EDGES(1000ull), EDGES(10000ull), EDGES(100000ull),
+     EDGES(1000000ull), EDGES(10000000ull)}};
 /* clang-format on */
 
 uint32_t sp_bin_far(uint64_t duration)
