@@ -84,7 +84,7 @@ void sp_count_sum(const struct sp_dest *dest, struct sp_figures *out)
     FIVE(100, 10, unit), FIVE(150, 10, unit), FIVE(200, 10, unit), FIVE(250, 25, unit),            \
         FIVE(375, 25, unit), FIVE(500, 50, unit), FIVE(750, 50, unit)
 const struct sp_bins sp_bins = {
-    {OCTAVE(9, -1, 1),
+    {OCTAVE(9, 0, 10),
      OCTAVE(10, 0, 10), OCTAVE(11, 0, 10), OCTAVE(12, 0, 10), OCTAVE(13, 0, 10),
      OCTAVE(14, 1, 100), OCTAVE(15, 1, 100), OCTAVE(16, 1, 100),
      OCTAVE(17, 2, 1000), OCTAVE(18, 2, 1000), OCTAVE(19, 2, 1000),
