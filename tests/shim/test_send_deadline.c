@@ -71,6 +71,7 @@ static struct slow *slow_start(bool reads)
     getsockname(slow->listener, (struct sockaddr *)&to, &length);
     snprintf(slow->text, sizeof slow->text, "127.0.0.1:%d", ntohs(to.sin_port));
     ck_assert_int_eq(pthread_create(&thread, NULL, slow_serve, slow), 0);
+    pthread_detach(thread);
     return slow;
 }
 
