@@ -27,8 +27,8 @@ SP_QUICK_INLINE bool dial_place(struct sp_conn *conn, const struct sp_kept *kept
 
 /* A connect is asked about, and admitted: what sp_turn_connect() makes of that, but for the turn
  * itself. `policy` is the word in force. NULL: nothing was done, ask at length. */
-SP_QUICK_INLINE struct sp_conn *sp_dial_ask(struct sp_kept *kept, uint32_t dest, uint64_t policy,
-                                            uint64_t now, bool blocking)
+SP_QUICK_INLINE struct sp_conn *sp_quick_dial_ask(struct sp_kept *kept, uint32_t dest,
+                                                  uint64_t policy, uint64_t now, bool blocking)
 {
     struct sp_permit permit;
     uint64_t breaker;
@@ -56,8 +56,8 @@ SP_QUICK_INLINE struct sp_conn *sp_dial_ask(struct sp_kept *kept, uint32_t dest,
 }
 
 /* It begins; when it is due. */
-SP_QUICK_INLINE uint64_t sp_dial_begin(struct sp_conn *conn, uint64_t began,
-                                       const struct sp_kept *kept)
+SP_QUICK_INLINE uint64_t sp_quick_dial_begin(struct sp_conn *conn, uint64_t began,
+                                             const struct sp_kept *kept)
 {
     uint64_t word = sp_turn_word(SP_TURN_CONNECTING, began);
     uint64_t limit = kept->connect * SP_LIMIT_UNIT, due = sp_turn_since(word) + limit;
@@ -69,7 +69,7 @@ SP_QUICK_INLINE uint64_t sp_dial_begin(struct sp_conn *conn, uint64_t began,
 }
 
 /* It stands. False: nothing was done. */
-SP_QUICK_INLINE bool sp_dial_stands(struct sp_conn *conn, uint64_t began, uint64_t now)
+SP_QUICK_INLINE bool sp_quick_dial_stands(struct sp_conn *conn, uint64_t began, uint64_t now)
 {
     uint64_t told, word = sp_turn_word(SP_TURN_CONNECTING, began);
     if (!sp_quick_told(conn, &told))
@@ -87,17 +87,18 @@ SP_QUICK_INLINE bool sp_dial_stands(struct sp_conn *conn, uint64_t began, uint64
 #define DIAL_USUAL                                                                       \
     (SP_CONN_FRESH | SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_UNTIMED | SP_CONN_TOTAL | \
      SP_CONN_TIMED | SP_CONN_LIMITED | SP_CONN_TELLS | SP_CONN_ARM | SP_CONN_TALLIED)
-SP_QUICK_INLINE bool sp_dial_idle(const struct sp_conn *conn)
+SP_QUICK_INLINE bool sp_quick_dial_idle(const struct sp_conn *conn)
 {
     return atomic_load_explicit(&conn->word, memory_order_acquire) == 0 &&
            !(sp_conn_flags(conn) & ~DIAL_USUAL);
 }
 
 /* sp_turn_over() of a connection on which nothing is outstanding. False: it is still to be done. */
-SP_QUICK_INLINE bool sp_dial_over(struct sp_conn *conn)
+SP_QUICK_INLINE bool sp_quick_dial_over(struct sp_conn *conn)
 {
     uint64_t told;
-    if (!sp_dial_idle(conn) || (sp_conn_flags(conn) & SP_CONN_FRESH) || !sp_quick_told(conn, &told))
+    if (!sp_quick_dial_idle(conn) || (sp_conn_flags(conn) & SP_CONN_FRESH) ||
+        !sp_quick_told(conn, &told))
         return false;
     sp_way_leave(conn);
     struct sp_kept *kept = sp_kept_of(told);

@@ -68,7 +68,7 @@ static __attribute__((noinline, cold)) void fd_over(struct sp_conn *conn)
 
 void sp_fd_left(struct sp_conn *conn)
 {
-    if (sp_conn_drop(conn) && !sp_dial_over(conn))
+    if (sp_conn_drop(conn) && !sp_quick_dial_over(conn))
         fd_over(conn);
 }
 
@@ -85,13 +85,13 @@ static __attribute__((noinline, cold)) int fd_close(int fd, uint64_t entry)
 static __attribute__((noinline)) int fd_close_idle(int fd, uint64_t entry)
 {
     struct sp_conn *conn = sp_conn_at(entry);
-    if (SP_UNLIKELY(!sp_dial_idle(conn)))
+    if (SP_UNLIKELY(!sp_quick_dial_idle(conn)))
         return fd_close(fd, entry);
     bool mine = sp_conn_remove(fd, entry);
     if (SP_UNLIKELY(mine && (sp_conn_flags(conn) & SP_CONN_PINNED))) /* by another thread */
         sp_pin_wait(conn);
     int result = REAL_EARLY(close)(fd);
-    if (SP_LIKELY(mine) && SP_LIKELY(sp_conn_drop(conn)) && SP_UNLIKELY(!sp_dial_over(conn)))
+    if (SP_LIKELY(mine) && SP_LIKELY(sp_conn_drop(conn)) && SP_UNLIKELY(!sp_quick_dial_over(conn)))
         fd_over(conn);
     return result;
 }

@@ -119,7 +119,7 @@ static int short_run(const struct brief *b, const struct sp_kept *kept)
         REAL(setsockopt)(b->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
     errno = b->error;
     if (SP_UNLIKELY(sp_conn_entry(b->fd) != b->entry ||
-                    !sp_dial_stands(b->conn, b->began, sp_now())))
+                    !sp_quick_dial_stands(b->conn, b->began, sp_now())))
         return short_told(b, 0);
     return 0;
 }
@@ -142,12 +142,12 @@ bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, 
                       .dest = (uint32_t)dest,
                       .blocking = !(kind & SP_KIND_NONBLOCK),
                       .began = kept ? sp_now() : 0};
-    b.conn = kept ? sp_dial_ask(kept, b.dest, policy, b.began, b.blocking) : NULL;
+    b.conn = kept ? sp_quick_dial_ask(kept, b.dest, policy, b.began, b.blocking) : NULL;
     if (SP_UNLIKELY(!b.conn))
         return false;
     b.error = errno;
     b.entry = short_entry(b.conn);
-    b.due = sp_dial_begin(b.conn, b.began, kept);
+    b.due = sp_quick_dial_begin(b.conn, b.began, kept);
     enum sp_straight straight = sp_route_straight(&peer);
     uint64_t cookie = short_identify(&b, kept, &peer, straight);
     atomic_store_explicit(&b.conn->cookie, cookie, memory_order_relaxed);
