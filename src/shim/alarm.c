@@ -201,8 +201,6 @@ bool sp_alarm_over(struct sp_io *io)
 
 bool sp_alarm_whole(struct sp_io *io)
 {
-    struct timeval own = {0, 0};
-    socklen_t length = sizeof own;
     if (!alarm_mine(io))
         return true;
     if (alarm_nonblocking(io)) {
@@ -210,8 +208,7 @@ bool sp_alarm_whole(struct sp_io *io)
         return false;
     }
     sp_alarm_lift(io->fd, io->conn);
-    REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
-    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    uint64_t limit = sp_socket_timeout(io->fd, SO_RCVTIMEO);
     io->brittle = io->brittle || limit;
     return alarm_wait(io, limit ? sp_now() + limit : SP_NEVER, false);
 }

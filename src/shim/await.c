@@ -7,7 +7,6 @@
 #include <linux/futex.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 #include "base/clock.h"
 
@@ -28,11 +27,8 @@ void sp_await_wake(sp_half *bell, uint32_t bits)
 /* No wait lasts longer than the program's own timeout for sends and connects, or than itself. */
 void sp_await_begin(struct sp_await *sleep, uint32_t dest, int fd, struct sp_wait *wait)
 {
-    struct timeval own = {0, 0};
-    socklen_t length = sizeof own;
     sigset_t all;
-    REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);
-    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    uint64_t limit = sp_socket_timeout(fd, SO_SNDTIMEO);
     if (limit && limit < wait->end - wait->began)
         wait->end = wait->began + limit;
     if (sp_here.deadline < wait->end)

@@ -5,18 +5,14 @@
 #include "shim/lowat.h"
 
 #include <errno.h>
-#include <sys/time.h>
 
 #include "base/clock.h"
 
 /* The program's own SO_RCVTIMEO; SP_NEVER: it has none. */
 static uint64_t hold_own(const struct sp_io *io)
 {
-    struct timeval own = {0, 0};
-    socklen_t length = sizeof own;
     sp_alarm_lift(io->fd, io->conn);
-    REAL(getsockopt)(io->fd, SOL_SOCKET, SO_RCVTIMEO, &own, &length);
-    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    uint64_t limit = sp_socket_timeout(io->fd, SO_RCVTIMEO);
     return limit ? sp_now() + limit : SP_NEVER;
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "base/clock.h"
 
@@ -13,10 +12,7 @@
 /* The program's own SO_SNDTIMEO ends it with its own errno. */
 static uint64_t push_own(int fd)
 {
-    struct timeval own = {0, 0};
-    socklen_t length = sizeof own;
-    REAL(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &length);
-    uint64_t limit = (uint64_t)own.tv_sec * SP_SECOND + (uint64_t)own.tv_usec * 1000;
+    uint64_t limit = sp_socket_timeout(fd, SO_SNDTIMEO);
     return limit ? sp_now() + limit : SP_NEVER;
 }
 

@@ -86,8 +86,6 @@ static inline bool sp_pending_rests(const struct sp_conn *conn)
  * connect that rests, or begins to? Then the wait must not show it. */
 enum sp_watch { SP_WATCH_ASKED, SP_WATCH_READY, SP_WATCH_HUNG };
 bool sp_watch_hides(int fd, enum sp_watch seen);
-/* What an fd has to say by now, of the `events` that were seen. */
-short sp_watch_now(int fd, short events);
 /* The events of an epoll_wait without those that must not be seen; returns how many are left. */
 int sp_watch_epoll(int epoll, struct epoll_event *events, int count, const struct wait *w);
 

@@ -64,7 +64,7 @@ static bool sets_has(const struct sets *s, unsigned long (*sets)[SETS_FDS / SETS
 /* Which sets it is in by now. */
 static unsigned sets_now(int fd)
 {
-    short now = sp_watch_now(fd, POLLIN | POLLOUT | POLLPRI);
+    short now = sp_socket_now(fd, POLLIN | POLLOUT | POLLPRI);
     return (now & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? 1 : 0) |
            (now & (POLLOUT | POLLERR | POLLNVAL) ? 2 : 0) | (now & (POLLPRI | POLLNVAL) ? 4 : 0);
 }

@@ -65,8 +65,14 @@ static inline bool sp_socket_dialling(struct sp_conn *conn, uint64_t word)
 /* Is it connected to the peer that stands in the lower half of a sp_cookie_peer()? */
 bool sp_socket_peer_is(int fd, uint64_t peer);
 bool sp_socket_connected(int fd);
-/* Has it any of these events of poll() now? errno stays. */
-bool sp_socket_ready(int fd, short events);
+/* What poll() has to say of it now, of these events. errno stays. */
+short sp_socket_now(int fd, short events);
+static inline bool sp_socket_ready(int fd, short events)
+{
+    return sp_socket_now(fd, events) != 0;
+}
+/* As it stands in the kernel, ns; 0: none. SO_RCVTIMEO or SO_SNDTIMEO. */
+uint64_t sp_socket_timeout(int fd, int option);
 /* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the
  * program's is followed that the kernel has not tried yet. */
 bool sp_socket_asks(uintptr_t first, uintptr_t last);

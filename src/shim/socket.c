@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include "base/clock.h"
 
@@ -74,13 +75,21 @@ bool sp_socket_is(int fd, struct sp_conn *conn)
     return known != 0 && sp_socket_cookie(fd) == known;
 }
 
-bool sp_socket_ready(int fd, short events)
+short sp_socket_now(int fd, short events)
 {
     struct pollfd one = {.fd = fd, .events = events};
     int error = errno;
-    int ready = REAL(poll)(&one, 1, 0);
+    REAL(poll)(&one, 1, 0);
     errno = error;
-    return ready > 0;
+    return one.revents;
+}
+
+uint64_t sp_socket_timeout(int fd, int option)
+{
+    struct timeval time = {0, 0};
+    socklen_t length = sizeof time;
+    REAL(getsockopt)(fd, SOL_SOCKET, option, &time, &length);
+    return (uint64_t)time.tv_sec * SP_SECOND + (uint64_t)time.tv_usec * 1000;
 }
 
 /* The kernel reads the set before it finds the first argument wrong: nothing is changed. */

@@ -169,7 +169,7 @@ static int poll_show(struct pollfd *copy, struct pollfd *fds, nfds_t count, cons
         if ((seen & (POLLERR | POLLHUP)) && sp_watch_hides(copy[i].fd, SP_WATCH_HUNG))
             seen = 0;
         if ((seen & (POLLERR | POLLHUP)) && sp_waiting_stale(w))
-            seen &= sp_watch_now(copy[i].fd, seen);
+            seen &= sp_socket_now(copy[i].fd, seen);
         fds[i].revents = seen;
         shown += seen != 0;
     }

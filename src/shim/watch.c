@@ -70,15 +70,6 @@ static int watch_pending(int epoll, struct epoll_event *events, int count, const
 
 /* --- what was seen of a rest, and is looked at when that is over --- */
 
-short sp_watch_now(int fd, short events)
-{
-    struct pollfd one = {.fd = fd, .events = events};
-    int error = errno;
-    REAL(poll)(&one, 1, 0);
-    errno = error;
-    return one.revents;
-}
-
 static bool watch_hung(const struct sp_mute_line *line)
 {
     return line->seen & (EPOLLERR | EPOLLHUP);
@@ -97,7 +88,7 @@ static uint32_t watch_stands(int epoll, const struct epoll_event *event,
     uint32_t now = 0;
     for (size_t i = 0; i < n; i++) {
         if (lines[i].data == event->data.u64 && !watch_echo(epoll, &lines[i]))
-            now |= (unsigned short)sp_watch_now(lines[i].fd, (short)(event->events & 0x7fff));
+            now |= (unsigned short)sp_socket_now(lines[i].fd, (short)(event->events & 0x7fff));
     }
     return now & (EPOLLERR | EPOLLHUP) ? event->events : event->events & now;
 }
