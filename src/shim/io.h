@@ -47,8 +47,11 @@ bool sp_alarm_over(struct sp_io *io);
 bool sp_alarm_whole(struct sp_io *io);
 /* The program's own timer again: before the shim lets go of a socket that lives on. */
 void sp_alarm_lift(int fd, struct sp_conn *conn);
-/* Before messages, of `size` bytes each, that may carry sockets to another program (lend.c). */
-void sp_lend(const struct mmsghdr *messages, unsigned count, size_t size);
+/* The fds that go along with a message (SCM_RIGHTS), as its control data has them (lend.c). */
+void sp_rights_each(const void *control, size_t length, void (*what)(int fd));
+/* Before messages, of `size` bytes each, that may carry sockets to another program. Each begins
+ * with its header. */
+void sp_lend(const void *messages, unsigned count, size_t size);
 extern _Atomic bool sp_alarm_used; /* there has been an alarm in this process */
 /* The connection gets a FILE, whose reads and writes nobody sees. */
 void sp_alarm_stdio(int fd, struct sp_conn *conn);

@@ -10,6 +10,27 @@
 
 _Atomic bool sp_alarm_used;
 
+void sp_rights_each(const void *control, size_t left, void (*what)(int fd))
+{
+    const char *at = control;
+    while (left >= sizeof(struct cmsghdr)) {
+        struct cmsghdr c;
+        memcpy(&c, at, sizeof c);
+        if (c.cmsg_len < sizeof c || c.cmsg_len > left)
+            return;
+        bool rights = c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS;
+        for (size_t i = CMSG_LEN(0); rights && i + sizeof(int) <= c.cmsg_len; i += sizeof(int)) {
+            int fd;
+            memcpy(&fd, at + i, sizeof fd);
+            what(fd);
+        }
+        size_t step = CMSG_ALIGN(c.cmsg_len);
+        step = step < left ? step : left;
+        at += step;
+        left -= step;
+    }
+}
+
 static void lend_fd(int fd)
 {
     uint64_t entry = sp_conn_entry(fd);
@@ -22,29 +43,13 @@ static void lend_fd(int fd)
 /* What the kernel will refuse is left to it. */
 static void lend_header(const struct msghdr *message)
 {
-    const char *at = message->msg_control;
-    size_t left = message->msg_controllen;
-    if (left < sizeof(struct cmsghdr) || left > LEND_MOST || !sp_socket_readable(at, left))
-        return;
-    while (left >= sizeof(struct cmsghdr)) {
-        struct cmsghdr c;
-        memcpy(&c, at, sizeof c);
-        if (c.cmsg_len < sizeof c || c.cmsg_len > left)
-            return;
-        bool rights = c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS;
-        for (size_t i = CMSG_LEN(0); rights && i + sizeof(int) <= c.cmsg_len; i += sizeof(int)) {
-            int fd;
-            memcpy(&fd, at + i, sizeof fd);
-            lend_fd(fd);
-        }
-        size_t step = CMSG_ALIGN(c.cmsg_len);
-        step = step < left ? step : left;
-        at += step;
-        left -= step;
-    }
+    size_t length = message->msg_controllen;
+    if (length >= sizeof(struct cmsghdr) && length <= LEND_MOST &&
+        sp_socket_readable(message->msg_control, length))
+        sp_rights_each(message->msg_control, length, lend_fd);
 }
 
-void sp_lend(const struct mmsghdr *messages, unsigned count, size_t size)
+void sp_lend(const void *messages, unsigned count, size_t size)
 {
     int error = errno;
     if (sp_process_foreign())

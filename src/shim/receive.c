@@ -113,18 +113,16 @@ SP_WRAPPER(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, 
                !receive_vector(parts, (size_t)count)) return REAL(readv)(fd, parts, count);
            return receive_parts(fd, parts, count);)
 
+static void receive_fresh(int fd)
+{
+    sp_fd_fresh(fd);
+}
+
 /* Fds that arrive in a message are new numbers, too. */
 static ssize_t receive_fds(struct msghdr *message, ssize_t result)
 {
-    if (SP_LIKELY(result < 0 || message->msg_controllen == 0))
-        return result;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        const int *fds = (const int *)(const void *)CMSG_DATA(c);
-        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds; i++)
-            sp_fd_fresh(fds[i]);
-    }
+    if (SP_UNLIKELY(result >= 0 && message->msg_controllen != 0))
+        sp_rights_each(message->msg_control, message->msg_controllen, receive_fresh);
     return result;
 }
 
