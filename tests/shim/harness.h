@@ -136,6 +136,8 @@ int victim_end(struct victim *victim);          /* exit status, or 128 + signal 
 /* From start to end: its first line. Fails the test when it exits with anything but 0, or when
  * anything stands on its stderr. */
 const char *victim_says(const char *name, ...) __attribute__((sentinel));
+/* Its first line is the same without the shim as with it. */
+void victim_says_as_bare(const char *name, const char *address);
 
 /* How long it was ready to run and had no processor, ns: what other work on the machine adds to any
  * time. 0 as pid: the calling thread. */

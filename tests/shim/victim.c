@@ -202,6 +202,16 @@ const char *victim_says(const char *name, ...)
     return line;
 }
 
+void victim_says_as_bare(const char *name, const char *address)
+{
+    struct victim *bare = victim_start_bare(name, address, NULL);
+    char heard[sizeof bare->line];
+
+    snprintf(heard, sizeof heard, "%s", victim_hear(bare));
+    ck_assert_int_eq(victim_end(bare), 0);
+    ck_assert_str_eq(victim_says(name, address, NULL), heard);
+}
+
 uint64_t crowded_out(pid_t pid)
 {
     char path[64] = "/proc/thread-self/schedstat";
