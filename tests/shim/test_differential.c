@@ -75,6 +75,15 @@ static void compare(const struct way *way, uint64_t seed)
 static const struct way narrow = {"walk", NULL}, wide = {"walk", "wide"},
                         threads = {"walk_threads", NULL};
 
+/* That sanitizer keeps a signal until a call is over which it does not take for one that blocks:
+ * readv(), for one. So a walk with signals may never end, not even bare; those of many threads have
+ * none. */
+#ifdef __SANITIZE_THREAD__
+#define SIGNALS false
+#else
+#define SIGNALS true
+#endif
+
 /* Walks that differed once, narrow ones:
  *     5251441  recv(MSG_WAITALL) at the end of file, after O_NONBLOCK by a raw system call
  *     8000449  recv() that a signal restarts, after O_NONBLOCK was taken off in that way
@@ -103,10 +112,10 @@ static void walks(const char *text)
 
     policy(text);
     fprintf(stderr, "# walks from DIFFERENTIAL_SEED=%llu\n", (unsigned long long)seed);
-    for (size_t i = 0; i < sizeof mended / sizeof *mended; i++)
+    for (size_t i = 0; SIGNALS && i < sizeof mended / sizeof *mended; i++)
         compare(&narrow, mended[i]);
     for (; count < 3 || sp_now() < end; count++)
-        compare(count % 4 == 2 ? &threads : &wide, seed + (unsigned)count);
+        compare(!SIGNALS || count % 4 == 2 ? &threads : &wide, seed + (unsigned)count);
     fprintf(stderr, "# %d walks\n", count);
 }
 
@@ -130,6 +139,10 @@ static void finds(const char *mistake)
     uint64_t seed = first_seed();
     int walked = 0;
 
+    if (!SIGNALS) {
+        SKIP("the thread sanitizer keeps signals back");
+        return;
+    }
     policy("deadline response 30s");
     world_env("PRELOAD_AFTER", world_tool("tests/libplanted.so"));
     world_env("PLANTED", mistake);
