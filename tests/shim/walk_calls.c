@@ -215,7 +215,7 @@ CALL(call_recv)
 }
 CALL(call_recv_wild)
 {
-    return recv(s->fd, chance(50) ? NULL : WILD, 5, receive_flags());
+    return recv(s->fd, chance(50) ? NOWHERE : WILD, 5, receive_flags());
 }
 CALL(call_recvfrom)
 {
@@ -326,7 +326,7 @@ CALL(call_poll)
 #endif
 CALL(call_poll_wild)
 {
-    return poll(chance(50) ? NULL : WILD, (nfds_t)ANY(0, 1, MANY), ANY(0, 5));
+    return poll(chance(50) ? NOWHERE : WILD, (nfds_t)ANY(0, 1, MANY), ANY(0, 5));
 }
 CALL(call_ppoll)
 {
