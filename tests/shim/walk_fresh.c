@@ -143,9 +143,8 @@ CALL(small_get)
     int name = ANY(SO_SNDTIMEO, SO_SNDTIMEO, SO_RCVTIMEO, SO_SNDBUF, SO_ERROR);
     struct timeval value = {-1, -1};
     socklen_t length = sizeof value;
-    long result =
-        chance(70) ? getsockopt(s->fd, SOL_SOCKET, name, &value, &length)
-                   : raw_call(SYS_getsockopt, s->fd, SOL_SOCKET, name, (long)&value, (long)&length);
+    long result = chance(70) ? getsockopt(s->fd, SOL_SOCKET, name, &value, &length)
+                             : syscall(SYS_getsockopt, s->fd, SOL_SOCKET, name, &value, &length);
 
     note(" %d: %ld %ld", name, (long)value.tv_sec, (long)value.tv_usec);
     return result;
@@ -302,8 +301,7 @@ CALL(big_splice)
 }
 CALL(big_raw)
 {
-    return chance(50) ? raw_call(SYS_write, s->fd, (long)big, BIG, 0, 0)
-                      : syscall(SYS_write, s->fd, big, BIG);
+    return syscall(SYS_write, s->fd, big, BIG); /* of none at all: docs/deadlines.md */
 }
 CALL(big_dprintf)
 {
