@@ -183,9 +183,12 @@ demo: deps
 # BENCH=row,row PAIRS=n BENCH_SECONDS=s choose; BENCH=? lists the rows.
 BENCHES = bench bench-quick bench-growth bench-outage bench-report
 # Half an hour, or SOAK_SECONDS; CI runs a short one.
-.PHONY: soak
+.PHONY: soak walks
 soak: deps-bench tests
 	BUILD=$(BUILD) tests/soak/soak.py
+# An hour, or WALK_SECONDS; CI makes a few.
+walks: deps-tests tests
+	BUILD=$(BUILD) tests/soak/walks.py
 
 .PHONY: $(BENCHES) bench-instructions deps-bench
 deps-bench:
@@ -292,6 +295,7 @@ help:
 	@echo 'make bench-growth|outage what grows with what | a dependency hangs   bench-report: the page'
 	@echo 'make bench-instructions  what calls cost in instructions; a rise of 3 % fails'
 	@echo 'make soak                programs of all kinds under trouble, SOAK_SECONDS=1800; SOAK_CONNECTIONS=1000000'
+	@echo 'make walks               random calls, bare and guarded, must come out alike; WALK_SECONDS=3600 WALK_SEED='
 	@echo 'make man                 shearpin(1) and what bash completes, in build/'
 	@echo 'make install|uninstall   PREFIX=/usr/local DESTDIR= libdir='
 	@echo 'V=1 shows commands; BUILD=DIR builds elsewhere; CC, CFLAGS, LDFLAGS are yours'

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/digits.h"
 
 static bool lookup_is_name(const char *name)
 {
@@ -32,8 +33,8 @@ struct lookup {
 
 static uint16_t lookup_port(const char *service)
 {
-    unsigned port = 0;
-    return service && sscanf(service, "%u", &port) == 1 && port <= UINT16_MAX ? (uint16_t)port : 0;
+    uint64_t port;
+    return service && sp_digits(service, &port) && port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
 /* The resolver counts whole seconds, and shares them among its servers. */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 
 #define FDS_MAX (1u << 20)
 
@@ -129,9 +130,9 @@ static void start_settings(const char *text)
 /* Absolute, CLOCK_MONOTONIC, so that children inherit the same end. */
 static void start_deadline(const char *text)
 {
-    char *end;
-    unsigned long long at = text ? strtoull(text, &end, 10) : 0;
-    if (at == 0 || *end)
+    uint64_t at;
+    const char *end = text ? sp_digits(text, &at) : NULL;
+    if (!end || *end || at == 0)
         return;
     sp_here.deadline = at;
     uint64_t now = sp_now();

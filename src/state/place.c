@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digits.h"
 #include "base/random.h"
 
 static bool place_word(const char *name)
@@ -29,8 +30,12 @@ static bool place_group_line(const char *text, const char *group, unsigned *gid)
         if (strncmp(line, group, n) != 0 || line[n] != ':')
             continue;
         const char *number = strchr(line + n + 1, ':');
-        char colon = 0; /* without it the number may be cut off */
-        return number && sscanf(number + 1, "%u%c", gid, &colon) == 2 && colon == ':';
+        uint64_t value;
+        const char *end = number ? sp_digits(number + 1, &value) : NULL;
+        if (!end || *end != ':' || value > UINT32_MAX) /* cut off, or no number */
+            return false;
+        *gid = (unsigned)value;
+        return true;
     }
     return false;
 }
@@ -53,8 +58,8 @@ static int place_gid(const char *group, unsigned *gid, struct sp_error *error)
 {
     char text[65536];
     if (strspn(group, "0123456789") == strlen(group)) {
-        unsigned long number = strtoul(group, NULL, 10);
-        if (number > UINT32_MAX - 1)
+        uint64_t number;
+        if (!sp_digits(group, &number) || number > UINT32_MAX - 1)
             return sp_error_set(error, EINVAL, "%.30s is too big for the number of a group", group);
         *gid = (unsigned)number;
         return 0;

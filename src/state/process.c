@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/file.h"
 
 int sp_process_reopen(const struct sp_segment *segment)
@@ -65,14 +65,14 @@ static uint64_t process_start(uint32_t pid, bool *ended)
         return 0;
     p++;
     char state = p[0] ? p[1] : 0;
-    unsigned long threads = 1;
+    uint64_t threads = 1, start = 0;
     for (int field = 2; field < 21 && p; field++) {
         p = strchr(p + 1, ' ');
         if (p && field == 18)
-            threads = strtoul(p, NULL, 10);
+            sp_digits(p + 1, &threads);
     }
     *ended = (state == 'Z' || state == 'X') && threads <= 1;
-    return p ? strtoull(p, NULL, 10) : 0;
+    return p && sp_digits(p + 1, &start) ? start : 0;
 }
 
 uint64_t sp_process_ticks(void)

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "state/apply.h"
@@ -28,11 +28,15 @@ size_t sp_segment_size(const struct sp_head *head)
 /* A group's segment stands in a directory that is named after the group (place.c). */
 static bool segment_group(const char *path, unsigned *gid)
 {
-    const char *end = strrchr(path, '/'), *at = end;
+    const char *at = strrchr(path, '/');
+    uint64_t version, number;
     while (at && at > path && at[-1] != '/')
         at--;
-    return at && end > at && strncmp(at, "shearpin.v", 10) == 0 &&
-           sscanf(at + 10, "%*u.g%u", gid) == 1;
+    at = at && strncmp(at, "shearpin.v", 10) == 0 ? sp_digits(at + 10, &version) : NULL;
+    if (!at || strncmp(at, ".g", 2) != 0 || !sp_digits(at + 2, &number) || number > UINT32_MAX)
+        return false;
+    *gid = (unsigned)number;
+    return true;
 }
 
 static bool segment_stranger(uid_t uid)

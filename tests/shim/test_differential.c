@@ -3,15 +3,15 @@
  * errnos, bytes and signals must be the same. The policies interfere with nothing, but keep alarms,
  * sliced waits and cut-up sends busy.
  *
- * DIFFERENTIAL_SECONDS (16) and DIFFERENTIAL_SEED choose how long and from where; a longer run
- * needs CK_TIMEOUT_MULTIPLIER as well. One walk by hand: tests/shim --victim walk SEED ...
+ * DIFFERENTIAL_SECONDS (16) and DIFFERENTIAL_SEED choose how long and from where; `make walks`
+ * (tests/soak/walks.py) goes on for an hour, under more policies.
  */
 #include "walk.h"
 
 #include <sys/stat.h>
 
 struct way { /* how a walk is made */
-    const char *victim, *wide;
+    const char *victim, *steps, *width;
 };
 
 static void walk(const struct way *way, const char *seed, bool bare)
@@ -22,8 +22,8 @@ static void walk(const struct way *way, const char *seed, bool bare)
     mkdir(directory, 0700);
     const char *file = world_file(bare ? "bare" : "shim");
     struct victim *victim =
-        bare ? victim_start_bare(way->victim, seed, "120", directory, file, way->wide, NULL)
-             : victim_start(way->victim, seed, "120", directory, file, way->wide, NULL);
+        bare ? victim_start_bare(way->victim, seed, way->steps, directory, file, way->width, NULL)
+             : victim_start(way->victim, seed, way->steps, directory, file, way->width, NULL);
     const char *heard = victim_hear(victim);
     bool walked = strcmp(heard, "walked") == 0;
     int status = victim_end(victim);
@@ -68,12 +68,12 @@ static void compare(const struct way *way, uint64_t seed)
 {
     char one[400], other[400];
 
-    ck_assert_msg(alike(way, seed, one, other, sizeof one), "%s%s seed %llu\n  bare: %s  shim: %s",
-                  way->victim, way->wide ? " wide" : "", (unsigned long long)seed, one, other);
+    ck_assert_msg(alike(way, seed, one, other, sizeof one), "%s %s seed %llu\n  bare: %s  shim: %s",
+                  way->victim, way->width ? way->width : "", (unsigned long long)seed, one, other);
 }
 
-static const struct way narrow = {"walk", NULL}, wide = {"walk", "wide"},
-                        threads = {"walk_threads", NULL};
+static const struct way narrow = {"walk", "120", NULL}, wide = {"walk", "120", "wide"},
+                        threads = {"walk_threads", "120", NULL}, fresh = {"walk", "8", "fresh"};
 
 /* Walks that differed once, narrow ones:
  *     5251441  recv(MSG_WAITALL) at the end of file, after O_NONBLOCK by a raw system call
@@ -124,35 +124,41 @@ START_TEST(alike_with_answers_due)
 END_TEST
 
 /* What the walks are for: a mistake of the kind that interposers make is found by a few of them. */
-static void finds(const char *mistake)
+static void finds(const char *mistake, const struct way *way, const char *text)
 {
     char one[400], other[400];
     uint64_t seed = first_seed();
     int walked = 0;
 
-    policy("deadline response 30s");
+    policy(text);
     world_env("PRELOAD_AFTER", world_tool("tests/libplanted.so"));
     world_env("PLANTED", mistake);
-    while (walked < 60 && alike(&narrow, seed + (unsigned)walked, one, other, sizeof one))
+    while (walked < 60 && alike(way, seed + (unsigned)walked, one, other, sizeof one))
         walked++;
     ck_assert_msg(walked < 60, "%s was not found", mistake);
 }
 
 START_TEST(finds_a_wrong_errno)
 {
-    finds("errno");
+    finds("errno", &narrow, "deadline response 30s");
 }
 END_TEST
 START_TEST(finds_a_lost_eintr)
 {
-    finds("eintr");
+    finds("eintr", &narrow, "deadline response 30s");
 }
 END_TEST
 START_TEST(finds_a_dropped_flag)
 {
-    finds("flag");
+    finds("flag", &narrow, "deadline response 30s");
+}
+END_TEST
+
+START_TEST(finds_a_timer_left_behind)
+{
+    finds("timer", &fresh, "deadline connect 100ms");
 }
 END_TEST
 
 SCENARIO(differential, alike_under_alarms, alike_with_answers_due, finds_a_wrong_errno,
-         finds_a_lost_eintr, finds_a_dropped_flag)
+         finds_a_lost_eintr, finds_a_dropped_flag, finds_a_timer_left_behind)

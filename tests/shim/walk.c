@@ -51,7 +51,7 @@ static char directory[80];
 static const int families[KINDS] = {AF_INET, AF_UNIX, AF_UNIX, AF_UNIX, AF_INET};
 static const int types[KINDS] = {SOCK_STREAM, SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, SOCK_DGRAM};
 
-static int out_of_the_way(int fd)
+int walk_aside(int fd)
 {
     int high = fcntl(fd, F_DUPFD_CLOEXEC, 100);
 
@@ -82,13 +82,29 @@ socklen_t walk_address(int kind, struct sockaddr_storage *to)
     return length;
 }
 
+socklen_t walk_listen(int kind, int *listener, struct sockaddr_storage *at)
+{
+    socklen_t length = own_address(kind, at);
+
+    if (families[kind] == AF_UNIX) {
+        struct sockaddr_un *un = (struct sockaddr_un *)at;
+        strcat(un->sun_path, "-late");
+        unlink(un->sun_path);
+    }
+    *listener = walk_aside(socket(families[kind], types[kind] | SOCK_CLOEXEC, 0));
+    if (bind(*listener, (struct sockaddr *)at, length) || listen(*listener, 8) ||
+        getsockname(*listener, (struct sockaddr *)at, &length))
+        _exit(125);
+    return length;
+}
+
 static void listen_all(void)
 {
     for (int kind = 0; kind < KINDS; kind++) {
         struct sockaddr_storage to;
         socklen_t length = own_address(kind, &to);
 
-        listeners[kind] = out_of_the_way(socket(families[kind], types[kind] | SOCK_NONBLOCK, 0));
+        listeners[kind] = walk_aside(socket(families[kind], types[kind] | SOCK_NONBLOCK, 0));
         if (bind(listeners[kind], (struct sockaddr *)&to, length) != 0)
             _exit(125);
         listen(listeners[kind], 64);
@@ -108,7 +124,7 @@ static int peer_of(int kind)
     if (types[kind] == SOCK_DGRAM)
         return fcntl(listeners[kind], F_DUPFD_CLOEXEC, 100);
     poll(&one, 1, 2000);
-    return out_of_the_way(accept(listeners[kind], NULL, NULL));
+    return walk_aside(accept(listeners[kind], NULL, NULL));
 }
 
 int walk_open(struct slot *slot, int kind, int flags)
@@ -207,18 +223,18 @@ static void count_pipe(int number)
 
 #define SLOTS 4
 
-static const struct walk_call *const groups[] = {walk_sends, walk_receives, walk_waits,
-                                                 walk_fds,   walk_peers,    walk_others};
+static const struct walk_call *const groups[] = {walk_sends, walk_receives, walk_waits, walk_fds,
+                                                 walk_peers, walk_others,   walk_fresh};
 
-/* A walk by one thread knows all groups, or all but the last as the first walks did; one by many
- * those whose results do not depend on which numbers are free. */
-enum width { NARROW, WIDE, THREADS };
+/* A walk by one thread knows the first six groups, or five as the first walks did; one by many
+ * those whose results do not depend on which numbers are free. FRESH makes connections only. */
+enum width { NARROW, WIDE, THREADS, FRESH };
 static enum width width;
 
 static const struct walk_call *any_call(void)
 {
     static const uint32_t counts[] = {5, 6, 4};
-    uint32_t chosen = pick(counts[width]), count = 0;
+    uint32_t chosen = width == FRESH ? 6 : pick(counts[width]), count = 0;
     const struct walk_call *group = groups[width == THREADS && chosen == 3 ? 4 : chosen];
 
     while (group[count].name)
@@ -235,7 +251,7 @@ static void step(int number, struct slot *slot)
     struct slot odd = *slot, *on = slot;
     static const int strange[] = {-1, 99999, INT32_MAX, 1 << 20, 88};
 
-    if (chance(5)) {
+    if (width != FRESH && chance(5)) {
         odd.fd = strange[pick(5)];
         odd.peer = -1;
         on = &odd;
@@ -276,7 +292,7 @@ static void walk(int steps)
     for (int i = 0; i < steps; i++) {
         struct slot *slot = &slots[pick(SLOTS)];
 
-        if (slot->fd < 0 || slot->peer < 0 || chance(6))
+        if (width != FRESH && (slot->fd < 0 || slot->peer < 0 || chance(6)))
             open_alone(slot, i);
         step(i, slot);
     }
@@ -284,7 +300,7 @@ static void walk(int steps)
 
 static void trace_to(const char *file)
 {
-    trace = out_of_the_way(open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    trace = walk_aside(open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 }
 
 static void begin(char **argv)
@@ -306,13 +322,13 @@ static void *sleep_on(void *nothing)
     return NULL;
 }
 
-/* walk SEED STEPS DIRECTORY FILE [wide] */
+/* walk SEED STEPS DIRECTORY FILE [wide|fresh] */
 VICTIM(walk)
 {
     unlink(argv[4]);
     begin(argv);
     trace_to(argv[4]);
-    width = argv[5] ? WIDE : NARROW;
+    width = !argv[5] ? NARROW : strcmp(argv[5], "fresh") == 0 ? FRESH : WIDE;
     if (state % 3 == 0) /* with a second thread, waits are sliced */
         pthread_create(&(pthread_t){0}, NULL, sleep_on, NULL);
     walk(atoi(argv[2]));

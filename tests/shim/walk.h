@@ -22,7 +22,7 @@ struct walk_call {
     bool blocks; /* may wait for the peer: a signal ends it, or makes the peer do something */
 };
 extern const struct walk_call walk_sends[], walk_receives[], walk_waits[], walk_peers[], walk_fds[],
-    walk_others[];
+    walk_others[], walk_fresh[];
 
 /* --- what calls are written with (walk_calls.c) --- */
 
@@ -61,6 +61,10 @@ void kick_end(void);
 
 /* --- sockets --- */
 
+int walk_aside(
+    int fd); /* under a number from 100 on, so that the walk's own are as they would be */
+socklen_t walk_listen(int kind, int *listener, struct sockaddr_storage *at); /* one of its own */
+long walk_pass(int fd, int *back); /* over a unix socket; what sendmsg() returned */
 int walk_open(struct slot *slot, int kind, int flags);
 socklen_t walk_address(int kind, struct sockaddr_storage *to);
 bool walk_stream(const struct slot *slot);

@@ -22,7 +22,9 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                 const sigset_t *mask, size_t size);
 int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
 int __openat_2(int at, const char *path, int flags);
+int __openat64_2(int at, const char *path, int flags);
 
 /* --- new fds: which number, and that it means nothing --- */
 
@@ -59,6 +61,12 @@ static int new_fd(int way)
     case 12:
         return epoll_create(1);
     case 13:
+        return __open64_2("/dev/null", O_RDONLY | O_CLOEXEC);
+    case 14:
+        return __openat64_2(-1, "nothing", O_RDONLY);
+    case 15:
+        return creat64("/dev/null", 0600);
+    case 16:
         return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     default:
         return socket(AF_INET, SOCK_STREAM, 4711);
@@ -68,7 +76,7 @@ static int new_fd(int way)
 /* On the number of a guarded connection that was closed behind everybody's back. */
 CALL(other_new)
 {
-    int way = (int)pick(15);
+    int way = (int)pick(18);
     char byte = 0;
 
     if (chance(30)) {
@@ -141,10 +149,9 @@ CALL(other_sendfile)
 
 /* --- passing on --- */
 
-/* The fd goes through a unix socket and comes back under another number. */
-CALL(other_scm)
+long walk_pass(int fd, int *back)
 {
-    int pair[2], back = -1;
+    int pair[2];
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
@@ -158,14 +165,27 @@ CALL(other_scm)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
     control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-    memcpy(CMSG_DATA(&control.header), &s->fd, sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
     errno = 42;
     long sent = sendmsg(pair[0], &message, MSG_NOSIGNAL);
     int error = errno;
     message.msg_controllen = sizeof control;
     memset(&control, 0, sizeof control);
     if (sent == 1 && recvmsg(pair[1], &message, MSG_DONTWAIT) == 1 && message.msg_controllen > 0)
-        memcpy(&back, CMSG_DATA(&control.header), sizeof(int));
+        memcpy(back, CMSG_DATA(&control.header), sizeof(int));
+    close(pair[0]);
+    close(pair[1]);
+    errno = error;
+    return sent;
+}
+
+/* The fd goes through a unix socket and comes back under another number. */
+CALL(other_scm)
+{
+    int back = -1;
+    long sent = walk_pass(s->fd, &back);
+    int error = errno;
+
     note(" back %d", back);
     if (back >= 0 && chance(50)) {
         close(s->fd);
@@ -173,8 +193,6 @@ CALL(other_scm)
     } else if (back >= 0) {
         close(back);
     }
-    close(pair[0]);
-    close(pair[1]);
     errno = error;
     return sent;
 }

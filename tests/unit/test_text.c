@@ -1,4 +1,5 @@
 /* Values as people write them, near words, outcome words, hashes. */
+#include "base/digits.h"
 #include "base/near.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -151,6 +152,27 @@ START_TEST(counts)
 }
 END_TEST
 
+START_TEST(digits_at_the_front)
+{
+    static const struct {
+        const char *text;
+        size_t used; /* 0: no number */
+        uint64_t value;
+    } cases[] = {
+        {"0", 1, 0},  {"443", 3, 443}, {"007:", 3, 7}, {"18446744073709551615", 20, UINT64_MAX},
+        {"", 0, 0},   {"x1", 0, 0},    {" 1", 0, 0},   {"18446744073709551616", 0, 0},
+        {"-1", 0, 0}, {"+1", 0, 0},    {":", 0, 0},    {"99999999999999999999", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t value;
+        const char *end = sp_digits(cases[i].text, &value);
+        ck_assert_ptr_eq(end, cases[i].used ? cases[i].text + cases[i].used : NULL);
+        if (end)
+            ck_assert_uint_eq(value, cases[i].value);
+    }
+}
+END_TEST
+
 START_TEST(text_that_grows_is_cut_not_overrun)
 {
     char buffer[8];
@@ -259,6 +281,7 @@ Suite *suite_text(void)
     tcase_add_test(tests, sizes);
     tcase_add_test(tests, shares);
     tcase_add_test(tests, counts);
+    tcase_add_test(tests, digits_at_the_front);
     tcase_add_test(tests, text_that_grows_is_cut_not_overrun);
     tcase_add_test(tests, near_words);
     tcase_add_test(tests, outcome_words);

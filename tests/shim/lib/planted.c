@@ -1,13 +1,14 @@
 /*
- * planted.c - a library with one mistake, PLANTED=errno|eintr|flag, for the random walk to find:
- * some receives fail with another errno, others go on after signals and then give up, MSG_PEEK is
- * forgotten.
+ * planted.c - a library with one mistake, PLANTED=errno|eintr|flag|timer, for the random walk to
+ * find: some receives fail with another errno, others go on after signals and then give up,
+ * MSG_PEEK is forgotten, the send timer of a connect stays on the socket.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 static int planted(const char *which)
 {
@@ -30,4 +31,15 @@ ssize_t recv(int fd, void *buffer, size_t length, int flags)
     if (result < 0 && errno == EAGAIN && planted("errno"))
         errno = ETIMEDOUT;
     return result;
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    __typeof__(setsockopt) *real = (__typeof__(setsockopt) *)dlsym(RTLD_NEXT, "setsockopt");
+    const struct timeval *time = value;
+
+    if (planted("timer") && level == SOL_SOCKET && name == SO_SNDTIMEO && length == sizeof *time &&
+        time->tv_sec == 0 && time->tv_usec == 0)
+        return 0;
+    return real(fd, level, name, value, length);
 }
