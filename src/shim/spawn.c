@@ -1,42 +1,62 @@
 /* spawn.c - programs that are started from here. They inherit fds, and know nothing of our timers:
- * what a connect has left is put back before. */
-#include "shim/stay.h"
+ * what a connect has left is put back before, and with exec, after which nobody of us is here any
+ * more, the alarms of receives as well. A child's exec leaves those to its parent, who needs them.
+ */
+#include "shim/io.h"
 
 #include <stdarg.h>
 
-SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+static void spawn_alarms(void)
+{
+    uint32_t high = atomic_load(&sp_here.fd_high);
+    for (int fd = 0; fd < (int)high; fd++) {
+        uint64_t entry = sp_conn_entry(fd);
+        if (entry && !(sp_conn_flags(sp_conn_at(entry)) & SP_CONN_INHERITED))
+            sp_alarm_lift(fd, sp_conn_at(entry));
+    }
+}
+
+static void spawn_instead(void)
 {
     sp_stay_end_all();
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_alarm_used, memory_order_relaxed)) &&
+        !sp_process_foreign())
+        spawn_alarms();
+}
+
+SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    spawn_instead();
     return REAL(execve)(path, argv, envp);
 }
 
 SP_EXPORT int execv(const char *path, char *const argv[])
 {
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execv)(path, argv);
 }
 
 SP_EXPORT int execvp(const char *file, char *const argv[])
 {
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execvp)(file, argv);
 }
 
 SP_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execvpe)(file, argv, envp);
 }
 
 SP_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(fexecve)(fd, argv, envp);
 }
 
 SP_EXPORT int execveat(int at, const char *path, char *const argv[], char *const envp[], int flags)
 {
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execveat)(at, path, argv, envp, flags);
 }
 
@@ -58,7 +78,7 @@ SP_EXPORT int execl(const char *path, const char *first, ...)
 {
     SPAWN_LIST(first, argv, rest);
     va_end(rest);
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execv)(path, argv);
 }
 
@@ -66,7 +86,7 @@ SP_EXPORT int execlp(const char *file, const char *first, ...)
 {
     SPAWN_LIST(first, argv, rest);
     va_end(rest);
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execvp)(file, argv);
 }
 
@@ -75,7 +95,7 @@ SP_EXPORT int execle(const char *path, const char *first, ...)
     SPAWN_LIST(first, argv, rest);
     char *const *envp = va_arg(rest, char *const *);
     va_end(rest);
-    sp_stay_end_all();
+    spawn_instead();
     return REAL(execve)(path, argv, envp);
 }
 

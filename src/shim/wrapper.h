@@ -18,8 +18,9 @@
             if (mine != 0)                                                              \
                 return next;                                                            \
         }                                                                               \
-        if (SP_LIKELY(sp_real.name != NULL))                                            \
-            return sp_real.name arguments;                                              \
+        __typeof__(name) *real = __atomic_load_n(&sp_real.name, __ATOMIC_RELAXED);      \
+        if (SP_LIKELY(real != NULL))                                                    \
+            return real arguments;                                                      \
         return guarded_##name arguments;                                                \
     }
 #define SP_GUARDED(type, name, parameters, body)                    \

@@ -473,6 +473,54 @@ START_TEST(goes_with_what_is_dissolved)
 }
 END_TEST
 
+/* --- the alarm of receives --- */
+
+static long alarm_of(int fd)
+{
+    struct timeval time = {0, 0};
+    socklen_t length = sizeof time;
+
+    raw_call(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, (long)&time, (long)&length);
+    return time.tv_sec * 1000 + time.tv_usec / 1000;
+}
+
+VICTIM(stay_found)
+{
+    say("%s %ld", argv[2], alarm_of(atoi(argv[1])));
+    return 0;
+}
+
+/* argv: an address, and who goes on: itself, or a child. */
+VICTIM(stay_alarmed)
+{
+    char number[16], kept[16];
+    int fd = dial(argv[1]);
+    bool child = strcmp(argv[2], "child") == 0;
+
+    ask(fd);
+    snprintf(number, sizeof number, "%d", fd);
+    snprintf(kept, sizeof kept, "%s", alarm_of(fd) > 0 ? "stood" : "none");
+    if (!child)
+        execl("/nowhere", "nowhere", NULL);
+    if (ask(fd) == 0 && alarm_of(fd) == 0) /* an exec that fails changes nothing for long */
+        snprintf(kept, sizeof kept, "lost");
+    if (!child || fork() == 0)
+        execl("/proc/self/exe", "shim", "--victim", "stay_found", number, kept, NULL);
+    wait(NULL);
+    return 0;
+}
+
+START_TEST(leaves_no_alarm_to_what_takes_its_place)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy("destination d\n match %s\n deadline response 200s\n breaker streak 5\n",
+                 server->text);
+    ck_assert_str_eq(victim_says("stay_alarmed", server->text, "itself", NULL), "stood 0");
+    ck_assert_str_ne(victim_says("stay_alarmed", server->text, "child", NULL), "stood 0");
+}
+END_TEST
+
 Suite *suite_stay(void);
 Suite *suite_stay(void)
 {
@@ -485,6 +533,7 @@ Suite *suite_stay(void)
     tcase_add_test(tests, shows_nothing_to_who_asks);
     tcase_add_test(tests, waits_while_the_shim_is_disabled);
     tcase_add_test(tests, goes_with_what_is_dissolved);
+    tcase_add_test(tests, leaves_no_alarm_to_what_takes_its_place);
     suite_add_tcase(suite, tests);
     return suite;
 }
