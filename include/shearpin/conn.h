@@ -74,6 +74,7 @@ enum {
     SP_CONN_TELLS = 262144,   /* its answers are told to more than a histogram: sp_quick_tells() */
     SP_CONN_ARM = 524288,     /* it may stand on an arm, whose breaker is asked, too */
     SP_CONN_LENT = 1048576,   /* another program may have it as well, and must not find our timer */
+    SP_CONN_STAYS = 2097152,  /* the timer of its connect still stands, for its sends: stay.h */
     SP_CONN_UNTIMED = SP_CONN_LOWAT | SP_CONN_LENT /* no timer of ours may end its receives */
 };
 

@@ -45,7 +45,7 @@ static _Noreturn void start_become(const struct sp_segment *segment, const char 
     kernel_close_range(START_READY + 1, ~0u);
     int fresh = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; fd++) {
-        if (dup2(fresh, fd) < 0)
+        if (fresh < 0 || dup2(fresh, fd) < 0)
             _exit(1);
     }
     close(fresh);

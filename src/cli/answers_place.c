@@ -35,8 +35,9 @@ static int place_loopback(const char *text, uint32_t *port)
     struct sp_addr address;
     struct sockaddr_storage to;
     sp_addr_parse(text, strlen(text), &address);
-    int fd = place_listen(&to, sp_addr_to_sockaddr(&address, &to));
-    socklen_t length = sizeof to;
+    socklen_t length = sp_addr_to_sockaddr(&address, &to);
+    int fd = place_listen(&to, length);
+    length = sizeof to;
     *port = 0;
     if (fd >= 0 && getsockname(fd, (struct sockaddr *)(void *)&to, &length) == 0 &&
         sp_addr_from_sockaddr((struct sockaddr *)(void *)&to, length, &address))
@@ -67,7 +68,8 @@ static int place_local(const struct answers *a, uint32_t dest)
     if (!sp_reply_path(&a->segment, dest, address.path, sizeof address.path) || !place_directory(a))
         return -1;
     unlink(address.path);
-    int fd = place_listen(&to, sp_addr_to_sockaddr(&address, &to));
+    socklen_t length = sp_addr_to_sockaddr(&address, &to);
+    int fd = place_listen(&to, length);
     if (fd >= 0 && a->group &&
         (fstat(a->lock, &file) != 0 || chown(address.path, (uid_t)-1, file.st_gid) != 0 ||
          chmod(address.path, 0660) != 0)) {

@@ -29,7 +29,9 @@ static char *dropin_read(const char *path)
         free(text);
         text = strdup("");
     }
+    int error = errno;
     fclose(file);
+    errno = error;
     return text;
 }
 

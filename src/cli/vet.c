@@ -63,6 +63,8 @@ static _Noreturn void vet_command(const struct vet *vet)
 {
     char address[SP_ADDR_TEXT_SIZE];
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        _exit(CLI_NO_FILE);
     dup2(null, STDIN_FILENO);
     dup2(vet->heard ? STDERR_FILENO : null, STDOUT_FILENO);
     if (!vet->heard)

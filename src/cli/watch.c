@@ -74,7 +74,8 @@ static void watch_tell(const struct watch *watch, const struct sp_event *e)
 static _Noreturn void watch_child(const struct watch *watch, const struct sp_event *event)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    dup2(null, STDIN_FILENO);
+    if (null >= 0)
+        dup2(null, STDIN_FILENO);
     setpgid(0, 0);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);

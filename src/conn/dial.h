@@ -41,7 +41,8 @@ SP_QUICK_INLINE struct sp_conn *sp_quick_dial_ask(struct sp_kept *kept, uint32_t
         return NULL;
     }
     uint32_t flags = SP_CONN_FRESH | SP_CONN_LIMITED | (blocking ? 0 : SP_CONN_NONBLOCK) |
-                     (kept->response ? SP_CONN_TIMED : 0) | (kept->tells ? SP_CONN_TELLS : 0);
+                     (kept->response ? SP_CONN_TIMED : 0) | (kept->tells ? SP_CONN_TELLS : 0) |
+                     (blocking && kept->connect ? SP_CONN_STAYS : 0);
     conn->dest = (uint16_t)dest;
     conn->began = now;
     turn_keep(conn, permit);
@@ -86,7 +87,8 @@ SP_QUICK_INLINE bool sp_quick_dial_stands(struct sp_conn *conn, uint64_t began, 
  * more. */
 #define DIAL_USUAL                                                                       \
     (SP_CONN_FRESH | SP_CONN_NONBLOCK | SP_CONN_UNIX | SP_CONN_UNTIMED | SP_CONN_TOTAL | \
-     SP_CONN_TIMED | SP_CONN_LIMITED | SP_CONN_TELLS | SP_CONN_ARM | SP_CONN_TALLIED)
+     SP_CONN_TIMED | SP_CONN_LIMITED | SP_CONN_TELLS | SP_CONN_ARM | SP_CONN_TALLIED |   \
+     SP_CONN_STAYS)
 SP_QUICK_INLINE bool sp_quick_dial_idle(const struct sp_conn *conn)
 {
     return atomic_load_explicit(&conn->word, memory_order_acquire) == 0 &&

@@ -61,13 +61,16 @@ static void quick_renew(struct sp_conn *conn, const struct sp_kept *kept, struct
 }
 
 uint64_t turn_quick_prepare(struct sp_conn *conn, const struct sp_kept *kept, uint64_t told,
-                            uint64_t now)
+                            uint64_t now, bool small)
 {
     uint64_t starting = sp_turn_word(SP_TURN_STARTING, now);
     uint64_t word = sp_turn_word(SP_TURN_EXCHANGE, now);
     struct sp_arm *arm = quick_on(conn, kept);
     struct sp_permit permit;
     uint64_t breaker;
+    uint32_t stays = sp_conn_flags(conn) & (SP_CONN_STAYS | SP_CONN_FRESH);
+    if ((stays & SP_CONN_STAYS) && !(small && (stays & SP_CONN_FRESH)))
+        return 0;
     if (!sp_quick_admit(kept->dest, arm, now, &permit, &breaker) || !turn_swap(conn, 0, starting))
         return 0;
     bool same = conn->told == told && !(sp_conn_flags(conn) & TURN_QUICK_ODD);

@@ -59,14 +59,21 @@ SP_QUICK_INLINE void quick_due(const struct sp_kept *kept, uint64_t word)
 /* Has the connection all that its next exchange needs from its last? Then one step begins it. */
 SP_QUICK_INLINE bool quick_ready(const struct sp_conn *conn, struct sp_dest *dest, uint32_t flags)
 {
-    const uint32_t more = TURN_QUICK_ODD | SP_CONN_FRESH | SP_CONN_LIMITED | SP_CONN_ARM;
+    const uint32_t more =
+        TURN_QUICK_ODD | SP_CONN_FRESH | SP_CONN_LIMITED | SP_CONN_ARM | SP_CONN_STAYS;
     return SP_QUICK_LIKELY(sp_quick_holds(&dest->cell, quick_content(conn))) &&
            SP_QUICK_LIKELY(atomic_load_explicit(&dest->odd, memory_order_relaxed) == 0) &&
            SP_QUICK_LIKELY((flags & more) == 0);
 }
 
-/* From idle to an exchange: its word. 0: nothing was done, ask at length. */
-SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, uint64_t now, struct sp_shard **shard)
+/* Bytes that any TCP socket takes at once as its first, even when the kernel has no memory to
+ * spare: half of what it grants then (the least of tcp_wmem). */
+#define SP_QUICK_SMALL (size_t)2048
+
+/* From idle to an exchange by a send of `length` bytes, 0: unknown; its word. 0: nothing was done,
+ * ask at length. */
+SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, uint64_t now, size_t length,
+                                      struct sp_shard **shard)
 {
     uint64_t told, word = sp_turn_word(SP_TURN_EXCHANGE, now);
     if (!sp_quick_told(conn, &told))
@@ -75,7 +82,7 @@ SP_QUICK_INLINE uint64_t sp_quick_ask(struct sp_conn *conn, uint64_t now, struct
     uint32_t flags = sp_conn_flags(conn);
     *shard = sp_quick_shard(kept);
     if (!quick_ready(conn, kept->dest, flags))
-        return turn_quick_prepare(conn, kept, told, now);
+        return turn_quick_prepare(conn, kept, told, now, length - 1 < SP_QUICK_SMALL);
     if (!SP_QUICK_LIKELY(turn_swap(conn, 0, word)))
         return 0;
     /* Before that it may have become another's, under guards that are not these. */

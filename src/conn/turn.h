@@ -90,9 +90,10 @@ static inline void turn_quick_first(struct sp_conn *conn, const struct sp_kept *
 /* What no exchange that goes the short way has. */
 #define TURN_QUICK_ODD (SP_CONN_INHERITED | SP_CONN_ONEWAY | SP_CONN_FALLBACK | SP_CONN_HARMED)
 /* The beginning of one that needs something new, in two steps: its word. 0: it was closed
- * meanwhile, or became another's, and is idle again; or the breaker is not closed. */
+ * meanwhile, or became another's, and is idle again; or the breaker is not closed; or the timer of
+ * its connect must not stay, for its send is not `small` or not its first. */
 uint64_t turn_quick_prepare(struct sp_conn *conn, const struct sp_kept *kept, uint64_t told,
-                            uint64_t now);
+                            uint64_t now, bool small);
 /* The end of one of which more is told than its duration, or that is the first of its connection.
  * False: nothing was done. */
 bool turn_quick_end(struct sp_conn *conn, uint64_t word, const struct sp_kept *kept, uint64_t now,

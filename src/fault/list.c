@@ -141,11 +141,12 @@ static int list_kind(struct sp_fault *fault, struct word w, struct sp_error *err
     char known[256];
     struct sp_text_out out = sp_text_out(known, sizeof known);
     struct sp_near near = sp_near_begin(w.at, w.length);
-    for (fault->kind = 0; fault->kind < SP_FAULT_COUNT; fault->kind++) {
-        if (sp_text_is(w.at, w.length, sp_faults[fault->kind]->word))
+    for (int kind = 0; kind < SP_FAULT_COUNT; kind++) {
+        fault->kind = (uint8_t)kind;
+        if (sp_text_is(w.at, w.length, sp_faults[kind]->word))
             return 0;
-        sp_text_put(&out, "%s%s", fault->kind ? ", " : "one of: ", sp_faults[fault->kind]->word);
-        sp_near_try(&near, sp_faults[fault->kind]->word);
+        sp_text_put(&out, "%s%s", kind ? ", " : "one of: ", sp_faults[kind]->word);
+        sp_near_try(&near, sp_faults[kind]->word);
     }
     if (near.best)
         return sp_error_set(error, EINVAL, "there is no fault '%.*s'; did you mean '%s'?",

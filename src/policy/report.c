@@ -33,18 +33,18 @@ static bool report_full(struct reader *reader)
     return true;
 }
 
-static void report_say(struct reader *reader, struct sp_finding *finding, const char *format,
+static void report_say(struct reader *reader, struct sp_finding finding, const char *format,
                        va_list arguments)
 {
     char text[512];
 
-    if (finding->severity == SP_ERROR)
+    if (finding.severity == SP_ERROR)
         reader->errors++;
     if (report_full(reader) || reader->say == NULL)
         return;
     vsnprintf(text, sizeof text, format, arguments);
-    finding->text = text;
-    reader->say(reader->context, finding);
+    finding.text = text;
+    reader->say(reader->context, &finding);
 }
 
 static void report_line(struct reader *reader, enum sp_severity severity,
@@ -69,7 +69,7 @@ static void report_line(struct reader *reader, enum sp_severity severity,
         finding.column = word->column;
         finding.length = word->width > 0 ? word->width : 1;
     }
-    report_say(reader, &finding, format, arguments);
+    report_say(reader, finding, format, arguments);
 }
 
 void report_at(struct reader *reader, const struct scan_word *word, const char *cure,
@@ -100,7 +100,7 @@ void report_file(struct reader *reader, const char *name, const char *cure, cons
     va_list arguments;
 
     va_start(arguments, format);
-    report_say(reader, &finding, format, arguments);
+    report_say(reader, finding, format, arguments);
     va_end(arguments);
 }
 
@@ -111,7 +111,7 @@ static void report_place(struct reader *reader, enum sp_severity severity,
         .severity = severity, .line = place.line, .column = place.column, .length = 1};
 
     finding.file = reader->strings + reader->files[place.file];
-    report_say(reader, &finding, format, arguments);
+    report_say(reader, finding, format, arguments);
 }
 
 void report_error(struct reader *reader, struct reader_place place, const char *format, ...)

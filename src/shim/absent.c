@@ -48,6 +48,12 @@ static int absent_fcntl64(int fd, int command, void *argument)
     return REAL(fcntl)(fd, command, argument);
 }
 
+static int absent_execveat(int at, const char *path, char *const argv[], char *const envp[],
+                           int flags)
+{
+    return (int)REAL(syscall)(SYS_execveat, at, path, argv, envp, flags);
+}
+
 static long absent_other(void)
 {
     errno = ENOSYS;
@@ -65,6 +71,8 @@ void *sp_absent(enum sp_symbol symbol)
         return (void *)absent_epoll_pwait2;
     case SP_SYMBOL_memfd_create:
         return (void *)absent_memfd_create;
+    case SP_SYMBOL_execveat:
+        return (void *)absent_execveat;
     case SP_SYMBOL_fcntl64:
         return (void *)absent_fcntl64;
     default:

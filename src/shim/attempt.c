@@ -4,6 +4,7 @@
 #include "shim/harm.h"
 #include "shim/hold.h"
 #include "shim/redial.h"
+#include "shim/stay.h"
 
 #include <errno.h>
 
@@ -12,6 +13,7 @@
 void sp_attempt_forget(int fd, uint64_t entry)
 {
     sp_alarm_lift(fd, sp_conn_at(entry));
+    sp_stay_over(fd, entry);
     sp_hold_free(sp_conn_at(entry));
     sp_harm_afresh(fd);
     sp_cut_forget(fd, entry);

@@ -286,6 +286,7 @@ static bool connect_again(const struct attempt *a, uint64_t entry, int *result)
     struct sp_conn *conn = sp_conn_at(entry);
     uint64_t word = atomic_load(&conn->word);
     if (!sp_socket_dialling(conn, word) && !sp_socket_is(a->fd, conn)) {
+        sp_stay_over(a->fd, entry); /* ours all the same, perhaps, if its peer is gone */
         sp_cut_forget(a->fd, entry);
         return false;
     }

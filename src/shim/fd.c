@@ -5,6 +5,7 @@
 #include "shim/kind.h"
 #include "shim/lowat.h"
 #include "shim/pin.h"
+#include "shim/stay.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -178,6 +179,8 @@ static int fd_copied(uint64_t entry, int copy)
     if (entry && sp_conn_entry(copy) == entry)
         return copy; /* dup2(fd, fd) */
     sp_fd_fresh(copy);
+    if (entry)
+        sp_stay_over(copy, entry); /* who gets the copy may not be seen */
     if (entry)
         sp_conn_install(copy, sp_conn_at(entry), (uint32_t)(entry >> 32));
     return copy;

@@ -1,10 +1,12 @@
 /* file.c - stdio on sockets: libc reads and writes where nobody sees it. The kernel's own timers
  * bound it, and what became of it is asked once, when the FILE is closed. */
-#include "shim/io.h"
+#include "shim/kind.h"
+#include "shim/wrapper.h"
 
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 
 #include "base/clock.h"
 
@@ -17,6 +19,9 @@ SP_EXPORT FILE *fdopen(int fd, const char *mode)
 {
     FILE *file = REAL(fdopen)(fd, mode);
     uint64_t entry = file ? sp_conn_entry(fd) : 0;
+    sp_kind_forget(fd); /* it may be connected later */
+    if (SP_UNLIKELY(entry != 0))
+        sp_stay_over(fd, entry);
     if (SP_UNLIKELY(entry != 0) && sp_shim_on())
         sp_alarm_stdio(fd, sp_conn_at(entry));
     return file;
@@ -68,5 +73,45 @@ SP_EXPORT int fclose(FILE *file)
     int result = REAL(fclose)(file);
     if (conn)
         sp_fd_left(conn);
+    return result;
+}
+
+/* --- a FILE of one call --- */
+
+static int file_print(int fd, const char *format, va_list args)
+{
+    SP_SENDING(fd, 0, result, REAL(vdprintf)(fd, format, args));
+}
+
+static int file_print_checked(int fd, int flag, const char *format, va_list args)
+{
+    SP_SENDING(fd, 0, result, REAL(__vdprintf_chk)(fd, flag, format, args));
+}
+
+SP_EXPORT int vdprintf(int fd, const char *format, va_list args)
+{
+    return file_print(fd, format, args);
+}
+
+SP_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list args)
+{
+    return file_print_checked(fd, flag, format, args);
+}
+
+SP_EXPORT int dprintf(int fd, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int result = file_print(fd, format, args);
+    va_end(args);
+    return result;
+}
+
+SP_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int result = file_print_checked(fd, flag, format, args);
+    va_end(args);
     return result;
 }

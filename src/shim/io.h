@@ -3,6 +3,7 @@
 #define SHEARPIN_SHIM_IO_H
 
 #include "shim/shim.h"
+#include "shim/stay.h"
 
 #include <errno.h>
 
@@ -103,6 +104,13 @@ void sp_io_heard(struct sp_io *io);
 bool sp_tls_keeps(const struct sp_io *io);
 /* This send began an exchange; inside of a handshake it may be its last flight. */
 void sp_tls_began(const struct sp_io *io);
+
+/* Is this send to be looked at? What the connect has left in the kernel goes first in any case. */
+static inline bool sp_io_sends(int fd, uint64_t entry)
+{
+    sp_stay_over(fd, entry);
+    return sp_shim_on();
+}
 
 /* When the shim was switched off, what it has set in the kernel goes first. */
 static inline bool sp_io_on(int fd, uint64_t entry)

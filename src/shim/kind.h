@@ -9,7 +9,7 @@ enum {
     SP_KIND_KNOWN = 1,
     SP_KIND_STREAM = 2,
     SP_KIND_NONBLOCK = 4,
-    SP_KIND_TIMED = 8 /* the program has set SO_SNDTIMEO */
+    SP_KIND_TIMED = 8 /* the program has set SO_SNDTIMEO, or how much room its sends have */
 };
 
 static inline uint8_t sp_kind_of(int fd)

@@ -1,6 +1,6 @@
 /* lend.c - sockets that another program gets by a message (SCM_RIGHTS). It knows nothing of our
- * timer, which would end its receives: so the timer goes before they do, and none comes back; our
- * own receives wait in poll() instead. */
+ * timers, which would end its receives and sends: so they go before it comes, and none comes back;
+ * our own receives wait in poll() instead. */
 #include "shim/io.h"
 
 #include <errno.h>
@@ -38,6 +38,7 @@ static void lend_fd(int fd)
         return;
     sp_conn_mark(sp_conn_at(entry), SP_CONN_LENT, true);
     sp_alarm_lift(fd, sp_conn_at(entry));
+    sp_stay_over(fd, entry);
 }
 
 /* What the kernel will refuse is left to it. */

@@ -3,6 +3,7 @@
 #include "shim/kind.h"
 #include "shim/lowat.h"
 #include "shim/redial.h"
+#include "shim/stay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,6 +50,12 @@ static bool option_sends(int name)
     return name == SO_SNDTIMEO || name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW;
 }
 
+/* With little room a first send may have to wait, however small it is. */
+static bool option_room(int name)
+{
+    return name == SO_SNDBUF || name == SO_SNDBUFFORCE;
+}
+
 /* The program sees and sets its own receive timeout, never our alarm. The kernel rounds it first.
  */
 static bool option_alarmed(uint64_t entry, int level, int name)
@@ -68,6 +75,8 @@ static void option_own(uint64_t entry, void *value, const socklen_t *length)
 SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
     uint64_t entry = sp_conn_entry(fd);
+    if (SP_UNLIKELY(entry != 0) && level == SOL_SOCKET && option_sends(name))
+        sp_stay_over(fd, entry);
     if (SP_LIKELY(entry == 0) || level != SOL_SOCKET || !sp_shim_on())
         return REAL(getsockopt)(fd, level, name, value, length);
     /* A connect that has not come out yet, for all that we show: the error must stay where it is,
@@ -87,12 +96,22 @@ SP_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
     return result;
 }
 
+/* The program has said how its sends wait. */
+static void option_sending(int fd, uint64_t entry, int name)
+{
+    sp_kind_timed(fd);
+    if (entry && option_sends(name))
+        sp_stay_replaced(entry);
+    else if (entry)
+        sp_stay_over(fd, entry);
+}
+
 SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
     int result = REAL(setsockopt)(fd, level, name, value, length);
     uint64_t entry = sp_conn_entry(fd);
-    if (result == 0 && level == SOL_SOCKET && option_sends(name))
-        sp_kind_timed(fd);
+    if (result == 0 && level == SOL_SOCKET && (option_sends(name) || option_room(name)))
+        option_sending(fd, entry, name);
     if (SP_LIKELY(entry == 0) || result != 0 || level != SOL_SOCKET || !sp_shim_on())
         return result;
     struct sp_conn *conn = sp_conn_at(entry);

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "shim/loaded.h"
+#include "shim/stay.h"
 
 _Thread_local union sp_thread sp_thread;
 
@@ -33,6 +34,7 @@ const char *sp_process_tell(void)
 
 SP_EXPORT pid_t fork(void)
 {
+    sp_stay_end_all();
     pid_t pid = REAL(fork)();
     if (pid != 0)
         return pid;
@@ -55,6 +57,12 @@ void sp_stub_error(int error);
 void sp_stub_error(int error)
 {
     errno = error;
+}
+
+void sp_stub_vfork(void);
+void sp_stub_vfork(void)
+{
+    sp_stay_end_all();
 }
 
 long sp_stub_close(long number, int fd);

@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -29,6 +32,8 @@ ssize_t __read_chk(int fd, void *buffer, size_t length, size_t size);
 int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                 const sigset_t *mask, size_t size);
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int at, const char *path, int flags);
@@ -38,6 +43,7 @@ int __openat64_2(int at, const char *path, int flags);
 int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int low);
 int fcntl64(int fd, int command, ...);
+int execveat(int at, const char *path, char *const argv[], char *const envp[], int flags);
 int epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout,
                  const sigset_t *mask);
 

@@ -175,6 +175,7 @@ static ssize_t splice_harmed(const struct sp_io *io, loff_t *from_at, int to, lo
                              size_t length, unsigned flags)
 {
     length = sp_harm_room(io, length);
+    /* cppcheck-suppress uninitvar ; only what was filled is harmed */
     return length ? sp_harm_moved(io, REAL(splice)(io->fd, from_at, to, to_at, length, flags)) : 0;
 }
 

@@ -34,8 +34,9 @@ SP_WRAPPER_HOT(ssize_t, sendto,
                             REAL(sendto)(fd, buffer, length, flags, to, to_length));)
 
 /* By any socket: it is what goes along that may be one of ours. */
-#define SENDS_ALONG(messages, count, size)                                       \
-    if (SP_UNLIKELY(atomic_load_explicit(&sp_alarm_used, memory_order_relaxed))) \
+#define SENDS_ALONG(messages, count, size)                                        \
+    if (SP_UNLIKELY(atomic_load_explicit(&sp_alarm_used, memory_order_relaxed) || \
+                    atomic_load_explicit(&sp_stay_used, memory_order_relaxed)))   \
     sp_lend(messages, count, size)
 
 SP_GUARDED(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),

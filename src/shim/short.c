@@ -5,6 +5,7 @@
 #include "shim/connect.h"
 #include "shim/kind.h"
 #include "shim/quick.h"
+#include "shim/stay.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -91,8 +92,10 @@ static __attribute__((noinline, cold)) int short_told(const struct brief *b, int
                         .own = SP_NEVER,
                         .until = SP_NEVER,
                         .began = b->began};
-    if (result != 0 && sp_conn_entry(b->fd) == b->entry) /* while it is pending it has no peer */
+    if (result != 0 && sp_conn_entry(b->fd) == b->entry) { /* while it is pending it has no peer */
         atomic_store(&b->conn->cookie, sp_socket_cookie(b->fd));
+        sp_conn_mark(b->conn, SP_CONN_STAYS, false);
+    }
     if (result != 0 && b->blocking && b->due != SP_NEVER) {
         result = sp_connect_begun(&a, SP_NEVER, &(struct timeval){0, 0}, result);
         error = errno;
@@ -104,19 +107,17 @@ static __attribute__((noinline, cold)) int short_told(const struct brief *b, int
     return result;
 }
 
-/* Under the kernel's timer where there is a deadline, which is then as it was before. */
+/* Under the kernel's timer where there is a deadline; it stays there as long as it may. */
 static int short_run(const struct brief *b, const struct sp_kept *kept)
 {
-    const struct timeval none = {0, 0};
-    bool timed = b->blocking && b->due != SP_NEVER;
     sp_conn_give(b->fd, b->conn);
-    if (timed)
+    if (b->blocking && b->due != SP_NEVER) {
+        sp_stay_begins();
         sp_connect_alarm(b->fd, kept->connect * (SP_LIMIT_UNIT - SP_LIMIT_UNIT / 8));
+    }
     int result = REAL_EARLY(connect)(b->fd, b->address, b->length);
     if (SP_UNLIKELY(result != 0))
         return short_told(b, result);
-    if (timed && SP_LIKELY(sp_conn_entry(b->fd) == b->entry))
-        REAL(setsockopt)(b->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
     errno = b->error;
     if (SP_UNLIKELY(sp_conn_entry(b->fd) != b->entry ||
                     !sp_quick_dial_stands(b->conn, b->began, sp_now())))

@@ -4,6 +4,7 @@
     .hidden sp_thread
     .hidden sp_stub_error
     .hidden sp_stub_close
+    .hidden sp_stub_vfork
     .hidden sp_stub_syscall
     .text
 
@@ -12,6 +13,15 @@
 vfork:
     .cfi_startproc
     hint    #34                     /* bti c */
+    stp     x29, x30, [sp, #-16]!
+    .cfi_adjust_cfa_offset 16
+    .cfi_rel_offset x29, 0
+    .cfi_rel_offset x30, 8
+    bl      sp_stub_vfork
+    ldp     x29, x30, [sp], #16
+    .cfi_adjust_cfa_offset -16
+    .cfi_restore x29
+    .cfi_restore x30
     mrs     x1, tpidr_el0
     adrp    x2, :gottprel:sp_thread
     ldr     x2, [x2, #:gottprel_lo12:sp_thread]

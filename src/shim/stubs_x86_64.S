@@ -9,6 +9,7 @@
     .hidden sp_thread
     .hidden sp_stub_error
     .hidden sp_stub_close
+    .hidden sp_stub_vfork
     .hidden sp_stub_syscall
     .text
 
@@ -18,6 +19,11 @@
 vfork:
     .cfi_startproc
     endbr64
+    subq    $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    call    sp_stub_vfork
+    addq    $8, %rsp
+    .cfi_adjust_cfa_offset -8
     movq    sp_thread@gottpoff(%rip), %rax
     movl    $1, %fs:(%rax)
     popq    %rdi                    /* the child returns first and overwrites the stack below */

@@ -18,6 +18,10 @@
     X(sendfile)                                            \
     X(sendfile64)                                          \
     X(splice)                                              \
+    X(dprintf)                                             \
+    X(vdprintf)                                            \
+    X(__dprintf_chk)                                       \
+    X(__vdprintf_chk)                                      \
     /* receiving */                                        \
     X(recv)                                                \
     X(recvfrom)                                            \
@@ -95,6 +99,19 @@
     /* processes */                                        \
     X(fork)                                                \
     X(vfork)                                               \
+    X(execve)                                              \
+    X(execv)                                               \
+    X(execvp)                                              \
+    X(execvpe)                                             \
+    X(execl)                                               \
+    X(execlp)                                              \
+    X(execle)                                              \
+    X(fexecve)                                             \
+    X(execveat)                                            \
+    X(posix_spawn)                                         \
+    X(posix_spawnp)                                        \
+    X(system)                                              \
+    X(popen)                                               \
     X(syscall)
 
 #endif

@@ -18,8 +18,9 @@
             if (mine != 0)                                                              \
                 return next;                                                            \
         }                                                                               \
-        if (SP_LIKELY(sp_real.name != NULL))                                            \
-            return sp_real.name arguments;                                              \
+        __typeof__(name) *real = __atomic_load_n(&sp_real.name, __ATOMIC_RELAXED);      \
+        if (SP_LIKELY(real != NULL))                                                    \
+            return real arguments;                                                      \
         return guarded_##name arguments;                                                \
     }
 #define SP_GUARDED(type, name, parameters, body)                    \
@@ -62,27 +63,27 @@
     SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
 
 /* `guarded` is the same call on the long way, `stack` moves its arguments. */
-#define SP_QUICK_SENDING(fd, length, stack, guarded, call)    \
-    struct sp_shard *shard;                                   \
-    if (SP_UNLIKELY(!sp_quick_sends(conn, length)))           \
-        return guarded;                                       \
-    stack;                                                    \
-    struct sp_conn *asked = conn;                             \
-    SP_STACK_2(mine, asked);                                  \
-    uint64_t now = sp_now();                                  \
-    uint64_t began = sp_quick_ask(asked, now, &shard);        \
-    if (SP_UNLIKELY(began == 0))                              \
-        return guarded;                                       \
-    SP_STACK_3(fd, mine, asked);                              \
-    if (SP_UNLIKELY(!sp_quick_is(fd, mine))) {                \
-        sp_turn_unsend(asked, began); /* by another thread */ \
-        return guarded;                                       \
-    }                                                         \
-    SP_STACK_2(began, shard);                                 \
-    ssize_t sent = call;                                      \
-    SP_STACK_4(fd, mine, began, shard);                       \
-    if (SP_LIKELY(sp_quick_sent(shard, sent)))                \
-        return sent;                                          \
+#define SP_QUICK_SENDING(fd, length, stack, guarded, call)     \
+    struct sp_shard *shard;                                    \
+    if (SP_UNLIKELY(!sp_quick_sends(conn, length)))            \
+        return guarded;                                        \
+    stack;                                                     \
+    struct sp_conn *asked = conn;                              \
+    SP_STACK_2(mine, asked);                                   \
+    uint64_t now = sp_now();                                   \
+    uint64_t began = sp_quick_ask(asked, now, length, &shard); \
+    if (SP_UNLIKELY(began == 0))                               \
+        return guarded;                                        \
+    SP_STACK_3(fd, mine, asked);                               \
+    if (SP_UNLIKELY(!sp_quick_is(fd, mine))) {                 \
+        sp_turn_unsend(asked, began); /* by another thread */  \
+        return guarded;                                        \
+    }                                                          \
+    SP_STACK_2(began, shard);                                  \
+    ssize_t sent = call;                                       \
+    SP_STACK_4(fd, mine, began, shard);                        \
+    if (SP_LIKELY(sp_quick_sent(shard, sent)))                 \
+        return sent;                                           \
     return sp_io_sent_as(fd, mine, began, sent)
 
 #define SP_QUICK_RECEIVING(fd, flags, length, guarded, alarmed, call) \
@@ -135,35 +136,35 @@
     return got
 
 /* `bytes` may use `result`. */
-#define SP_SENDING(fd, flags, bytes, call)      \
-    struct sp_io io;                            \
-    io.harmed = false;                          \
-    uint64_t entry = sp_conn_entry(fd);         \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on()) \
-        return call;                            \
-    int error = errno;                          \
-    if (!sp_io_send(&io, fd, entry, flags))     \
-        return -1;                              \
-    errno = error;                              \
-    __typeof__(call) result = call;             \
+#define SP_SENDING(fd, flags, bytes, call)                \
+    struct sp_io io;                                      \
+    io.harmed = false;                                    \
+    uint64_t entry = sp_conn_entry(fd);                   \
+    if (SP_LIKELY(entry == 0) || !sp_io_sends(fd, entry)) \
+        return call;                                      \
+    int error = errno;                                    \
+    if (!sp_io_send(&io, fd, entry, flags))               \
+        return -1;                                        \
+    errno = error;                                        \
+    __typeof__(call) result = call;                       \
     return (__typeof__(call))sp_io_sent(&io, result, (size_t)(bytes))
 
 /* The same for calls that a blocking send with a deadline can be made of. */
-#define SP_PUSHING(fd, length, flags, push, call)     \
-    uint64_t entry = sp_conn_entry(fd);               \
-    if (SP_LIKELY(entry == 0) || !sp_shim_on())       \
-        return call;                                  \
-    struct sp_io io;                                  \
-    int error = errno;                                \
-    if (!sp_io_send(&io, fd, entry, flags))           \
-        return -1;                                    \
-    errno = error;                                    \
-    bool pushed = sp_push_wanted(&io, length, flags); \
-    ssize_t result = pushed ? push : call;            \
-    if (SP_UNLIKELY(pushed) && sp_push_odd(result))   \
-        result = call;                                \
-    if (result >= 0)                                  \
-        errno = error;                                \
+#define SP_PUSHING(fd, length, flags, push, call)         \
+    uint64_t entry = sp_conn_entry(fd);                   \
+    if (SP_LIKELY(entry == 0) || !sp_io_sends(fd, entry)) \
+        return call;                                      \
+    struct sp_io io;                                      \
+    int error = errno;                                    \
+    if (!sp_io_send(&io, fd, entry, flags))               \
+        return -1;                                        \
+    errno = error;                                        \
+    bool pushed = sp_push_wanted(&io, length, flags);     \
+    ssize_t result = pushed ? push : call;                \
+    if (SP_UNLIKELY(pushed) && sp_push_odd(result))       \
+        result = call;                                    \
+    if (result >= 0)                                      \
+        errno = error;                                    \
     return sp_io_sent(&io, result, (size_t)result)
 
 #define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \

@@ -13,13 +13,14 @@ policy observe "destination all
 guarded observe true
 "$shearpin" hold -q -s observe all open
 
-# Ours: how a socket is, once a connect. Addresses and times differ from run to run.
+# Ours: how a socket is, once a connect. Addresses and times differ from run to run, and how often a
+# wait of 20 ms is begun until what is late arrives.
 ours='F_GETFL|SO_TYPE|SO_COOKIE|F_OFD_GETLK|getpeername'
 calls=network,read,readv,write,writev,close,dup,dup2,dup3,ioctl,fcntl,poll,ppoll,select,pselect6,epoll_create1,epoll_ctl,epoll_wait,epoll_pwait,epoll_pwait2,kill
 clean() {
     sed -nE '/write\(-1, "begin"/,/write\(-1, "end"/p' "$1" | grep -vE "$ours" |
         sed -E 's/0x[0-9a-f]+/PTR/g; s/(htons|sin_port=)\(?[0-9]+\)?/PORT/g
-            s/left \{[^}]*\}/left/g; s/tv_n?u?sec=[0-9]+/T/g; s/Date: [^\\]*/Date/g'
+            s/left \{[^}]*\}/left/g; s/tv_n?u?sec=[0-9]+/T/g; s/Date: [^\\]*/Date/g' | uniq
 }
 
 # same NAME COMMAND...: traced bare and observed.

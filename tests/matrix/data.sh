@@ -45,7 +45,7 @@ psql_row() {
     "${G[@]}" "$postgres/psql" -XAtq -U nobody -h 127.0.0.1 -p "$own" postgres -c 'create temp table t (a int)' \
         -c "copy t from program 'seq 5000'" -c 'select count(*) from t'
 }
-row psql postgresql-client-15 "$postgres/psql $postgres/postgres root" psql_row seen 'TCP and a unix socket, large results, COPY'
+row psql 'postgresql-client-[0-9]*' "$postgres/psql $postgres/postgres root" psql_row seen 'TCP and a unix socket, large results, COPY'
 
 postgres_row() {
     local own
@@ -55,7 +55,7 @@ postgres_row() {
         grep -E 'actually processed|failed'
     "${G[@]}" "$postgres/pg_dump" -U nobody -h 127.0.0.1 -p "$own" -t pgbench_branches --schema-only postgres | grep -c TABLE
 }
-row 'postgres, pgbench, pg_dump' postgresql-15 "$postgres/postgres $postgres/pgbench root" postgres_row seen \
+row 'postgres, pgbench, pg_dump' 'postgresql-[0-9][0-9]' "$postgres/postgres $postgres/pgbench root" postgres_row seen \
     'the server, its workers and its clients guarded at once'
 
 mariadb_row() {

@@ -80,14 +80,14 @@ ruby_row() {
     "${G[@]}" ruby -rnet/http -rdigest -e 'ARGV.map { |u| Thread.new { puts Digest::SHA256.hexdigest(Net::HTTP.get(URI(u))) } }.each(&:join)
         begin; Net::HTTP.get(URI("http://127.0.0.1:1/")); rescue => e; puts e.class; end' "$large" "$large" "$large"
 }
-row ruby ruby3.1 ruby ruby_row seen 'Net::HTTP in threads, a refusal'
+row ruby 'ruby3.*' ruby ruby_row seen 'Net::HTTP in threads, a refusal'
 
 php_row() {
     # shellcheck disable=SC2016
     "${G[@]}" php -r 'array_shift($argv); foreach ($argv as $u) echo hash("sha256", file_get_contents($u)), "\n";
         $s = stream_socket_client("tcp://127.0.0.1:1", $e, $m, 2) or print("$m\n");' -- "$small" "$large"
 }
-row php php8.2-cli php php_row seen 'streams, a refusal'
+row php 'php*-cli' php php_row seen 'streams, a refusal'
 
 java_row() {
     cat >Get.java <<EOF
@@ -105,7 +105,7 @@ public class Get {
 EOF
     javac Get.java && "${G[@]}" java -Xshare:auto -XX:TieredStopAtLevel=1 Get
 }
-row java openjdk-17-jre-headless 'java javac' java_row seen 'HttpURLConnection, 20 requests of HttpClient, a refusal'
+row java 'openjdk-*-jre-headless' 'java javac' java_row seen 'HttpURLConnection, 20 requests of HttpClient, a refusal'
 
 node_row() {
     cat >get.mjs <<EOF

@@ -48,6 +48,16 @@ static bool same(char *one, char *other, int size)
     return equal;
 }
 
+/* That sanitizer keeps a signal until a call is over which it does not take for one that blocks:
+ * readv(), for one. So a walk with signals may never end, not even bare; those of many threads have
+ * none. They are slow there, and what the kernel holds back for 200 ms parts them: races are what
+ * is looked for. */
+#ifdef __SANITIZE_THREAD__
+#define SIGNALS false
+#else
+#define SIGNALS true
+#endif
+
 /* Signals come by the clock, so a busy machine may part two walks: a difference must come back. */
 static bool alike(const struct way *way, uint64_t number, char *one, char *other, int size)
 {
@@ -58,7 +68,7 @@ static bool alike(const struct way *way, uint64_t number, char *one, char *other
     do {
         walk(way, seed, true);
         walk(way, seed, false);
-        if (same(one, other, size))
+        if (same(one, other, size) || !SIGNALS)
             return true;
     } while (++tries < 3);
     return false;
@@ -103,10 +113,10 @@ static void walks(const char *text)
 
     policy(text);
     fprintf(stderr, "# walks from DIFFERENTIAL_SEED=%llu\n", (unsigned long long)seed);
-    for (size_t i = 0; i < sizeof mended / sizeof *mended; i++)
+    for (size_t i = 0; SIGNALS && i < sizeof mended / sizeof *mended; i++)
         compare(&narrow, mended[i]);
     for (; count < 3 || sp_now() < end; count++)
-        compare(count % 4 == 2 ? &threads : &wide, seed + (unsigned)count);
+        compare(!SIGNALS || count % 4 == 2 ? &threads : &wide, seed + (unsigned)count);
     fprintf(stderr, "# %d walks\n", count);
 }
 
@@ -130,6 +140,10 @@ static void finds(const char *mistake, const struct way *way, const char *text)
     uint64_t seed = first_seed();
     int walked = 0;
 
+    if (!SIGNALS) {
+        SKIP("the thread sanitizer keeps signals back");
+        return;
+    }
     policy(text);
     world_env("PRELOAD_AFTER", world_tool("tests/libplanted.so"));
     world_env("PLANTED", mistake);

@@ -3,16 +3,17 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 
-static void *echo(void *context)
+static void echo(int listening)
 {
     char buffer[64];
-    int listening = *(int *)context;
 
     for (;;) {
         int fd = accept(listening, NULL, NULL);
@@ -24,22 +25,28 @@ static void *echo(void *context)
         }
         close(fd);
     }
-    return NULL;
 }
 
-/* A server of our own, so that nothing depends on another process. */
+/* A child serves: accept() in a thread would take an fd of ours, now before and now after our own.
+ */
 static void serve_here(const char *path)
 {
-    static int listening;
     struct sockaddr_un here = {.sun_family = AF_UNIX};
-    pthread_t thread;
+    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
 
     snprintf(here.sun_path, sizeof here.sun_path, "%s", path);
-    listening = socket(AF_UNIX, SOCK_STREAM, 0);
     if (bind(listening, (struct sockaddr *)&here, sizeof here) || listen(listening, 8))
         exit(1);
-    pthread_create(&thread, NULL, echo, &listening);
-    pthread_detach(thread);
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        echo(listening);
+    }
+}
+
+static void *idle(void *context)
+{
+    pause();
+    return context;
 }
 
 static void blocking_calls(const char *address)
@@ -106,10 +113,11 @@ static void waiting_calls(const char *address)
 VICTIM(every_call)
 {
     char own[160];
+    pthread_t thread;
 
     snprintf(own, sizeof own, "unix:%s", argv[1]);
     serve_here(argv[1]);
-    usleep(1000); /* the thread's start makes calls of its own */
+    pthread_create(&thread, NULL, idle, NULL); /* waits are others where there are two */
     write(-1, "begin", 5);
     blocking_calls(own);
     waiting_calls(own);

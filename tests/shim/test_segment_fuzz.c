@@ -222,20 +222,21 @@ START_TEST(ten_thousand)
     unsigned char *map = map_file();
     for (int done = 0; done < SEGMENTS; done += BATCH, seed += BATCH) {
         int status;
+        uint64_t last;
         pid_t child = fork();
 
         if (child == 0) {
             for (uint64_t i = seed; i < seed + BATCH; i++) {
-                *(volatile uint64_t *)(pristine + offsetof(struct sp_head, spare0)) = i;
+                memcpy(pristine + offsetof(struct sp_head, spare0), &i, sizeof i);
                 alarm(20);
                 use_damaged(map, i);
             }
             _exit(0);
         }
         waitpid(child, &status, 0);
+        memcpy(&last, map + offsetof(struct sp_head, spare0), sizeof last);
         ck_assert_msg(status == 0, "status %#x with FUZZ_SEED from %llu (in the file: %llu)",
-                      status, (unsigned long long)seed,
-                      (unsigned long long)*(uint64_t *)(map + offsetof(struct sp_head, spare0)));
+                      status, (unsigned long long)seed, (unsigned long long)last);
     }
 }
 END_TEST

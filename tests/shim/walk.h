@@ -27,7 +27,13 @@ extern const struct walk_call walk_sends[], walk_receives[], walk_waits[], walk_
 /* --- what calls are written with (walk_calls.c) --- */
 
 #define CALL(name) static long name(struct slot *s __attribute__((unused)))
-#define WILD       ((void *)(uintptr_t)0x700000000000)
+#ifdef __SANITIZE_THREAD__ /* it takes places that nobody has for some that threads share */
+#define WILD    ((void *)((uintptr_t)0x700000000000 + ((uintptr_t)gettid() << 12)))
+#define NOWHERE WILD
+#else
+#define WILD    ((void *)(uintptr_t)0x700000000000)
+#define NOWHERE NULL
+#endif
 #define END               \
     {                     \
         NULL, NULL, false \

@@ -1,0 +1,37 @@
+/* stay.c - the timer of a connect is put back. */
+#include "shim/stay.h"
+
+#include <errno.h>
+#include <sys/time.h>
+
+_Atomic bool sp_stay_used;
+
+/* A connect that goes on still needs it. In a child of vfork the socket is the parent's as well,
+ * and so is the memory: there it is put back twice. */
+void sp_stay_end(int fd, struct sp_conn *conn)
+{
+    const struct timeval none = {0, 0};
+    int error = errno;
+    if (sp_turn_of(atomic_load(&conn->word)) == SP_TURN_CONNECTING)
+        return;
+    if (!sp_process_foreign())
+        sp_conn_mark(conn, SP_CONN_STAYS, false);
+    REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+    errno = error;
+}
+
+void sp_stay_replaced(uint64_t entry)
+{
+    if ((sp_conn_flags(sp_conn_at(entry)) & SP_CONN_STAYS) && !sp_process_foreign())
+        sp_conn_mark(sp_conn_at(entry), SP_CONN_STAYS, false);
+}
+
+void sp_stay_walk(void)
+{
+    uint32_t high = atomic_load(&sp_here.fd_high);
+    for (int fd = 0; fd < (int)high; fd++) {
+        uint64_t entry = sp_conn_entry(fd);
+        if (entry)
+            sp_stay_over(fd, entry);
+    }
+}
