@@ -367,16 +367,19 @@ enum sp_key_type {
     SP_KEY_SIZE      /* uint32_t bytes */
 };
 
+#define SP_KEY_TEXT  14 /* of a word, with its end */
+#define SP_KEY_WORDS 3
+
 struct sp_key {
-    const char *directive; /* "deadline" */
-    const char *word;      /* "connect"; "" for the directive's own value */
+    char directive[SP_KEY_TEXT]; /* "deadline" */
+    char word[SP_KEY_TEXT];      /* "connect"; "" for the directive's own value */
     enum sp_key_type type;
     uint16_t offset;    /* into struct sp_guards */
     uint16_t shared;    /* not 0: it shapes state that processes share, so -o may not change it */
     uint64_t low, high; /* the range, in the key's unit */
     uint64_t initial;   /* without any line */
-    const char *const *words; /* WORD types: NULL-terminated */
-    const char *help;
+    char words[SP_KEY_WORDS + 1][SP_KEY_TEXT]; /* WORD types: up to the first "" */
+    char help[128];
 };
 
 extern const struct sp_key sp_keys[];

@@ -258,6 +258,7 @@ struct sp_segment {
     ino_t inode;
     struct sp_self self;
     _Atomic uint64_t checked; /* policy word whose area was found valid */
+    sp_half tailless;         /* not 0: what lies behind the file are no zeros yet */
     char path[256];
 };
 

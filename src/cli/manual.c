@@ -129,7 +129,7 @@ static void manual_keys(void)
         if (*key->word)
             printf(" %s", key->word);
         printf("  \\fI[%s]\\fR\n", value);
-        manual_text(key->help ? key->help : "");
+        manual_text(key->help);
     }
 }
 

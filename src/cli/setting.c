@@ -130,8 +130,8 @@ static void setting_form(const struct keys_form *form, const struct sp_guards *g
         if (form->range && i > 0 && !again)
             sp_text_put(&text, "..%s", value);
         else if (!again)
-            sp_text_put(&text, "%s%s %s", form->part[i].glue ? " " : "",
-                        form->part[i].glue ? form->part[i].glue : "", value);
+            sp_text_put(&text, "%s%s %s", form->part[i].glue[0] ? " " : "", form->part[i].glue,
+                        value);
         if (i == 0 && strcmp(value, "off") == 0)
             return;
         strlcpy(last, value, sizeof last);

@@ -57,12 +57,12 @@ enum keys_id {
 struct keys_form {
     enum keys_id first; /* its word opens the form */
     struct {
-        const char *glue; /* the word before the value; NULL for the first */
+        char glue[6]; /* the word before the value; "" for the first */
         enum keys_id key;
     } part[KEYS_PARTS];
     size_t parts;
     bool range; /* A..B in one word, or A for both */
-    const char *example;
+    char example[40];
 };
 
 /* The form that a key opens; NULL when the key is a word and a value. */

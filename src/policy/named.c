@@ -68,23 +68,23 @@ static bool named_line(struct scan_line *line, struct sp_policy *out)
     return !sp_text_is(line->word[0].text, line->word[0].length, "include");
 }
 
-/* `segment NAME` and nothing else: its end. NULL: to be looked at closely. */
-static const char *named_plainly(const char *at, const char *end, struct sp_policy *out)
+/* `segment NAME` and nothing else. False: to be looked at closely. */
+static bool named_plainly(const char *at, const char *end, struct sp_policy *out)
 {
     const char *word = at + strlen("segment"), *p;
 
     if (end - at < (ptrdiff_t)sizeof "segment" || memcmp(at, "segment", strlen("segment")) != 0 ||
         *word != ' ' || out->segment[0] != '\0')
-        return NULL;
+        return false;
     while (word < end && *word == ' ')
         word++;
     for (p = word; p < end && (*p == '-' || *p == '.' || *p == '_' || (*p >= '0' && *p <= '9') ||
                                (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'));)
         p++;
     if (p == word || p == end || *p != '\n' || p - word >= (ptrdiff_t)sizeof out->segment)
-        return NULL;
+        return false;
     memcpy(out->segment, word, (size_t)(p - word));
-    return p;
+    return true;
 }
 
 static __attribute__((noinline)) bool named_closely(const char *at, const char *end,
@@ -105,13 +105,10 @@ static bool named_aside(char first)
 
 static bool named_text(const char *at, const char *end, struct sp_policy *out)
 {
-    for (const char *plain; at < end; at++) {
-        if (named_aside(*at))
-            plain = at;
-        else if ((plain = named_plainly(at, end, out)) == NULL && !named_closely(at, end, out))
+    for (const char *line = at; line && line < end; line = line ? line + 1 : NULL) {
+        if (!named_aside(*line) && !named_plainly(line, end, out) && !named_closely(line, end, out))
             return false;
-        for (at = plain ? plain : at; at < end && *at != '\n';)
-            at++;
+        line = memchr(line, '\n', (size_t)(end - line));
     }
     return true;
 }

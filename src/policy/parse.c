@@ -194,7 +194,7 @@ static size_t parse_word(struct reader *reader, const char *directive, struct sc
             at += parse_key(reader, key, &words[at], count - at);
     } else if (at == count) {
         parse_missing(reader, key, word);
-    } else if (parse_known(directive, &words[at]) && sp_keys[key].words == NULL) {
+    } else if (parse_known(directive, &words[at]) && sp_keys[key].words[0][0] == '\0') {
         parse_missing(reader, key, word);
     } else if (!parse_again(reader, key, word)) {
         at += parse_key(reader, key, &words[at], count - at);

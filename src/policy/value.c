@@ -13,8 +13,8 @@
 static void value_words(size_t key, struct sp_text_out *out)
 {
     sp_text_put(out, "possible here:");
-    for (const char *const *word = sp_keys[key].words; *word != NULL; word++)
-        sp_text_put(out, " %s", *word);
+    for (size_t i = 0; sp_keys[key].words[i][0] != '\0'; i++)
+        sp_text_put(out, " %s", sp_keys[key].words[i]);
 }
 
 void value_example(size_t key, char *out, size_t size)
@@ -30,7 +30,7 @@ void value_example(size_t key, char *out, size_t size)
 
     if (form != NULL)
         sp_text_put(&text, "%s", form->example);
-    else if (sp_keys[key].words != NULL)
+    else if (sp_keys[key].words[0][0] != '\0')
         value_words(key, &text);
     else
         sp_text_put(&text, "%s", examples[sp_keys[key].type]);
@@ -142,11 +142,11 @@ static bool value_rate(size_t key, const char *text, size_t length, uint64_t *va
 static bool value_word(size_t key, const char *text, size_t length, uint64_t *value,
                        struct value_fault *fault)
 {
-    const char *const *words = sp_keys[key].words;
+    const char(*words)[SP_KEY_TEXT] = sp_keys[key].words;
     struct sp_near near = sp_near_begin(text, length);
     struct sp_text_out cure;
 
-    for (uint64_t i = 0; words[i] != NULL; i++) {
+    for (uint64_t i = 0; words[i][0] != '\0'; i++) {
         *value = i;
         if (sp_text_is(text, length, words[i]))
             return true;
@@ -261,7 +261,7 @@ bool value_parse(size_t key, const char *text, size_t length, uint64_t *value,
     *value = 0;
     if (sp_keys[key].type == SP_KEY_MODE)
         return value_mode(key, text, length, value, fault);
-    if (sp_keys[key].words != NULL)
+    if (sp_keys[key].words[0][0] != '\0')
         return value_word(key, text, length, value, fault);
     if (sp_text_is(text, length, "off")) {
         if (keys_off(key))

@@ -141,22 +141,28 @@ void sp_segment_point(struct sp_segment *segment, char *at, const struct sp_head
     segment->arms = (struct sp_arm *)(void *)(segment->histories + head->history_max);
 }
 
-static size_t segment_span(size_t size)
+static size_t segment_pages(size_t size)
 {
-    return (size + 4095) / 4096 * 4096 + SP_AT_TAIL;
+    return (size + 4095) / 4096 * 4096;
 }
 
-static char *segment_map_fd(int fd, size_t size)
+static size_t segment_span(size_t size)
 {
-    char *at = mmap(NULL, segment_span(size), PROT_READ,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return NULL;
-    if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-        munmap(at, segment_span(size));
-        return NULL;
-    }
-    return at;
+    return segment_pages(size) + SP_AT_TAIL;
+}
+
+/* The zeros come with the first look at a policy: most programs never take one, and every mapping
+ * costs their start. Threads may do it at once. */
+static bool segment_tail(struct sp_segment *segment)
+{
+    if (!atomic_load_explicit(&segment->tailless, memory_order_acquire))
+        return true;
+    char *end = (char *)segment->head + segment_pages(segment->size);
+    if (mmap(end, SP_AT_TAIL, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+             -1, 0) == MAP_FAILED)
+        return false;
+    atomic_store_explicit(&segment->tailless, 0, memory_order_release);
+    return true;
 }
 
 static int segment_map(struct sp_segment *segment, int fd, const char *path, struct sp_error *error)
@@ -172,12 +178,14 @@ static int segment_map(struct sp_segment *segment, int fd, const char *path, str
         return sp_error_set(error, errno, "%s: %s", path, strerror(errno));
     if (segment_check_head(path, &head, st.st_size, error) != 0)
         return -1;
-    char *at = segment_map_fd(fd, (size_t)st.st_size);
-    if (!at)
+    char *at =
+        mmap(NULL, segment_span((size_t)st.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
         return sp_error_set(error, errno, "%s cannot be mapped: %s", path, strerror(errno));
     memset(segment, 0, sizeof *segment);
     sp_segment_point(segment, at, &head);
     segment->size = (size_t)st.st_size;
+    atomic_store(&segment->tailless, 1);
     segment->device = st.st_dev;
     segment->inode = st.st_ino;
     segment->self.slot = SP_NO_SLOT;
@@ -319,7 +327,7 @@ const struct sp_policy *sp_segment_policy(struct sp_segment *segment, uint64_t *
             return NULL;
         if (atomic_load_explicit(&segment->checked, memory_order_relaxed) == w + 1)
             return policy;
-        bool valid = sp_policy_valid(policy, segment->policy_size);
+        bool valid = segment_tail(segment) && sp_policy_valid(policy, segment->policy_size);
         if (!sp_segment_steady(segment, w)) /* it was overwritten under our eyes */
             continue;
         if (!valid)

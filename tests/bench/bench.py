@@ -88,7 +88,7 @@ def measure(row, world, others=True):
     kept = {"variants": measured(row, world, first, count, seconds)}
     if row.others and others:
         more, missing = available(row, world, row.others)
-        seen = measured(row, world, first[:2] + more, min(count, 7), seconds)
+        seen = measured(row, world, first[:2] + more, min(count, row.few), seconds)
         kept["others"] = {v.name: seen[v.name] for v in [*more, guard]}
     row.check(guard)
     return {**kept, "title": row.title, "limit": row.limit, "missing": missing, **origin(),

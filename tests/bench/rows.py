@@ -16,6 +16,7 @@ class Row:
     """One workload. Subclasses say how servers and clients are started."""
 
     pairs, seconds = 31, 0.25
+    few = 7               # pairs with the alternatives
     lines, before = GUARDED, ""
     cpu = HERE            # of the server and of proxies
 
@@ -154,10 +155,15 @@ class Start(Row):
 
 
 class HttpClient(Micro):
+    """Where its memory lies makes a python faster or slower than the next by more than what is
+    measured: many short pairs of processes, all with the same hashes of strings."""
+
+    pairs, seconds = 61, 0.12
+
     def client(self, variant):
         argv = ["/usr/bin/python3", os.path.join(ROOT, "tests/bench/ask_http.py"),
                 str(variant.port or self.port)]
-        return Worker(self.world, argv, variant, self.cpu)
+        return Worker(self.world, argv, variant, self.cpu, {**variant.env, "PYTHONHASHSEED": "0"})
 
 
 class Real(Row):
@@ -177,6 +183,7 @@ class Real(Row):
 
 
 class Redis(Real):
+    pairs, seconds, few = 61, 0.2, 21
     pattern = r"GET: ([\d.]+) requests per second"
     pipeline = 1
 
@@ -193,6 +200,7 @@ class Redis(Real):
 
 
 class Wrk(Real):
+    pairs, seconds = 31, 1      # it takes whole seconds
     pattern = r"Requests/sec: +([\d.]+)"
     body = """http {{ access_log off; keepalive_requests 100000000;
     server {{ listen 127.0.0.1:{port}; location / {{ return 200 "hello\\n"; }} }} }}"""
@@ -224,6 +232,7 @@ class WrkProxy(Wrk):
 
 
 class Pgbench(Real):
+    pairs, seconds = 61, 0.25
     pattern = r"tps = ([\d.]+)"
 
     def serve(self):
@@ -249,7 +258,7 @@ class Pgbench(Real):
 
     def argv(self, port):
         return ["pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-S", "-n",
-                "-c", "4", "-T", str(max(1, round(self.seconds))), "postgres"]
+                "-c", "4", "-t", str(max(10, int(self.seconds * 5000))), "postgres"]
 
 
 MODE = "mode enforce 50%"

@@ -33,7 +33,7 @@ static void some_guards(struct sp_guards *guards)
         uint64_t span = key->high - key->low;
         uint64_t value = key->low + (span < UINT64_MAX ? any(span + 1) : 0);
         struct sp_override one = {.destination = "*", .key = (uint16_t)(key - sp_keys)};
-        if (key->words || key->type == SP_KEY_FLAG)
+        if (key->words[0][0] || key->type == SP_KEY_FLAG)
             value = any(2);
         if (key->type == SP_KEY_OUTCOMES)
             value = any(1u << SP_OUTCOME_COUNT);

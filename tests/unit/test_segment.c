@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "state/layout.h"
+
 static struct sp_segment second;
 static struct sp_error error;
 
@@ -62,6 +64,18 @@ START_TEST(opening_a_segment_that_stands_maps_it_and_changes_nothing)
     ck_assert(!created);
     ck_assert_uint_eq(second.inode, fx.segment.inode);
     ck_assert_uint_eq(atomic_load(&second.head->policy), word);
+    sp_segment_detach(&second);
+}
+END_TEST
+
+START_TEST(zeros_stand_behind_the_file_before_a_policy_is_seen)
+{
+    uint64_t word;
+    ck_assert_int_eq(sp_segment_attach(&second, fx.path, &error), 0);
+    ck_assert_ptr_nonnull(sp_segment_policy(&second, &word));
+    const char *behind = (const char *)second.head + (second.size + 4095) / 4096 * 4096;
+    ck_assert_int_eq(behind[0], 0); /* or SIGBUS */
+    ck_assert_int_eq(behind[SP_AT_TAIL - 1], 0);
     sp_segment_detach(&second);
 }
 END_TEST
@@ -496,6 +510,7 @@ static void add_creating_and_refusing(TCase *tests)
 {
     tcase_add_test(tests, a_new_segment_is_private_whole_and_alone);
     tcase_add_test(tests, opening_a_segment_that_stands_maps_it_and_changes_nothing);
+    tcase_add_test(tests, zeros_stand_behind_the_file_before_a_policy_is_seen);
     tcase_add_test(tests, without_a_policy_nothing_is_created);
     tcase_add_test(tests, a_segment_has_room_for_a_large_policy_and_half_as_much_again);
     tcase_add_test(tests, a_groups_segment_is_open_to_the_group_and_nobody_else);
