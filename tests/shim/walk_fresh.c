@@ -17,7 +17,7 @@
 
 /* --- the peer: a process that serves one connection after the other --- */
 
-#define LATE 200 /* ms: longer than the connect deadline of `connect` in tests/soak/walks.py */
+#define LATE 250 /* ms: longer than the connect deadline of `connect` in tests/soak/walks.py */
 #define BIG  600000
 
 static struct late {
@@ -440,12 +440,12 @@ static void small(struct slot *s)
     note("]");
 }
 
-static void large(struct slot *s)
+static void large(struct slot *s, bool first)
 {
     const struct walk_call *call = any_row(bigs);
 
     note(" [big %s", call->name);
-    if (call->blocks && chance(25))
+    if (call->blocks && chance(25) && first)
         nudge();
     errno = 42;
     long result = call->run(s);
@@ -479,8 +479,9 @@ CALL(fresh)
     begin(s);
     for (uint32_t count = pick(4); count > 0; count--)
         small(s);
-    for (uint32_t count = 1 + pick(2); count > 0; count--)
-        large(s);
+    large(s, true);
+    if (chance(50))
+        large(s, false);
     close(s->fd);
     s->fd = -1;
     unsigned long read = late_end();
