@@ -46,7 +46,7 @@ POLICIES = {  # guards, and what SHEARPIN_SET says
 WALKS = {"wide": ("walk", "120", "wide"), "fresh": ("walk", "8", "fresh"),
          "threads": ("walk_threads", "120", None), "narrow": ("walk", "120", None)}
 TURNS = {"connect": ("fresh", "wide"), "connect-due": ("fresh", "wide")}
-# No walk has a TLS session; of execve(), posix_spawn() and dprintf() they know no twins.
+# No walk has a TLS session.
 UNWALKED = {"SSL_read", "SSL_read_ex", "SSL_do_handshake", "gnutls_record_recv", "gnutls_handshake"}
 
 work = tempfile.mkdtemp(prefix="shearpin-walks.")
