@@ -169,7 +169,8 @@ deps:
 	scripts/install-deps
 deps-tests:
 	scripts/install-deps --tests
-check: deps-tests
+check:
+	scripts/install-deps --tests --bench
 	$(MAKE) check-run
 check-run: tests
 	BUILD=$(BUILD) scripts/run-tests

@@ -111,7 +111,8 @@ static void tcp_table(struct sockets *sockets, FILE *file, bool *listens)
         if (line.state == TCP_LISTENS)
             listens[line.local_port & 0xffff] = true;
     }
-    rewind(file);
+    if (fseek(file, 0, SEEK_SET) != 0)
+        return;
     while (tcp_read(file, &line)) {
         bool connected = line.state == TCP_OPEN || line.state == TCP_SYN || line.state == TCP_HALF;
         if (connected && !listens[line.local_port & 0xffff])

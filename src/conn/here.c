@@ -265,6 +265,7 @@ static int here_of(const struct sp_addr *address, bool learn, bool *lasts)
     size_t count = address->family == SP_FAMILY_UNIX ? 0 : sp_names_of(address, text);
     for (size_t i = 0; i < count; i++)
         names[i] = text[i];
+    /* cppcheck-suppress uninitvar ; no more of them are read than `count` says */
     return here_match(address, names, count, 0, learn, lasts);
 }
 

@@ -27,6 +27,11 @@ ssize_t sp_io_sent(struct sp_io *io, ssize_t result, size_t bytes);
 /* The same for a send that quick.h had begun as `word`. */
 ssize_t sp_io_sent_as(int fd, uint64_t entry, uint64_t word, ssize_t result);
 
+/* What is asked about where nothing is guarded; the rest is for a receive to fill in. */
+static inline void sp_io_none(struct sp_io *io)
+{
+    io->blocking = io->harmed = false;
+}
 bool sp_io_receive(struct sp_io *io, int fd, uint64_t entry, int flags);
 /* True: the result was only our alarm, the call is to be made again. */
 bool sp_io_again(struct sp_io *io, ssize_t result);
@@ -91,7 +96,6 @@ static inline bool sp_push_odd(ssize_t result)
 ssize_t sp_pull(struct sp_io *io, void *buffer, size_t length, int flags);
 static inline bool sp_pull_wanted(const struct sp_io *io, int flags)
 {
-    /* cppcheck-suppress uninitvar ; it is filled by sp_io_receive, through a pointer */
     return SP_UNLIKELY(flags & MSG_WAITALL) && io->blocking && io->conn->least != 0 &&
            !(flags & MSG_PEEK);
 }

@@ -2,6 +2,7 @@
 #include "shim/pin.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/syscall.h>
 
 #include "shim/loaded.h"
@@ -63,6 +64,29 @@ void sp_stub_vfork(void);
 void sp_stub_vfork(void)
 {
     sp_stay_end_all();
+}
+
+/* A system call by the program's own hand, on an fd, or one that makes a process. */
+void sp_stub_stay(long number, long first);
+void sp_stub_stay(long number, long first)
+{
+    switch (number) {
+    case SYS_clone:
+    case SYS_execve:
+    case SYS_execveat:
+#ifdef SYS_clone3
+    case SYS_clone3:
+#endif
+#ifdef SYS_fork
+    case SYS_fork:
+    case SYS_vfork:
+#endif
+        sp_stay_end_all();
+        break;
+    default:
+        if (first >= 0 && first <= INT_MAX && sp_conn_entry((int)first))
+            sp_stay_over((int)first, sp_conn_entry((int)first));
+    }
 }
 
 long sp_stub_close(long number, int fd);

@@ -9,7 +9,8 @@
 #define SP_HARMED(own, call)     (SP_UNLIKELY(io.harmed) ? (own) : (call))
 #define SP_HARMED_CHK(own, call) (SP_UNLIKELY(io.harmed) && length <= size ? (own) : (call))
 
-/* To receive nothing is to wait for something: a timer must not end that either. */
+/* To receive nothing is to wait for something: a timer must not end that either. But a read() of
+ * nothing never reaches the socket. */
 #define FLAGS(flags, length) ((flags) | ((length) == 0 ? MSG_WAITALL : 0))
 
 SP_WRAPPER_RECEIVE(ssize_t, recv, (int fd, void *buffer, size_t length, int flags),
@@ -41,16 +42,16 @@ SP_WRAPPER_RECEIVE(
                    SP_HARMED(sp_harm_recvfrom(&io, buffer, length, flags, from, from_length),
                              REAL(recvfrom)(fd, buffer, length, flags, from, from_length)));)
 
-SP_WRAPPER_RECEIVE(ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
-                   SP_QUICK_RECEIVING(fd, 0, length, guarded_read(fd, buffer, length),
-                                      alarmed_read(fd, buffer, length, mine, turn),
-                                      REAL_EARLY(read)(fd, buffer, length));
-                   , SP_ALARM_RECEIVING(fd, SP_STACK_3(fd, buffer, length),
-                                        guarded_read(fd, buffer, length),
-                                        REAL_EARLY(read)(fd, buffer, length));
-                   , SP_RECEIVING(fd, 0, length, result,
-                                  SP_HARMED(sp_harm_recv(&io, buffer, length, 0),
-                                            REAL(read)(fd, buffer, length)));)
+SP_WRAPPER_RECEIVE(
+    ssize_t, read, (int fd, void *buffer, size_t length), (fd, buffer, length), fd,
+    SP_QUICK_RECEIVING(fd, 0, length, guarded_read(fd, buffer, length),
+                       alarmed_read(fd, buffer, length, mine, turn),
+                       REAL_EARLY(read)(fd, buffer, length));
+    , SP_ALARM_RECEIVING(fd, SP_STACK_3(fd, buffer, length), guarded_read(fd, buffer, length),
+                         REAL_EARLY(read)(fd, buffer, length));
+    , if (length == 0) return REAL(read)(fd, buffer, length);
+    SP_RECEIVING(fd, 0, length, result,
+                 SP_HARMED(sp_harm_recv(&io, buffer, length, 0), REAL(read)(fd, buffer, length)));)
 
 SP_WRAPPER(ssize_t, __recv_chk, (int fd, void *buffer, size_t length, size_t size, int flags),
            (fd, buffer, length, size, flags), fd,
@@ -69,6 +70,7 @@ SP_WRAPPER(ssize_t, __recvfrom_chk,
 
 SP_WRAPPER(ssize_t, __read_chk, (int fd, void *buffer, size_t length, size_t size),
            (fd, buffer, length, size), fd,
+           if (length == 0) return REAL(__read_chk)(fd, buffer, length, size);
            SP_RECEIVING(fd, 0, length, result,
                         SP_HARMED_CHK(sp_harm_recv(&io, buffer, length, 0),
                                       REAL(__read_chk)(fd, buffer, length, size)));)
@@ -110,7 +112,8 @@ static ssize_t receive_parts(int fd, const struct iovec *parts, int count)
 
 SP_WRAPPER(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count), fd,
            if (receive_waits(fd, 0) &&
-               !receive_vector(parts, (size_t)count)) return REAL(readv)(fd, parts, count);
+               !(receive_vector(parts, (size_t)count) &&
+                 receive_asked(parts, (size_t)count) > 0)) return REAL(readv)(fd, parts, count);
            return receive_parts(fd, parts, count);)
 
 static void receive_fresh(int fd)

@@ -5,6 +5,8 @@
     .hidden sp_stub_error
     .hidden sp_stub_close
     .hidden sp_stub_vfork
+    .hidden sp_stub_stay
+    .hidden sp_stay_used
     .hidden sp_stub_syscall
     .text
 
@@ -59,6 +61,10 @@ syscall:
     b.ne    2f
     b       sp_stub_close
 2:
+    adrp    x9, sp_stay_used
+    ldrb    w9, [x9, #:lo12:sp_stay_used]
+    cbnz    w9, .Lstay
+.Lon:
     adrp    x9, sp_stub_syscall
     ldr     x9, [x9, #:lo12:sp_stub_syscall]
     cbz     x9, 1f
@@ -75,5 +81,24 @@ syscall:
     cmn     x0, #4095
     b.cs    .Lerror
     ret
+.Lstay:                             /* number and first argument are in place for it */
+    stp     x29, x30, [sp, #-80]!
+    .cfi_adjust_cfa_offset 80
+    .cfi_rel_offset x29, 0
+    .cfi_rel_offset x30, 8
+    stp     x0, x1, [sp, #16]
+    stp     x2, x3, [sp, #32]
+    stp     x4, x5, [sp, #48]
+    str     x6, [sp, #64]
+    bl      sp_stub_stay
+    ldr     x6, [sp, #64]
+    ldp     x4, x5, [sp, #48]
+    ldp     x2, x3, [sp, #32]
+    ldp     x0, x1, [sp, #16]
+    ldp     x29, x30, [sp], #80
+    .cfi_adjust_cfa_offset -80
+    .cfi_restore x29
+    .cfi_restore x30
+    b       .Lon
     .cfi_endproc
     .size   syscall, . - syscall

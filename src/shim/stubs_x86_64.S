@@ -10,6 +10,8 @@
     .hidden sp_stub_error
     .hidden sp_stub_close
     .hidden sp_stub_vfork
+    .hidden sp_stub_stay
+    .hidden sp_stay_used
     .hidden sp_stub_syscall
     .text
 
@@ -71,6 +73,9 @@ syscall:
     endbr64
     cmpq    $3, %rdi                /* SYS_close */
     je      sp_stub_close
+    cmpb    $0, sp_stay_used(%rip)
+    jne     .Lsyscall_stay
+.Lsyscall_on:
     movq    sp_stub_syscall(%rip), %rax
     testq   %rax, %rax
     jz      .Lsyscall_raw
@@ -97,5 +102,24 @@ syscall:
     .cfi_adjust_cfa_offset -8
     movq    $-1, %rax
     ret
+.Lsyscall_stay:                     /* number and first argument are in place for it */
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %rcx
+    pushq   %r8
+    pushq   %r9
+    subq    $8, %rsp
+    .cfi_adjust_cfa_offset 56
+    call    sp_stub_stay
+    addq    $8, %rsp
+    popq    %r9
+    popq    %r8
+    popq    %rcx
+    popq    %rdx
+    popq    %rsi
+    popq    %rdi
+    .cfi_adjust_cfa_offset -56
+    jmp     .Lsyscall_on
     .cfi_endproc
     .size   syscall, . - syscall

@@ -169,7 +169,7 @@
 
 #define SP_RECEIVING(fd, flags, asked, bytes, call)                                        \
     struct sp_io io;                                                                       \
-    io.blocking = io.harmed = false;                                                       \
+    sp_io_none(&io);                                                                       \
     uint64_t entry = sp_conn_entry(fd);                                                    \
     if (SP_LIKELY(entry == 0) || !sp_io_on(fd, entry))                                     \
         return call;                                                                       \

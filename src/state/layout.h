@@ -39,7 +39,8 @@ _Static_assert(SP_CHAOS_SIZE % SP_CACHELINE == 0, "the marks behind them are ali
      (size_t)(history_max) * sizeof(struct sp_history) +                               \
      (size_t)(arm_max) * sizeof(struct sp_arm))
 
-/* Zeros mapped behind the file, before a policy area is read: no number in a policy area, however mad, leads beyond them. */
+/* Zeros mapped behind the file, before a policy area is read: no number in a policy area, however
+ * mad, leads beyond them. */
 #define SP_AT_TAIL ((size_t)SP_POLICY_SIZE_MAX + 4096)
 
 /* What a segment of at most 16 destinations gets. */

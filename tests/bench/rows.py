@@ -158,7 +158,7 @@ class HttpClient(Micro):
     """Where its memory lies makes a python faster or slower than the next by more than what is
     measured: many short pairs of processes, all with the same hashes of strings."""
 
-    pairs, seconds = 61, 0.12
+    pairs, seconds = 61, 0.2
 
     def client(self, variant):
         argv = ["/usr/bin/python3", os.path.join(ROOT, "tests/bench/ask_http.py"),

@@ -435,10 +435,34 @@ START_TEST(who_gets_the_socket_by_a_message_finds_no_alarm)
 }
 END_TEST
 
+/* What nobody's timer may end is waited for, but not by who asks for nothing. */
+VICTIM(reads_nothing)
+{
+    int fd = dial(argv[1]);
+    char byte;
+    struct iovec part = {&byte, 0};
+
+    if (strcmp(argv[2], "lent") == 0)
+        passed_on(fd, false);
+    else
+        setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){8}, sizeof(int));
+    say("%zd %zd %zd", read(fd, &byte, 0), readv(fd, &part, 1), readv(fd, NULL, 0));
+    return 0;
+}
+
+START_TEST(a_read_of_nothing_waits_for_nothing)
+{
+    struct server *server = under_deadline(ECHO);
+
+    ck_assert_str_eq(victim_says("reads_nothing", server->text, "lent", NULL), "0 0 0");
+    ck_assert_str_eq(victim_says("reads_nothing", server->text, "lowat", NULL), "0 0 0");
+}
+END_TEST
+
 SCENARIO(receive_deadline, every_call_is_on_time, however_late_it_begins,
          the_next_exchange_has_its_full_time, a_reader_is_left_alone,
          and_is_on_time_when_somebody_asks, a_shorter_timeout_of_its_own, a_shorter_one_set_later,
          one_set_by_the_number_for_64_bit_times, a_longer_timeout_of_its_own,
          a_restarting_handler_does_not_end_it, another_handler_does, nor_restarts_with_a_timeout,
          stopping_does_not_interrupt, nor_loses_what_came_meanwhile,
-         who_gets_the_socket_by_a_message_finds_no_alarm)
+         who_gets_the_socket_by_a_message_finds_no_alarm, a_read_of_nothing_waits_for_nothing)

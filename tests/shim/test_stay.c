@@ -219,6 +219,23 @@ static void by_fdopen(int fd)
         perror("fwrite");
 }
 
+static void by_syscall(int fd)
+{
+    if (syscall(SYS_sendto, fd, large, LARGE, 0L, NULL, 0L) != (long)LARGE)
+        perror("syscall");
+}
+
+static void by_clone(int fd)
+{
+    pid_t child = (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
+
+    if (child == 0) {
+        all_raw(fd);
+        _exit(0);
+    }
+    child_ends(child);
+}
+
 static void by_dup(int fd)
 {
     all_raw(dup(fd));
@@ -360,11 +377,14 @@ static const struct {
     {                    \
 #name, by_##name \
     }
-    WAY(send),     WAY(write),   WAY(small),    WAY(writev),  WAY(sendmsg), WAY(sendmmsg),
-    WAY(sendfile), WAY(splice),  WAY(dprintf),  WAY(fdopen),  WAY(dup),     WAY(fork),
-    WAY(vfork),    WAY(spawn),   WAY(spawnp),   WAY(system),  WAY(popen),   WAY(rights),
-    WAY(execve),   WAY(execv),   WAY(execvp),   WAY(execvpe), WAY(execl),   WAY(execlp),
-    WAY(execle),   WAY(fexecve), WAY(execveat), WAY(pwritev2)
+    WAY(send),     WAY(write),    WAY(small),    WAY(writev),
+    WAY(sendmsg),  WAY(sendmmsg), WAY(sendfile), WAY(splice),
+    WAY(dprintf),  WAY(fdopen),   WAY(dup),      WAY(fork),
+    WAY(syscall),  WAY(clone),    WAY(vfork),    WAY(spawn),
+    WAY(spawnp),   WAY(system),   WAY(popen),    WAY(rights),
+    WAY(execve),   WAY(execv),    WAY(execvp),   WAY(execvpe),
+    WAY(execl),    WAY(execlp),   WAY(execle),   WAY(fexecve),
+    WAY(execveat), WAY(pwritev2)
 #undef WAY
 };
 #define WAYS (sizeof ways / sizeof *ways)

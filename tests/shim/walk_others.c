@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -21,6 +22,8 @@ ssize_t __read_chk(int fd, void *buffer, size_t length, size_t size);
 int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                 const sigset_t *mask, size_t size);
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int at, const char *path, int flags);
@@ -197,34 +200,99 @@ CALL(other_scm)
     return sent;
 }
 
-static char *const none[] = {NULL};
+/* --- starting programs, which inherit the socket as their output --- */
 
-/* A program that inherits the socket as its output: exec after fork or vfork, or posix_spawn. */
+static char *const none[] = {NULL};
+static char *const echo[] = {"/bin/echo", "words", NULL};
+
+/* Those that look along PATH, or are given a list, between fork and exec as well as any. */
+static void exec_echo(int way)
+{
+    switch (way) {
+    case 0:
+        execve(echo[0], echo, none);
+        break;
+    case 1:
+        execv(echo[0], echo);
+        break;
+    case 2:
+        execvp("echo", echo);
+        break;
+    case 3:
+        execvpe("echo", echo, none);
+        break;
+    case 4:
+        execl(echo[0], "echo", "words", "and", "words", NULL);
+        break;
+    case 5:
+        execlp("echo", "echo", NULL);
+        break;
+    case 6:
+        execle("/bin/sh", "sh", "-c", "echo $WORDS", NULL, (char *const[]){"WORDS=none", NULL});
+        break;
+    case 7:
+        fexecve(open(echo[0], O_RDONLY | O_CLOEXEC), echo, none);
+        break;
+    case 8:
+        execveat(AT_FDCWD, echo[0], echo, none, 0);
+        break;
+    default:
+        execvp("/dev/null/nothing", echo);
+    }
+    _exit(errno);
+}
+
+/* exec after fork or vfork. */
 CALL(other_exec)
 {
-    static char *const echo[] = {"/bin/echo", "words", NULL};
-    int way = (int)pick(3), status = -1;
-    pid_t child = -1;
-    posix_spawn_file_actions_t actions;
+    int way = (int)pick(10), status = -1;
+    pid_t child = chance(50) ? vfork() : fork();
 
-    if (way == 2) {
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, s->fd, 1);
-        note(" spawn %d", posix_spawn(&child, echo[0], &actions, NULL, echo, none));
-        posix_spawn_file_actions_destroy(&actions);
-    } else {
-        child = way ? vfork() : fork();
-        if (child == 0) {
-            dup2(s->fd, 1);
-            execve(echo[0], echo, none);
-            _exit(99);
-        }
+    if (child == 0) {
+        dup2(s->fd, 1);
+        exec_echo(way);
     }
+    note(" way %d", way);
     if (child > 0)
         waitpid(child, &status, 0);
     settle();
     errno = 42;
     return status;
+}
+CALL(other_spawn)
+{
+    int status = -1;
+    pid_t child = -1;
+    posix_spawn_file_actions_t actions;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, s->fd, 1);
+    note(" spawn %d", chance(50) ? posix_spawn(&child, echo[0], &actions, NULL, echo, none)
+                                 : posix_spawnp(&child, "echo", &actions, NULL, echo, none));
+    posix_spawn_file_actions_destroy(&actions);
+    if (child > 0)
+        waitpid(child, &status, 0);
+    settle();
+    errno = 42;
+    return status;
+}
+CALL(other_shell)
+{
+    char command[64];
+    int copy = dup(s->fd);
+    long result;
+
+    snprintf(command, sizeof command, "exec echo words >&%d 2>/dev/null", copy);
+    if (chance(50)) {
+        result = system(command);
+    } else {
+        FILE *file = popen(command, "r");
+        result = file ? pclose(file) : -1;
+    }
+    close(copy);
+    settle();
+    errno = 42;
+    return result;
 }
 
 /* --- names --- */
@@ -252,7 +320,30 @@ CALL(other_lookup)
     return gethostbyname2("localhost", AF_INET) != NULL;
 }
 
-/* --- the twins of fortified programs --- */
+/* --- the twins of fortified programs, and what is given a list --- */
+
+static int print(int fd, bool checked, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int result = checked ? __vdprintf_chk(fd, 1, format, args) : vdprintf(fd, format, args);
+    va_end(args);
+    return result;
+}
+CALL(other_print)
+{
+    int number = (int)pick(100000);
+
+    switch (pick(3)) {
+    case 0:
+        return print(s->fd, false, "%d %s", number, words);
+    case 1:
+        return print(s->fd, true, "%s", "");
+    default:
+        return __dprintf_chk(s->fd, 1, "%d %ld\n", number, -1L);
+    }
+}
 
 CALL(other_checked)
 {
@@ -296,6 +387,9 @@ const struct walk_call walk_others[] = {{"fd", other_new, false},
                                         {"sendfile64", other_sendfile, false},
                                         {"scm", other_scm, false},
                                         {"exec", other_exec, false},
+                                        {"spawn", other_spawn, false},
+                                        {"shell", other_shell, false},
+                                        {"print", other_print, true},
                                         {"lookup", other_lookup, false},
                                         {"checked", other_checked, true},
                                         {"checked", other_checked, true},

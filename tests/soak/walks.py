@@ -6,8 +6,8 @@ interfere with nothing: results, errnos, bytes and signals must be the same.
     tests/soak/walks.py due connect                       under these policies only
     tests/soak/walks.py due wide 4711                     one walk, with the lines that differ
 
-Signals come by the clock, so a walk is made again before a difference is believed: it must come back
-three times, at a line where twenty bare walks do not part from one another. Prints TAP.
+Signals come by the clock, so a walk is made again before a difference is believed: of twenty guarded
+ones most must part from twenty bare ones, at a line where these go on alike. Prints TAP.
 """
 import itertools
 import json
@@ -24,7 +24,8 @@ BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 SECONDS = float(os.environ.get("WALK_SECONDS", "3600"))
 SEED = int(os.environ.get("WALK_SEED", str(int(time.time()))))
 JOBS = int(os.environ.get("WALK_JOBS", str(os.cpu_count())))
-BARE_RUNS = 20
+ROUNDS = 20
+HUNG = 60  # seconds; a walk takes one or two, on a busy machine ten
 
 CALM = "breaker streak 1000"
 POLICIES = {  # guards, and what SHEARPIN_SET says
@@ -45,8 +46,10 @@ POLICIES = {  # guards, and what SHEARPIN_SET says
 WALKS = {"wide": ("walk", "120", "wide"), "fresh": ("walk", "8", "fresh"),
          "threads": ("walk_threads", "120", None), "narrow": ("walk", "120", None)}
 TURNS = {"connect": ("fresh", "wide"), "connect-due": ("fresh", "wide")}
-# No walk has a TLS session.
-UNWALKED = {"SSL_read", "SSL_read_ex", "SSL_do_handshake", "gnutls_record_recv", "gnutls_handshake"}
+# No walk has a TLS session; of execve(), posix_spawn() and dprintf() they know no twins.
+UNWALKED = {"SSL_read", "SSL_read_ex", "SSL_do_handshake", "gnutls_record_recv", "gnutls_handshake",
+            "execl", "execle", "execlp", "execv", "execveat", "execvp", "execvpe", "fexecve", "popen",
+            "posix_spawnp", "system", "vdprintf", "__dprintf_chk", "__vdprintf_chk"}
 
 work = tempfile.mkdtemp(prefix="shearpin-walks.")
 failed = 0
@@ -103,22 +106,25 @@ class World:
         return trace, subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def run(self, walk, seed, *who):
-        """The traces of these walks, made at the same time."""
-        return [ended(*one) for one in [self.start(walk, seed, bare) for bare in who]]
+    def run(self, walk, seed):
+        """The traces of a bare and a guarded walk, made at the same time."""
+        both = [self.start(walk, seed, bare) for bare in (True, False)]
+        began = time.monotonic()
+        bare = ended(*both[0], HUNG)
+        return bare, ended(*both[1], 5 + 5 * (time.monotonic() - began))
 
     def judge(self, walk, seed):
-        """None: alike. "raced": it parts as bare walks part. Else where, and the two lines."""
+        """None: alike. "raced": as bare walks part. Else the line, and what stands there."""
+        pairs = []
         for _ in range(3):
-            bare, guarded = self.run(walk, seed, True, False)
-            if bare == guarded:
+            pairs.append(self.run(walk, seed))
+            if pairs[-1][0] == pairs[-1][1]:
                 return None
-        bares = [bare] + [self.run(walk, seed, True)[0] for _ in range(BARE_RUNS - 1)]
-        at = max(common(one, guarded) for one in bares)
-        lines = {line(one, at) for one in bares if common(one, guarded) == at}
-        if len(lines) > 1 or guarded in bares:
-            return "raced"
-        return at + 1, lines.pop(), line(guarded, at)
+        while len(pairs) < ROUNDS:
+            pairs.append(self.run(walk, seed))
+        bares = [bare for bare, _ in pairs]
+        found = [part for part in (parted(guarded, bares) for _, guarded in pairs) if part]
+        return found[0] if len(found) > ROUNDS / 2 else "raced"
 
     def walk(self, turn, seed):
         turns = TURNS.get(self.name, ("wide", "fresh", "threads", "wide", "narrow"))
@@ -139,9 +145,16 @@ class World:
                 f" show as well; {self.connects()} connects guarded" + (f"; logged: {said}" if said else ""))
 
 
-def ended(trace, process):
+def parted(guarded, bares):
+    """Where it parts from all bare walks that came so far, if these go on alike."""
+    at = max(common(bare, guarded) for bare in bares)
+    lines = {line(bare, at) for bare in bares if common(bare, guarded) == at}
+    return None if guarded in bares or len(lines) > 1 else (at + 1, lines.pop(), line(guarded, at))
+
+
+def ended(trace, process, seconds):
     try:
-        out, errors = process.communicate(timeout=100)
+        out, errors = process.communicate(timeout=seconds)
         wrong = "" if process.returncode == 0 and b"walked" in out else \
             f"ended with {process.returncode}: {errors[-200:]!r}\n"
     except subprocess.TimeoutExpired:
