@@ -6,6 +6,8 @@
 #include "shim/stay.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -50,10 +52,12 @@ static bool option_sends(int name)
     return name == SO_SNDTIMEO || name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW;
 }
 
-/* With little room a first send may have to wait, however small it is. */
-static bool option_room(int name)
+/* With little room, or where it has to connect, a first send may wait, however small it is. */
+static bool option_first(int level, int name)
 {
-    return name == SO_SNDBUF || name == SO_SNDBUFFORCE;
+    if (level == IPPROTO_TCP)
+        return name == TCP_FASTOPEN_CONNECT;
+    return level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_SNDBUFFORCE);
 }
 
 /* The program sees and sets its own receive timeout, never our alarm. The kernel rounds it first.
@@ -110,7 +114,7 @@ SP_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
 {
     int result = REAL(setsockopt)(fd, level, name, value, length);
     uint64_t entry = sp_conn_entry(fd);
-    if (result == 0 && level == SOL_SOCKET && (option_sends(name) || option_room(name)))
+    if (result == 0 && (option_first(level, name) || (level == SOL_SOCKET && option_sends(name))))
         option_sending(fd, entry, name);
     if (SP_LIKELY(entry == 0) || result != 0 || level != SOL_SOCKET || !sp_shim_on())
         return result;

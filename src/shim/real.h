@@ -44,6 +44,8 @@ int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int low);
 int fcntl64(int fd, int command, ...);
 int execveat(int at, const char *path, char *const argv[], char *const envp[], int flags);
+ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags);
+ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags);
 int epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout,
                  const sigset_t *mask);
 

@@ -102,3 +102,14 @@ SP_WRAPPER(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t length),
 SP_WRAPPER(ssize_t, sendfile64, (int fd, int from, off64_t *offset, size_t length),
            (fd, from, offset, length), fd,
            SP_SENDING(fd, 0, result, SP_PACED(length, REAL(sendfile64)(fd, from, offset, length)));)
+
+/* At the offset -1 they are writev(); a socket has no other. */
+SP_WRAPPER(ssize_t, pwritev2,
+           (int fd, const struct iovec *parts, int count, off_t offset, int flags),
+           (fd, parts, count, offset, flags), fd,
+           SP_SENDING(fd, 0, result, REAL(pwritev2)(fd, parts, count, offset, flags));)
+
+SP_WRAPPER(ssize_t, pwritev64v2,
+           (int fd, const struct iovec *parts, int count, off64_t offset, int flags),
+           (fd, parts, count, offset, flags), fd,
+           SP_SENDING(fd, 0, result, REAL(pwritev64v2)(fd, parts, count, offset, flags));)

@@ -15,6 +15,8 @@
     X(sendmmsg)                                            \
     X(write)                                               \
     X(writev)                                              \
+    X(pwritev2)                                            \
+    X(pwritev64v2)                                         \
     X(sendfile)                                            \
     X(sendfile64)                                          \
     X(splice)                                              \

@@ -3,13 +3,20 @@
  * who asks for it. */
 #include "harness.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/ucontext.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -134,6 +141,14 @@ static void by_writev(int fd)
 
     if (writev(fd, parts, 2) != (ssize_t)LARGE)
         perror("writev");
+}
+
+static void by_pwritev2(int fd)
+{
+    struct iovec part = {large, LARGE};
+
+    if (pwritev2(fd, &part, 1, -1, 0) != (ssize_t)LARGE)
+        perror("pwritev2");
 }
 
 static void by_sendmsg(int fd)
@@ -362,11 +377,14 @@ static const struct {
     {                    \
 #name, by_##name \
     }
-    WAY(send),     WAY(write),  WAY(small),   WAY(writev),  WAY(sendmsg), WAY(sendmmsg),
-    WAY(sendfile), WAY(splice), WAY(dprintf), WAY(fdopen),  WAY(dup),     WAY(fork),
-    WAY(syscall),  WAY(clone),  WAY(vfork),   WAY(spawn),   WAY(spawnp),  WAY(system),
-    WAY(popen),    WAY(rights), WAY(execve),  WAY(execv),   WAY(execvp),  WAY(execvpe),
-    WAY(execl),    WAY(execlp), WAY(execle),  WAY(fexecve), WAY(execveat)
+    WAY(send),     WAY(write),    WAY(small),    WAY(writev),
+    WAY(sendmsg),  WAY(sendmmsg), WAY(sendfile), WAY(splice),
+    WAY(dprintf),  WAY(fdopen),   WAY(dup),      WAY(fork),
+    WAY(syscall),  WAY(clone),    WAY(vfork),    WAY(spawn),
+    WAY(spawnp),   WAY(system),   WAY(popen),    WAY(rights),
+    WAY(execve),   WAY(execv),    WAY(execvp),   WAY(execvpe),
+    WAY(execl),    WAY(execlp),   WAY(execle),   WAY(fexecve),
+    WAY(execveat), WAY(pwritev2)
 #undef WAY
 };
 #define WAYS (sizeof ways / sizeof *ways)
@@ -434,6 +452,114 @@ START_TEST(shows_nothing_to_who_asks)
     world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
                  server->text);
     ck_assert_str_eq(victim_says("stay_shows", server->text, NULL), "stays 0 5000 0");
+}
+END_TEST
+
+/* --- where it must not stay at all --- */
+
+VICTIM(stay_nowhere)
+{
+    struct sockaddr_storage to;
+    socklen_t length;
+    int fd, on = 1, told = dup(1);
+    long standard, deferred;
+
+    close(dial(argv[1]));
+    fd = socket_for(argv[1], 0, &to, &length);
+    if (setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) != 0 ||
+        connect(fd, (struct sockaddr *)(void *)&to, length) != 0)
+        abort();
+    deferred = timer_of(fd, true);
+    close(1);
+    fd = dial(argv[1]);
+    standard = fd == 1 ? timer_of(fd, true) : -1;
+    dup2(told, 1);
+    say("%ld %ld", deferred, standard);
+    return 0;
+}
+
+/* Where the first send makes the connection, it waits; and who prints to stdout sends unseen. */
+START_TEST(is_gone_where_a_first_send_may_wait_or_be_unseen)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
+                 server->text);
+    ck_assert_str_eq(victim_says("stay_nowhere", server->text, NULL), "0 0");
+}
+END_TEST
+
+/* --- two threads at once --- */
+
+static struct {
+    _Atomic int stopped, go_on;
+    int fd;
+} race;
+
+/* In place of the system call that puts the timer back: the other thread sends meanwhile. */
+static void race_stops(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *at = context;
+
+    (void)number;
+    (void)info;
+#ifdef __x86_64__
+    at->uc_mcontext.gregs[REG_RAX] = 0;
+#else
+    at->uc_mcontext.regs[0] = 0;
+#endif
+    atomic_store(&race.stopped, 1);
+    while (!atomic_load(&race.go_on))
+        usleep(1000);
+}
+
+/* Its setsockopt() is a SIGSYS from here on. */
+static void race_traps(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    struct sigaction action = {.sa_sigaction = race_stops, .sa_flags = SA_SIGINFO};
+
+    if (sigaction(SIGSYS, &action, NULL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+        abort();
+}
+
+static void *race_first(void *none)
+{
+    race_traps();
+    if (send(race.fd, large, 4096, 0) != 4096) /* not small: the timer goes first */
+        perror("send");
+    return none;
+}
+
+VICTIM(stay_race)
+{
+    pthread_t first;
+
+    race.fd = slow_peer();
+    pthread_create(&first, NULL, race_first, NULL);
+    while (!atomic_load(&race.stopped))
+        usleep(1000);
+    by_send(race.fd);
+    atomic_store(&race.go_on, 1);
+    pthread_join(first, NULL);
+    return 0;
+}
+
+/* Nobody takes it for gone while another thread is only about to put it back. */
+START_TEST(is_not_said_to_be_gone_before_it_is)
+{
+    char whole[32];
+
+    world_policy(POLICY);
+    snprintf(whole, sizeof whole, "%zu", LARGE + 4096);
+    ck_assert_str_eq(victim_says("stay_race", NULL), whole);
 }
 END_TEST
 
@@ -549,6 +675,8 @@ Suite *suite_stay(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, waits_as_long_as_it_takes, 0, 2);
     tcase_add_test(tests, shows_nothing_to_who_asks);
+    tcase_add_test(tests, is_gone_where_a_first_send_may_wait_or_be_unseen);
+    tcase_add_test(tests, is_not_said_to_be_gone_before_it_is);
     tcase_add_test(tests, waits_while_the_shim_is_disabled);
     tcase_add_test(tests, goes_with_what_is_dissolved);
     tcase_add_test(tests, leaves_no_alarm_to_what_takes_its_place);
