@@ -54,6 +54,12 @@ static int absent_execveat(int at, const char *path, char *const argv[], char *c
     return (int)REAL(syscall)(SYS_execveat, at, path, argv, envp, flags);
 }
 
+/* Errors are what it returns. */
+static int absent_spawn(void)
+{
+    return ENOSYS;
+}
+
 static long absent_other(void)
 {
     errno = ENOSYS;
@@ -73,6 +79,9 @@ void *sp_absent(enum sp_symbol symbol)
         return (void *)absent_memfd_create;
     case SP_SYMBOL_execveat:
         return (void *)absent_execveat;
+    case SP_SYMBOL_pidfd_spawn:
+    case SP_SYMBOL_pidfd_spawnp:
+        return (void *)absent_spawn;
     case SP_SYMBOL_fcntl64:
         return (void *)absent_fcntl64;
     default:

@@ -20,14 +20,16 @@ uint8_t sp_kind_ask(int fd)
     return kind;
 }
 
-/* Behind the first three numbers are FILEs from the start: what they send is not seen (stay.h). */
+/* Behind the first three numbers are FILEs from the start: what they send is not seen (stay.h). Of
+ * protocols other than the usual ones nothing is taken for known. */
 SP_EXPORT int socket(int domain, int type, int protocol)
 {
     if ((domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX) && sp_loose(SP_FAULT_ON_FD))
         return -1;
     int fd = sp_fd_fresh(REAL(socket)(domain, type, protocol));
     bool stream = (type & 0xf) == SOCK_STREAM;
-    if (fd > STDERR_FILENO && sp_here_awake() && (sp_here_has(0) || stream) &&
+    bool usual = protocol == 0 || protocol == IPPROTO_TCP;
+    if (fd > STDERR_FILENO && usual && sp_here_awake() && (sp_here_has(0) || stream) &&
         !sp_process_foreign() && sp_shim_ready())
         sp_kind_set(fd, SP_KIND_KNOWN | (stream ? SP_KIND_STREAM : 0) |
                             (type & SOCK_NONBLOCK ? SP_KIND_NONBLOCK : 0));

@@ -74,6 +74,7 @@ void sp_stub_stay(long number, long first)
     case SYS_clone:
     case SYS_execve:
     case SYS_execveat:
+    case SYS_seccomp: /* afterwards it may be forbidden */
 #ifdef SYS_clone3
     case SYS_clone3:
 #endif

@@ -14,6 +14,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
@@ -44,6 +45,10 @@ int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int low);
 int fcntl64(int fd, int command, ...);
 int execveat(int at, const char *path, char *const argv[], char *const envp[], int flags);
+int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags);
 ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags);
 int epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout,

@@ -115,6 +115,22 @@ SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_
     return REAL(posix_spawnp)(pid, file, actions, attributes, argv, envp);
 }
 
+SP_EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+                          const posix_spawnattr_t *attributes, char *const argv[],
+                          char *const envp[])
+{
+    sp_stay_end_all();
+    return REAL(pidfd_spawn)(pidfd, path, actions, attributes, argv, envp);
+}
+
+SP_EXPORT int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+                           const posix_spawnattr_t *attributes, char *const argv[],
+                           char *const envp[])
+{
+    sp_stay_end_all();
+    return REAL(pidfd_spawnp)(pidfd, file, actions, attributes, argv, envp);
+}
+
 SP_EXPORT int system(const char *command)
 {
     sp_stay_end_all();
@@ -125,4 +141,19 @@ SP_EXPORT FILE *popen(const char *command, const char *mode)
 {
     sp_stay_end_all();
     return REAL(popen)(command, mode);
+}
+
+/* --- what comes after may be forbidden to put it back --- */
+
+SP_EXPORT int prctl(int option, ...)
+{
+    unsigned long rest[4];
+    va_list args;
+    va_start(args, option);
+    for (int i = 0; i < 4; i++) /* as libc's own does, whatever was given */
+        rest[i] = va_arg(args, unsigned long);
+    va_end(args);
+    if (option == PR_SET_SECCOMP)
+        sp_stay_end_all();
+    return REAL(prctl)(option, rest[0], rest[1], rest[2], rest[3]);
 }

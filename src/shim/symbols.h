@@ -112,8 +112,11 @@
     X(execveat)                                            \
     X(posix_spawn)                                         \
     X(posix_spawnp)                                        \
+    X(pidfd_spawn)                                         \
+    X(pidfd_spawnp)                                        \
     X(system)                                              \
     X(popen)                                               \
+    X(prctl)                                               \
     X(syscall)
 
 #endif

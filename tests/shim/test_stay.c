@@ -489,6 +489,50 @@ START_TEST(is_gone_where_a_first_send_may_wait_or_be_unseen)
 }
 END_TEST
 
+/* --- who may set no options any more --- */
+
+/* A filter that makes a SIGSYS of setsockopt(). */
+static const struct sock_fprog *no_options(void)
+{
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    static const struct sock_fprog filter = {sizeof code / sizeof *code, code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        abort();
+    return &filter;
+}
+
+VICTIM(stay_sealed)
+{
+    int fd;
+
+    close(dial(argv[1]));
+    fd = dial(argv[1]);
+    if (ask(fd) != 0 || timer_of(fd, true) == 0)
+        return 1;
+    if (argv[2][0] == 'p' ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, no_options())
+                          : syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, no_options()))
+        return 2;
+    say("%s %ld", word_of(ask(fd)), timer_of(fd, true));
+    return 0;
+}
+
+START_TEST(goes_before_a_filter_forbids_it)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
+                 server->text);
+    ck_assert_str_eq(victim_says("stay_sealed", server->text, "prctl", NULL), "ok 0");
+    ck_assert_str_eq(victim_says("stay_sealed", server->text, "seccomp", NULL), "ok 0");
+}
+END_TEST
+
 /* --- two threads at once --- */
 
 static struct {
@@ -513,20 +557,13 @@ static void race_stops(int number, siginfo_t *info, void *context)
         usleep(1000);
 }
 
-/* Its setsockopt() is a SIGSYS from here on. */
+/* Its setsockopt() is a SIGSYS from here on, so that it stops there. Nobody sees it coming. */
 static void race_traps(void)
 {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog filter = {sizeof code / sizeof *code, code};
     struct sigaction action = {.sa_sigaction = race_stops, .sa_flags = SA_SIGINFO};
 
-    if (sigaction(SIGSYS, &action, NULL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    if (sigaction(SIGSYS, &action, NULL) != 0 ||
+        raw_call(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (long)no_options(), 0, 0) != 0)
         abort();
 }
 
@@ -677,6 +714,7 @@ Suite *suite_stay(void)
     tcase_add_test(tests, shows_nothing_to_who_asks);
     tcase_add_test(tests, is_gone_where_a_first_send_may_wait_or_be_unseen);
     tcase_add_test(tests, is_not_said_to_be_gone_before_it_is);
+    tcase_add_test(tests, goes_before_a_filter_forbids_it);
     tcase_add_test(tests, waits_while_the_shim_is_disabled);
     tcase_add_test(tests, goes_with_what_is_dissolved);
     tcase_add_test(tests, leaves_no_alarm_to_what_takes_its_place);
