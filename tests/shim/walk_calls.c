@@ -88,6 +88,15 @@ CALL(call_writev_wild)
 {
     return writev(s->fd, chance(50) ? NULL : WILD, ANY(-1, 0, 1, 1025, INT_MIN, 64));
 }
+/* writev() by another name, at the offset -1; a socket has no other. */
+CALL(call_pwritev2)
+{
+    struct iovec parts[2] = {{(void *)words, some()}, {(void *)words, some()}};
+    int at = ANY(-1, -1, 0), flags = ANY(0, 0, 0x4000);
+
+    return chance(50) ? pwritev2(s->fd, parts, (int)pick(3), at, flags)
+                      : pwritev64v2(s->fd, parts, 1, at, flags);
+}
 CALL(call_sendfile)
 {
     int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -179,6 +188,7 @@ const struct walk_call walk_sends[] = {{"send", call_send, true},
                                        {"sendmsg_wild", call_sendmsg_wild, true},
                                        {"sendmmsg", call_sendmmsg, true},
                                        {"writev", call_writev, true},
+                                       {"pwritev2", call_pwritev2, true},
                                        {"writev_wild", call_writev_wild, true},
                                        {"sendfile", call_sendfile, true},
                                        {"splice", call_splice, true},
