@@ -182,12 +182,28 @@ static ssize_t splice_harmed(const struct sp_io *io, loff_t *from_at, int to, lo
     return length ? sp_harm_moved(io, REAL(splice)(io->fd, from_at, to, to_at, length, flags)) : 0;
 }
 
+#define SPLICE_FLAGS 15u /* that there are */
+
+/* Would the kernel wait for input? It looks at its arguments and the pipe first. SPLICE_F_NONBLOCK
+ * is about the pipe: a TCP socket is waited for all the same. */
+static bool splice_waits(int from, const loff_t *from_at, int to, const loff_t *to_at,
+                         size_t length, unsigned flags)
+{
+    bool local = sp_conn_flags(sp_conn_at(sp_conn_entry(from))) & SP_CONN_UNIX;
+    int error = errno, mode = REAL(fcntl)(to, F_GETFL), size = REAL(fcntl)(to, F_GETPIPE_SZ);
+    bool at_once = (flags & SPLICE_F_NONBLOCK) || (mode & O_NONBLOCK);
+    errno = error;
+    if (length == 0 || from_at || to_at || (flags & ~SPLICE_FLAGS) || size <= 0)
+        return false;
+    return !at_once || (!local && sp_socket_ready(to, POLLOUT));
+}
+
 /* From or to a pipe, in the kernel: one of the two may be ours. */
 static ssize_t splice_in(int from, loff_t *from_at, int to, loff_t *to_at, size_t length,
                          unsigned flags)
 {
-    /* SPLICE_F_NONBLOCK is about the pipe: a TCP socket is waited for all the same. */
-    SP_RECEIVING(from, 0, length, result,
+    bool at_once = receive_waits(from, 0) && !splice_waits(from, from_at, to, to_at, length, flags);
+    SP_RECEIVING(from, at_once ? MSG_DONTWAIT : 0, length, result,
                  SP_HARMED(splice_harmed(&io, from_at, to, to_at, length, flags),
                            REAL(splice)(from, from_at, to, to_at, length, flags)));
 }

@@ -25,12 +25,17 @@ static void within(const char *said, const char *expected, unsigned long least)
                   took);
 }
 
-static struct server *under_deadline(enum behaviour behaviour)
+static struct server *under_deadline_at(int family, enum behaviour behaviour)
 {
-    struct server *server = server_start(AF_INET, behaviour);
+    struct server *server = server_start(family, behaviour);
 
     world_policy("destination d\n match %s\n deadline response %dms\n", server->text, DEADLINE_MS);
     return server;
+}
+
+static struct server *under_deadline(enum behaviour behaviour)
+{
+    return under_deadline_at(AF_INET, behaviour);
 }
 
 static void say_since(uint64_t start, int error)
@@ -442,6 +447,7 @@ VICTIM(reads_nothing)
     char byte;
     struct iovec part = {&byte, 0};
 
+    ask(fd); /* with an alarm */
     if (strcmp(argv[2], "lent") == 0)
         passed_on(fd, false);
     else
@@ -459,10 +465,42 @@ START_TEST(a_read_of_nothing_waits_for_nothing)
 }
 END_TEST
 
+/* On a socket that was lent: into a pipe that is full, into one that is not where that is at once
+ * as well, of nothing, and into no pipe. */
+VICTIM(splices_at_once)
+{
+    static char page[4096];
+    int fd = dial(argv[1]), ends[2], other = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const unsigned now = SPLICE_F_NONBLOCK;
+
+    ask(fd); /* with an alarm */
+    passed_on(fd, false);
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0 || fcntl(ends[1], F_SETPIPE_SZ, 4096) < 0)
+        return 1;
+    const char *empty = strncmp(argv[1], "unix:", 5) ? "-" : NULL;
+    if (!empty)
+        empty = word_of(splice(fd, NULL, ends[1], NULL, 10, now) < 0 ? errno : 0);
+    if (write(ends[1], page, sizeof page) != sizeof page)
+        return 2;
+    const char *full = word_of(splice(fd, NULL, ends[1], NULL, 10, now) < 0 ? errno : 0);
+    const char *none = word_of(splice(fd, NULL, ends[1], NULL, 0, 0) < 0 ? errno : 0);
+    const char *file = word_of(splice(fd, NULL, other, NULL, 10, 0) < 0 ? errno : 0);
+    say("%s %s %s %s", empty, full, none, file);
+    return 0;
+}
+
+START_TEST(a_splice_that_does_not_wait_does_not)
+{
+    victim_says_as_bare("splices_at_once", under_deadline(ECHO)->text);
+    victim_says_as_bare("splices_at_once", under_deadline_at(AF_UNIX, ECHO)->text);
+}
+END_TEST
+
 SCENARIO(receive_deadline, every_call_is_on_time, however_late_it_begins,
          the_next_exchange_has_its_full_time, a_reader_is_left_alone,
          and_is_on_time_when_somebody_asks, a_shorter_timeout_of_its_own, a_shorter_one_set_later,
          one_set_by_the_number_for_64_bit_times, a_longer_timeout_of_its_own,
          a_restarting_handler_does_not_end_it, another_handler_does, nor_restarts_with_a_timeout,
          stopping_does_not_interrupt, nor_loses_what_came_meanwhile,
-         who_gets_the_socket_by_a_message_finds_no_alarm, a_read_of_nothing_waits_for_nothing)
+         who_gets_the_socket_by_a_message_finds_no_alarm, a_read_of_nothing_waits_for_nothing,
+         a_splice_that_does_not_wait_does_not)
