@@ -75,18 +75,6 @@ static void push_rest(const struct msghdr *message, size_t done, struct msghdr *
     *rest = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
 }
 
-/* It is over. When the program's own timer or a signal ended it, what little room there is is used
- * before, as by the kernel: poll() speaks of more only. */
-static ssize_t push_last(const struct sp_io *io, const struct msghdr *next, int flags, size_t done)
-{
-    int error = errno;
-    bool more = done > 0 && (error == EAGAIN || error == EINTR);
-    ssize_t sent = more ? REAL(sendmsg)(io->fd, next, flags) : -1;
-    errno = error;
-    done += sent > 0 ? (size_t)sent : 0;
-    return done > 0 ? (ssize_t)done : -1;
-}
-
 /* The program's message is followed only when the kernel has taken some of it, or would have. */
 ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
 {
@@ -95,33 +83,26 @@ ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
     const struct msghdr *next = message;
     size_t done = 0;
     uint64_t own = 0;
-    bool full = false, moved = false;
     flags |= MSG_DONTWAIT | MSG_NOSIGNAL; /* what has sent something never raises SIGPIPE */
     for (;;) {
         ssize_t sent = REAL(sendmsg)(io->fd, next, flags);
         if (sent < 0 && errno != EAGAIN)
             return done > 0 ? (ssize_t)done : -1;
         done += sent > 0 ? (size_t)sent : 0;
-        moved = moved || sent > 0;
         if (sent > 0 && own)
             sp_turn_more(io->conn, io->word, sp_now());
         if (sent >= 0 && done >= push_whole(message))
             return (ssize_t)done;
+        if (own == 0)
+            own = push_own(io->fd);
+        if (io->conn->send)
+            sp_turn_pushed(io->conn, sent > 0);
+        if (!push_wait(io, own, done > 0))
+            return done > 0 ? (ssize_t)done : -1; /* a cut is told by the next call */
         if (done > 0) {
             push_rest(message, done, &rest, parts);
             next = &rest;
         }
-        if (!full) { /* what was acknowledged meanwhile made room */
-            full = sent < 0;
-            continue;
-        }
-        if (own == 0)
-            own = push_own(io->fd);
-        if (io->conn->send)
-            sp_turn_pushed(io->conn, moved);
-        if (!push_wait(io, own, done > 0))
-            return push_last(io, next, flags, done); /* a cut is told by the next call */
-        full = moved = false;
     }
 }
 
