@@ -106,7 +106,7 @@ SP_EXPORT int close(int fd)
     return fd_close_idle(fd, entry);
 }
 
-static void fd_forget_range(unsigned first, unsigned last, void (*what)(int, uint64_t))
+void sp_fd_each(unsigned first, unsigned last, void (*what)(int fd, uint64_t entry))
 {
     uint32_t high = atomic_load(&sp_here.fd_high);
     for (unsigned fd = first; fd <= last && fd < high; fd++) {
@@ -135,10 +135,10 @@ SP_EXPORT int close_range(unsigned first, unsigned last, int flags)
         fd_forget_kinds(first, last);
     if ((flags & CLOSE_RANGE_CLOEXEC) || !fd_range_guarded(first))
         return REAL(close_range)(first, last, flags);
-    fd_forget_range(first, last, fd_hear);
+    sp_fd_each(first, last, fd_hear);
     int result = REAL(close_range)(first, last, flags);
     if (result == 0)
-        fd_forget_range(first, last, sp_cut_forget);
+        sp_fd_each(first, last, sp_cut_forget);
     return result;
 }
 
@@ -147,10 +147,10 @@ SP_EXPORT void closefrom(int low)
     bool guarded = fd_range_guarded(low < 0 ? 0 : (unsigned)low);
     fd_forget_kinds(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     if (guarded)
-        fd_forget_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, fd_hear);
+        sp_fd_each(low < 0 ? 0 : (unsigned)low, UINT_MAX, fd_hear);
     REAL(closefrom)(low);
     if (guarded)
-        fd_forget_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, sp_cut_forget);
+        sp_fd_each(low < 0 ? 0 : (unsigned)low, UINT_MAX, sp_cut_forget);
 }
 
 SP_EXPORT int shutdown(int fd, int how)
@@ -179,10 +179,10 @@ static int fd_copied(uint64_t entry, int copy)
     if (entry && sp_conn_entry(copy) == entry)
         return copy; /* dup2(fd, fd) */
     sp_fd_fresh(copy);
-    if (entry)
+    if (entry) {
         sp_stay_over(copy, entry); /* who gets the copy may not be seen */
-    if (entry)
         sp_conn_install(copy, sp_conn_at(entry), (uint32_t)(entry >> 32));
+    }
     return copy;
 }
 

@@ -138,6 +138,8 @@ static inline int sp_fd_fresh(int fd)
 struct sp_conn *sp_fd_leave(int fd, uint64_t entry);
 /* After the real close. */
 void sp_fd_left(struct sp_conn *conn);
+/* Every fd from `first` to `last` that has an entry. */
+void sp_fd_each(unsigned first, unsigned last, void (*what)(int fd, uint64_t entry));
 
 /* With `scope endpoint`: the address to connect to, `address` or another of its name in `room`; the
  * connection and the call know its breaker from now on. (detour.c) */

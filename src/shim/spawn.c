@@ -4,16 +4,13 @@
  */
 #include "shim/io.h"
 
+#include <limits.h>
 #include <stdarg.h>
 
-static void spawn_alarms(void)
+static void spawn_alarm(int fd, uint64_t entry)
 {
-    uint32_t high = atomic_load(&sp_here.fd_high);
-    for (int fd = 0; fd < (int)high; fd++) {
-        uint64_t entry = sp_conn_entry(fd);
-        if (entry && !(sp_conn_flags(sp_conn_at(entry)) & SP_CONN_INHERITED))
-            sp_alarm_lift(fd, sp_conn_at(entry));
-    }
+    if (!(sp_conn_flags(sp_conn_at(entry)) & SP_CONN_INHERITED))
+        sp_alarm_lift(fd, sp_conn_at(entry));
 }
 
 static void spawn_instead(void)
@@ -21,7 +18,7 @@ static void spawn_instead(void)
     sp_stay_end_all();
     if (SP_UNLIKELY(atomic_load_explicit(&sp_alarm_used, memory_order_relaxed)) &&
         !sp_process_foreign())
-        spawn_alarms();
+        sp_fd_each(0, UINT_MAX, spawn_alarm);
 }
 
 SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -99,37 +96,19 @@ SP_EXPORT int execle(const char *path, const char *first, ...)
     return REAL(execve)(path, argv, envp);
 }
 
-SP_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                          const posix_spawnattr_t *attributes, char *const argv[],
-                          char *const envp[])
-{
-    sp_stay_end_all();
-    return REAL(posix_spawn)(pid, path, actions, attributes, argv, envp);
-}
-
-SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-                           const posix_spawnattr_t *attributes, char *const argv[],
-                           char *const envp[])
-{
-    sp_stay_end_all();
-    return REAL(posix_spawnp)(pid, file, actions, attributes, argv, envp);
-}
-
-SP_EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
-                          const posix_spawnattr_t *attributes, char *const argv[],
-                          char *const envp[])
-{
-    sp_stay_end_all();
-    return REAL(pidfd_spawn)(pidfd, path, actions, attributes, argv, envp);
-}
-
-SP_EXPORT int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
-                           const posix_spawnattr_t *attributes, char *const argv[],
-                           char *const envp[])
-{
-    sp_stay_end_all();
-    return REAL(pidfd_spawnp)(pidfd, file, actions, attributes, argv, envp);
-}
+/* All four take the same, but for what they call the child by. */
+#define SPAWN(name, id)                                                                        \
+    SP_EXPORT int name(id *child, const char *what, const posix_spawn_file_actions_t *actions, \
+                       const posix_spawnattr_t *attributes, char *const argv[],                \
+                       char *const envp[])                                                     \
+    {                                                                                          \
+        sp_stay_end_all();                                                                     \
+        return REAL(name)(child, what, actions, attributes, argv, envp);                       \
+    }
+SPAWN(posix_spawn, pid_t)
+SPAWN(posix_spawnp, pid_t)
+SPAWN(pidfd_spawn, int)
+SPAWN(pidfd_spawnp, int)
 
 SP_EXPORT int system(const char *command)
 {

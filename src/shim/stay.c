@@ -2,6 +2,7 @@
 #include "shim/stay.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/time.h>
 
 _Atomic bool sp_stay_used;
@@ -23,16 +24,11 @@ void sp_stay_end(int fd, struct sp_conn *conn)
 
 void sp_stay_replaced(uint64_t entry)
 {
-    if ((sp_conn_flags(sp_conn_at(entry)) & SP_CONN_STAYS) && !sp_process_foreign())
+    if (!sp_process_foreign())
         sp_conn_mark(sp_conn_at(entry), SP_CONN_STAYS, false);
 }
 
 void sp_stay_walk(void)
 {
-    uint32_t high = atomic_load(&sp_here.fd_high);
-    for (int fd = 0; fd < (int)high; fd++) {
-        uint64_t entry = sp_conn_entry(fd);
-        if (entry)
-            sp_stay_over(fd, entry);
-    }
+    sp_fd_each(0, UINT_MAX, sp_stay_over);
 }
