@@ -32,16 +32,32 @@ extern char **environ;
 
 static char *large;
 
+static long ms_of(struct timeval time)
+{
+    return time.tv_sec * 1000 + time.tv_usec / 1000;
+}
+
+/* As it stands in the kernel, ms. */
+static long in_kernel(int fd, int option)
+{
+    struct timeval time = {0, 0};
+    socklen_t length = sizeof time;
+
+    raw_call(SYS_getsockopt, fd, SOL_SOCKET, option, (long)&time, (long)&length);
+    return ms_of(time);
+}
+
+/* The send timer, as it stands or as it is told, ms. */
 static long timer_of(int fd, bool raw)
 {
     struct timeval time = {0, 0};
     socklen_t length = sizeof time;
 
     if (raw)
-        raw_call(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&time, (long)&length);
-    else if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, &length) != 0)
+        return in_kernel(fd, SO_SNDTIMEO);
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, &length) != 0)
         abort();
-    return time.tv_sec * 1000 + time.tv_usec / 1000;
+    return ms_of(time);
 }
 
 static int connected(const struct sockaddr_in *at)
@@ -423,6 +439,16 @@ START_TEST(waits_as_long_as_it_takes)
 }
 END_TEST
 
+/* One that answers, and to which a connect may take 100 ms. */
+static struct server *echo_in_time(void)
+{
+    struct server *server = server_start(AF_INET, ECHO);
+
+    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
+                 server->text);
+    return server;
+}
+
 /* --- who asks --- */
 
 VICTIM(stay_shows)
@@ -447,10 +473,8 @@ VICTIM(stay_shows)
 
 START_TEST(shows_nothing_to_who_asks)
 {
-    struct server *server = server_start(AF_INET, ECHO);
+    struct server *server = echo_in_time();
 
-    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
-                 server->text);
     ck_assert_str_eq(victim_says("stay_shows", server->text, NULL), "stays 0 5000 0");
 }
 END_TEST
@@ -481,10 +505,8 @@ VICTIM(stay_nowhere)
 /* Where the first send makes the connection, it waits; and who prints to stdout sends unseen. */
 START_TEST(is_gone_where_a_first_send_may_wait_or_be_unseen)
 {
-    struct server *server = server_start(AF_INET, ECHO);
+    struct server *server = echo_in_time();
 
-    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
-                 server->text);
     ck_assert_str_eq(victim_says("stay_nowhere", server->text, NULL), "0 0");
 }
 END_TEST
@@ -524,10 +546,8 @@ VICTIM(stay_sealed)
 
 START_TEST(goes_before_a_filter_forbids_it)
 {
-    struct server *server = server_start(AF_INET, ECHO);
+    struct server *server = echo_in_time();
 
-    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
-                 server->text);
     ck_assert_str_eq(victim_says("stay_sealed", server->text, "prctl", NULL), "ok 0");
     ck_assert_str_eq(victim_says("stay_sealed", server->text, "seccomp", NULL), "ok 0");
 }
@@ -646,28 +666,17 @@ VICTIM(stay_anew)
 
 START_TEST(goes_with_what_is_dissolved)
 {
-    struct server *server = server_start(AF_INET, ECHO);
+    struct server *server = echo_in_time();
 
-    world_policy("destination d\n match %s\n deadline connect 100ms\n breaker streak 5\n",
-                 server->text);
     ck_assert_str_eq(victim_says("stay_anew", server->text, NULL), "stays 0");
 }
 END_TEST
 
 /* --- the alarm of receives --- */
 
-static long alarm_of(int fd)
-{
-    struct timeval time = {0, 0};
-    socklen_t length = sizeof time;
-
-    raw_call(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, (long)&time, (long)&length);
-    return time.tv_sec * 1000 + time.tv_usec / 1000;
-}
-
 VICTIM(stay_found)
 {
-    say("%s %ld", argv[2], alarm_of(atoi(argv[1])));
+    say("%s %ld", argv[2], in_kernel(atoi(argv[1]), SO_RCVTIMEO));
     return 0;
 }
 
@@ -680,10 +689,11 @@ VICTIM(stay_alarmed)
 
     ask(fd);
     snprintf(number, sizeof number, "%d", fd);
-    snprintf(kept, sizeof kept, "%s", alarm_of(fd) > 0 ? "stood" : "none");
+    snprintf(kept, sizeof kept, "%s", in_kernel(fd, SO_RCVTIMEO) > 0 ? "stood" : "none");
     if (!child)
         execl("/nowhere", "nowhere", NULL);
-    if (ask(fd) == 0 && alarm_of(fd) == 0) /* an exec that fails changes nothing for long */
+    if (ask(fd) == 0 &&
+        in_kernel(fd, SO_RCVTIMEO) == 0) /* an exec that fails changes nothing for long */
         snprintf(kept, sizeof kept, "lost");
     if (!child || fork() == 0)
         execl("/proc/self/exe", "shim", "--victim", "stay_found", number, kept, NULL);
