@@ -75,6 +75,24 @@ static void push_rest(const struct msghdr *message, size_t done, struct msghdr *
     *rest = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
 }
 
+/* More may be tried at once: no error waits, which a try would take from the next call. */
+static bool push_well(int fd)
+{
+    return !(sp_socket_now(fd, POLLOUT) & (POLLERR | POLLHUP));
+}
+
+/* It is over. When the program's own timer or a signal ended it, what little room there is is used
+ * before, as by the kernel. */
+static ssize_t push_last(const struct sp_io *io, const struct msghdr *next, int flags, size_t done)
+{
+    int error = errno;
+    bool more = done > 0 && (error == EAGAIN || error == EINTR) && push_well(io->fd);
+    ssize_t sent = more ? REAL(sendmsg)(io->fd, next, flags) : -1;
+    errno = error;
+    done += sent > 0 ? (size_t)sent : 0;
+    return done > 0 ? (ssize_t)done : -1; /* a cut is told by the next call */
+}
+
 /* The program's message is followed only when the kernel has taken some of it, or would have. */
 ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
 {
@@ -83,6 +101,7 @@ ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
     const struct msghdr *next = message;
     size_t done = 0;
     uint64_t own = 0;
+    bool moved = false;
     flags |= MSG_DONTWAIT | MSG_NOSIGNAL; /* what has sent something never raises SIGPIPE */
     for (;;) {
         ssize_t sent = REAL(sendmsg)(io->fd, next, flags);
@@ -93,16 +112,21 @@ ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
             sp_turn_more(io->conn, io->word, sp_now());
         if (sent >= 0 && done >= push_whole(message))
             return (ssize_t)done;
-        if (own == 0)
-            own = push_own(io->fd);
-        if (io->conn->send)
-            sp_turn_pushed(io->conn, sent > 0);
-        if (!push_wait(io, own, done > 0))
-            return done > 0 ? (ssize_t)done : -1; /* a cut is told by the next call */
+        moved = moved || sent > 0;
         if (done > 0) {
             push_rest(message, done, &rest, parts);
             next = &rest;
         }
+        /* What was acknowledged meanwhile made room: poll() speaks of it only from a third on. */
+        if (sent > 0 && push_well(io->fd))
+            continue;
+        if (own == 0)
+            own = push_own(io->fd);
+        if (io->conn->send)
+            sp_turn_pushed(io->conn, moved);
+        if (!push_wait(io, own, done > 0))
+            return push_last(io, next, flags, done);
+        moved = false;
     }
 }
 

@@ -325,7 +325,42 @@ START_TEST(total_counts_from_the_first)
 }
 END_TEST
 
+/* What fits goes, down to the last of it: after a send that its own timer ended there is no room
+ * for even a little, as there would be if the last of what was acknowledged had not been used. */
+VICTIM(fills_up)
+{
+    static char big[600000];
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int listener, fd, left = 0;
+
+    for (int i = 0; i < 8; i++) {
+        struct sockaddr_in own = at;
+        listener = socket(AF_INET, SOCK_STREAM, 0);
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (bind(listener, (struct sockaddr *)(void *)&own, sizeof own) != 0 ||
+            listen(listener, 1) != 0 ||
+            getsockname(listener, (struct sockaddr *)(void *)&own, &length) != 0 ||
+            connect(fd, (struct sockaddr *)(void *)&own, length) != 0)
+            return 1;
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){100000}, sizeof(int));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0, 50000},
+                   sizeof(struct timeval));
+        ssize_t sent = send(fd, big, sizeof big, 0);
+        left += sent <= 0 || sent == (ssize_t)sizeof big || send(fd, big, 9, 0) == 9;
+    }
+    say("%d", left);
+    return 0;
+}
+
+START_TEST(fills_what_room_there_is)
+{
+    world_policy("destination d\n match 127.0.0.1\n deadline response 30s\n");
+    victim_says_as_bare("fills_up", NULL);
+}
+END_TEST
+
 SCENARIO(send_deadline, a_slow_peer_gets_every_byte, and_has_time_to_answer,
          an_upload_may_last_longer_than_an_answer, a_peer_that_stops_reading,
          is_noticed_by_who_asks_for_room_first, response_counts_from_the_last_piece,
-         total_counts_from_the_first)
+         total_counts_from_the_first, fills_what_room_there_is)
