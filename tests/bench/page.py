@@ -16,7 +16,7 @@ Every figure here is measured by `make bench`, `make bench-growth` and `make ben
 {machines}
 
 **How.** A pair is one fresh process of each variant. They live at the same time, ask the same server, and work in turn in
-batches of 8 ms, A B C then C B A; the pair's ratio is the median over its batches. For real programs a batch is a run of a
+batches of 8 ms, A B C A B C, turned round from pair to pair; the pair's ratio is the median over its batches. For real programs a batch is a run of a
 fifth of a second to one second. Shown is the median over the pairs with its 95 % interval by order statistics of the paired ratios, which
 holds for any distribution. Client and server of the first rows share one CPU, which makes the round trip short and the
 overhead large; servers of real programs have a CPU of their own. *Guarded* is: breaker (streak and rate), cap, connect
