@@ -56,6 +56,9 @@ END_TEST
 
 START_TEST(leaves_the_rest_to_the_reader)
 {
+    static const char long_name[] =
+        "segment "
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n";
     static const char *const texts[] = {
         "segment\n",
         "segment a b\n",
@@ -64,8 +67,7 @@ START_TEST(leaves_the_rest_to_the_reader)
         "segment a group b c\n",
         "segment a\ninclude other.conf\n",
         "segment \"a\n",
-        "segment "
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+        long_name,
         "segment \x01\n",
     };
     struct sp_policy quick;
