@@ -54,8 +54,8 @@ TRAP_SRC = $(wildcard tests/shim/*.c)
 CORE     = $(call objects,$(CORE_SRC))
 # What every start runs, reads and writes stands together, on as few pages as possible.
 START    = $(call objects,$(addprefix src/,shim/start.c shim/real.c shim/loaded.c shim/object.c \
-           policy/named.c state/place.c state/segment.c state/process.c conn/here.c conn/due.c shim/fresh.c \
-           shim/fd.c shim/stubs_$(MACHINE).S))
+           base/random.c policy/named.c state/place.c state/segment.c state/process.c conn/here.c \
+           conn/due.c shim/fresh.c shim/fd.c shim/stubs_$(MACHINE).S))
 LIB      = $(START) $(filter-out $(START),$(CORE) $(call objects,$(CONN_SRC) $(SHIM_SRC)))
 CLI      = $(CORE) $(call objects,$(TEXT_SRC) $(CLI_SRC))
 UNIT     = $(CORE) $(call objects,$(TEXT_SRC) $(CONN_SRC) $(UNIT_SRC))
@@ -119,7 +119,7 @@ $(BUILD)/shim.map: $(BUILD)/symbols.txt
 # file, for a mapping of their own costs a start more. What is made read-only stays where it is.
 $(BUILD)/start.ld: FORCE
 	$(call settled,SECTIONS { .text.start : { \
-	    $(addsuffix (.text .rodata .rodata.*),$(START)) } } INSERT BEFORE .text; SECTIONS { .data.start : { \
+	    $(addsuffix (.text .rodata .rodata.*),$(START)) } } INSERT BEFORE .text; SECTIONS { .data.start : { *(.data.hot) \
 	    $(addsuffix (.data .data.rel .data.rel.local .bss),$(START)) \
 	    *(.data .data.rel .data.rel.local .bss .bss.* COMMON) } } INSERT AFTER .data;)
 

@@ -22,6 +22,11 @@
 #define SP_NAME_SIZE 48 /* a destination's or segment's name with its NUL: [A-Za-z0-9._-] */
 #define SP_CACHELINE 64
 
+/* What nearly every call of a guarded program runs and reads: the linker puts it together, for a
+ * program that does much between two calls has forgotten every page and line that it is on. */
+#define SP_HOT      __attribute__((hot))
+#define SP_HOT_DATA __attribute__((section(".data.hot")))
+
 #define SP_ARMS_MAX      8u /* of a destination: where its connections go (split.h) */
 #define SP_ARM_NAME_SIZE 32
 #define SP_NO_ARM        0xffffu

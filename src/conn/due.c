@@ -7,8 +7,8 @@
 /* Of many connections that hang, each is due at a time of its own: they are looked at together. */
 #define DUE_APART (4 * SP_MS)
 
-sp_word sp_due_next = SP_NEVER;
-sp_word sp_due_shortest;
+SP_HOT_DATA sp_word sp_due_next = SP_NEVER;
+SP_HOT_DATA sp_word sp_due_shortest;
 sp_half sp_due_scanning;
 sp_half sp_due_watched;
 

@@ -24,7 +24,7 @@ static struct name *names;
 static sp_word names_stamp;
 /* The look-up of this thread decides between names that share an address. */
 _Thread_local uint64_t sp_names_last;
-_Atomic uint64_t sp_names_changes;
+SP_HOT_DATA _Atomic uint64_t sp_names_changes;
 
 size_t sp_names_size(void)
 {

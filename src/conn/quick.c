@@ -60,8 +60,8 @@ static void quick_renew(struct sp_conn *conn, const struct sp_kept *kept, struct
     sp_conn_mark(conn, SP_CONN_LIMITED, false);
 }
 
-uint64_t turn_quick_prepare(struct sp_conn *conn, const struct sp_kept *kept, uint64_t told,
-                            uint64_t now, bool small)
+SP_HOT uint64_t turn_quick_prepare(struct sp_conn *conn, const struct sp_kept *kept, uint64_t told,
+                                   uint64_t now, bool small)
 {
     uint64_t starting = sp_turn_word(SP_TURN_STARTING, now);
     uint64_t word = sp_turn_word(SP_TURN_EXCHANGE, now);
@@ -91,8 +91,8 @@ bool turn_quick_far(struct sp_shard *shard, uint64_t lasted, uint64_t now, size_
     return true;
 }
 
-bool turn_quick_end(struct sp_conn *conn, uint64_t word, const struct sp_kept *kept, uint64_t now,
-                    size_t got)
+SP_HOT bool turn_quick_end(struct sp_conn *conn, uint64_t word, const struct sp_kept *kept,
+                           uint64_t now, size_t got)
 {
     struct sp_arm *arm = quick_on(conn, kept);
     uint64_t lasted = turn_lasted(word, now);

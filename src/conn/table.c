@@ -11,28 +11,31 @@
 
 /* The free connections: a stack in one word, tag << 32 | index + 1. The tag changes with every
  * step, so that a top that went and came back meanwhile is not taken for the one that was seen. */
-static sp_word table_free;
+static SP_HOT_DATA _Alignas(SP_CACHELINE) struct {
+    sp_word top;
+    char rest[SP_CACHELINE - sizeof(sp_word)];
+} table_free; /* on a line of its own: every connect and close of any thread writes it */
 
 static struct sp_conn *table_pop(void)
 {
-    uint64_t seen = atomic_load(&table_free), next;
+    uint64_t seen = atomic_load(&table_free.top), next;
     struct sp_conn *conn;
     do {
         if ((uint32_t)seen == 0)
             return NULL;
         conn = sp_conn_at(seen);
         next = ((seen >> 32) + 1) << 32 | atomic_load_explicit(&conn->fd, memory_order_relaxed);
-    } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
+    } while (!atomic_compare_exchange_weak(&table_free.top, &seen, next));
     return conn;
 }
 
 static void table_push(struct sp_conn *conn)
 {
-    uint64_t seen = atomic_load(&table_free), next;
+    uint64_t seen = atomic_load(&table_free.top), next;
     do {
         atomic_store_explicit(&conn->fd, (uint32_t)seen, memory_order_relaxed);
         next = ((seen >> 32) + 1) << 32 | (sp_conn_index(conn) + 1);
-    } while (!atomic_compare_exchange_weak(&table_free, &seen, next));
+    } while (!atomic_compare_exchange_weak(&table_free.top, &seen, next));
 }
 
 /* Never used so far: the next one above all others. Scans go over [0, conn_high). */
@@ -48,7 +51,7 @@ static struct sp_conn *table_rise(void)
     return &sp_here.conns[high];
 }
 
-struct sp_conn *sp_conn_new(void)
+SP_HOT struct sp_conn *sp_conn_new(void)
 {
     struct sp_conn *conn = table_pop();
     if (!conn && !(conn = table_rise()))
@@ -76,7 +79,7 @@ struct sp_conn *sp_conn_new(void)
     return conn;
 }
 
-void sp_conn_free(struct sp_conn *conn)
+SP_HOT void sp_conn_free(struct sp_conn *conn)
 {
     atomic_store_explicit(&conn->references, 0, memory_order_release);
     table_push(conn);
@@ -109,7 +112,7 @@ bool sp_conn_install(int fd, struct sp_conn *conn, uint32_t generation)
     return true;
 }
 
-void sp_conn_give(int fd, struct sp_conn *conn)
+SP_HOT void sp_conn_give(int fd, struct sp_conn *conn)
 {
     atomic_store_explicit(&conn->fd, (uint32_t)fd, memory_order_release);
     sp_table_raise(&sp_here.fd_high, (uint32_t)fd + 1);
@@ -118,7 +121,7 @@ void sp_conn_give(int fd, struct sp_conn *conn)
         sp_turn_over(sp_conn_at(before), sp_now());
 }
 
-bool sp_conn_remove(int fd, uint64_t entry)
+SP_HOT bool sp_conn_remove(int fd, uint64_t entry)
 {
     return atomic_compare_exchange_strong(&sp_here.fds[fd], &entry, 0);
 }
@@ -136,7 +139,7 @@ static void table_refind(struct sp_conn *conn)
     }
 }
 
-bool sp_conn_drop(struct sp_conn *conn)
+SP_HOT bool sp_conn_drop(struct sp_conn *conn)
 {
     uint32_t seen = atomic_load(&conn->references), next;
     do {

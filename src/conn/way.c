@@ -32,7 +32,7 @@ void sp_way_stand(struct sp_conn *conn)
         sp_conn_mark(conn, SP_CONN_TALLIED, true);
 }
 
-void sp_way_leave(struct sp_conn *conn)
+SP_HOT void sp_way_leave(struct sp_conn *conn)
 {
     if (!(sp_conn_flags(conn) & SP_CONN_TALLIED))
         return;

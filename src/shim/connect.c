@@ -365,7 +365,7 @@ static int connect_long(int fd, const struct sockaddr *address, socklen_t length
     return passed ? REAL(connect)(fd, address, length) : result;
 }
 
-SP_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+SP_EXPORT SP_HOT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     int short_result;
     if (sp_connect_short(fd, address, length, &short_result))

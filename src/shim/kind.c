@@ -22,7 +22,7 @@ uint8_t sp_kind_ask(int fd)
 
 /* Behind the first three numbers are FILEs from the start: what they send is not seen (stay.h). Of
  * protocols other than the usual ones nothing is taken for known. */
-SP_EXPORT int socket(int domain, int type, int protocol)
+SP_EXPORT SP_HOT int socket(int domain, int type, int protocol)
 {
     if ((domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX) && sp_loose(SP_FAULT_ON_FD))
         return -1;

@@ -125,7 +125,7 @@ static int short_run(const struct brief *b, const struct sp_kept *kept)
     return 0;
 }
 
-bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, int *result)
+SP_HOT bool sp_connect_short(int fd, const struct sockaddr *address, socklen_t length, int *result)
 {
     uint8_t kind = sp_kind_of(fd);
     struct sp_peer peer;

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <sys/time.h>
 
-_Atomic bool sp_stay_used;
+SP_HOT_DATA _Atomic bool sp_stay_used;
 
 /* A connect that goes on still needs it. In a child of vfork the socket is the parent's as well,
  * and so is the memory: there it is put back twice. So it is by two threads that send at once:

@@ -80,7 +80,7 @@ void sp_lease_reap(struct sp_segment *segment, sp_word *words, uint32_t limit, u
     }
 }
 
-void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease)
+SP_HOT void sp_lease_give(sp_word *words, uint32_t limit, uint32_t index, uint64_t lease)
 {
     if (index < limit)
         atomic_compare_exchange_strong(&words[index], &lease, 0);

@@ -12,7 +12,7 @@ static uint64_t window_index(uint64_t window, uint64_t now)
     return now / (width ? width : 1);
 }
 
-void sp_window_add(sp_word *words, uint64_t window, uint64_t now, bool bad)
+SP_HOT void sp_window_add(sp_word *words, uint64_t window, uint64_t now, bool bad)
 {
     uint64_t index = window_index(window, now), stamp = index & STAMP_MASK;
     sp_word *word = &words[index % SP_WINDOW_BUCKETS];
