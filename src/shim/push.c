@@ -3,6 +3,7 @@
 #include "shim/harm.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -75,18 +76,23 @@ static void push_rest(const struct msghdr *message, size_t done, struct msghdr *
     *rest = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
 }
 
-/* More may be tried at once: no error waits, which a try would take from the next call. */
-static bool push_well(int fd)
+/* Does the kernel go on without a sleep? There is room, which poll() speaks of only when it is a
+ * third; and no error waits, which a try would take from the next call. */
+static bool push_goes_on(int fd)
 {
-    return !(sp_socket_now(fd, POLLOUT) & (POLLERR | POLLHUP));
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof memory;
+    return !(sp_socket_now(fd, POLLOUT) & (POLLERR | POLLHUP)) &&
+           REAL(getsockopt)(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) == 0 &&
+           memory[SK_MEMINFO_WMEM_QUEUED] < memory[SK_MEMINFO_SNDBUF];
 }
 
-/* It is over. When the program's own timer or a signal ended it, what little room there is is used
- * before, as by the kernel. */
+/* It is over. What room there is on a unix socket is used even then. */
 static ssize_t push_last(const struct sp_io *io, const struct msghdr *next, int flags, size_t done)
 {
     int error = errno;
-    bool more = done > 0 && (error == EAGAIN || error == EINTR) && push_well(io->fd);
+    bool more = done > 0 && error == EAGAIN && (sp_conn_flags(io->conn) & SP_CONN_UNIX) &&
+                !(sp_socket_now(io->fd, POLLOUT) & (POLLERR | POLLHUP));
     ssize_t sent = more ? REAL(sendmsg)(io->fd, next, flags) : -1;
     errno = error;
     done += sent > 0 ? (size_t)sent : 0;
@@ -117,8 +123,7 @@ ssize_t sp_push_plain(struct sp_io *io, const struct msghdr *message, int flags)
             push_rest(message, done, &rest, parts);
             next = &rest;
         }
-        /* What was acknowledged meanwhile made room: poll() speaks of it only from a third on. */
-        if (sent > 0 && push_well(io->fd))
+        if (sent > 0 && push_goes_on(io->fd)) /* what was acknowledged meanwhile made room */
             continue;
         if (own == 0)
             own = push_own(io->fd);
