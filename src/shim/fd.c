@@ -45,10 +45,21 @@ static void fd_hear(int fd, uint64_t entry)
         sp_connect_learnt(fd, entry, failed);
 }
 
+/* The kernel says it once: who has a copy is to hear it from there. */
+static bool fd_last(uint64_t entry)
+{
+    return atomic_load(&sp_conn_at(entry)->references) == 1;
+}
+static void fd_hear_last(int fd, uint64_t entry)
+{
+    if (fd_last(entry))
+        fd_hear(fd, entry);
+}
+
 struct sp_conn *sp_fd_leave(int fd, uint64_t entry)
 {
     int error = errno;
-    if (atomic_load(&sp_conn_at(entry)->references) == 1) {
+    if (fd_last(entry)) {
         fd_hear(fd, entry);
         if (SP_UNLIKELY(sp_conn_flags(sp_conn_at(entry)) & SP_CONN_HELD))
             sp_hold_close(sp_conn_at(entry), fd);
@@ -135,7 +146,7 @@ SP_EXPORT int close_range(unsigned first, unsigned last, int flags)
         fd_forget_kinds(first, last);
     if ((flags & CLOSE_RANGE_CLOEXEC) || !fd_range_guarded(first))
         return REAL(close_range)(first, last, flags);
-    sp_fd_each(first, last, fd_hear);
+    sp_fd_each(first, last, fd_hear_last);
     int result = REAL(close_range)(first, last, flags);
     if (result == 0)
         sp_fd_each(first, last, sp_cut_forget);
@@ -147,7 +158,7 @@ SP_EXPORT void closefrom(int low)
     bool guarded = fd_range_guarded(low < 0 ? 0 : (unsigned)low);
     fd_forget_kinds(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     if (guarded)
-        sp_fd_each(low < 0 ? 0 : (unsigned)low, UINT_MAX, fd_hear);
+        sp_fd_each(low < 0 ? 0 : (unsigned)low, UINT_MAX, fd_hear_last);
     REAL(closefrom)(low);
     if (guarded)
         sp_fd_each(low < 0 ? 0 : (unsigned)low, UINT_MAX, sp_cut_forget);

@@ -9,6 +9,7 @@
 #include "shim/redial.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -117,6 +118,16 @@ static bool pending_stale(int fd, bool hung)
     return REAL(poll)(&one, 1, 0) == 0 || (hung && !(one.revents & (POLLERR | POLLHUP)));
 }
 
+/* It stood, and was reset since: to a blocking connect that is a success. The kernel tells of it
+ * once, so it is left to whoever asks next. */
+static bool pending_stood(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+           info.tcpi_bytes_acked > 0;
+}
+
 static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hung)
 {
     int error = 0, pinned;
@@ -126,7 +137,8 @@ static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hun
         return true;
     if (sp_turn_of(word) != SP_TURN_CONNECTING || (pinned = sp_pin(conn, fd)) < 0)
         return false;
-    if (REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
+    if (!pending_stood(pinned) &&
+        REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
         hidden = error ? pending_rest(conn, word, pinned, error) : pending_stale(pinned, hung);
     sp_unpin(conn, pinned);
     return hidden;

@@ -45,8 +45,9 @@ static bool push_wait(struct sp_io *io, uint64_t own, bool begun)
         if (ready > 0)
             return sp_conn_entry(io->fd) == io->entry && !push_cut(io) &&
                    !(begun && (one.revents & (POLLERR | POLLHUP)));
-        if (ready < 0 && (begun || errno != EINTR || !sp_socket_restarts()))
-            return false; /* what was sent is told after any signal, as the kernel does */
+        if (ready < 0 && (begun || errno != EINTR || own != SP_NEVER || !sp_socket_restarts()))
+            return false; /* what was sent, or has a timer, ends with any signal, as in the kernel
+                           */
     }
 }
 

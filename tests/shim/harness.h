@@ -176,7 +176,9 @@ int dial(const char *address);       /* connected fd, or -errno */
 int ask(int fd);                     /* sends a byte, waits for the answer: 0 or errno */
 int start_dial(const char *address); /* O_NONBLOCK: connect() said EINPROGRESS; or -errno */
 int socket_error(int fd);            /* SO_ERROR */
-int descriptors(void);               /* how many are open */
+struct sockaddr_in;
+int listen_here(struct sockaddr_in *at); /* in the victim itself, and where; or -1 */
+int descriptors(void);                   /* how many are open */
 
 /* System calls that the shim cannot see. */
 long raw_call(long number, long a, long b, long c, long d, long e);

@@ -1,6 +1,7 @@
 /* The outcome of a non-blocking connect is learnt where the program learns it, and counted once. */
 #include "harness.h"
 
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 
 static int settle(int fd, const char *how, const char *address)
@@ -148,4 +149,38 @@ START_TEST(mode_never_changes)
 }
 END_TEST
 
-SCENARIO(nonblocking, refused, connected, left_in_the_middle, rejected, mode_never_changes)
+/* copies_end: a pending connect is reset; a copy of its fd ends in each of two ways, and the fd
+ * itself is asked. */
+VICTIM(copies_end)
+{
+    struct linger hard = {1, 0};
+    int failed[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_in at;
+        int listener = listen_here(&at), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+        if (listener < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) == 0)
+            return 1;
+        int peer = accept(listener, NULL, NULL), copy = fcntl(fd, F_DUPFD, 500);
+        setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        close(peer);
+        if (i == 0)
+            close_range(copy, copy, 0);
+        else
+            closefrom(copy);
+        failed[i] = socket_error(fd);
+    }
+    say("%s %s", word_of(failed[0]), word_of(failed[1]));
+    return 0;
+}
+
+START_TEST(a_copy_that_ends_leaves_the_error)
+{
+    world_policy("destination d\n match 127.0.0.1\n deadline connect 5s\n");
+    ck_assert_str_eq(victim_says("copies_end", NULL), "ECONNRESET ECONNRESET");
+}
+END_TEST
+
+SCENARIO(nonblocking, refused, connected, left_in_the_middle, rejected, mode_never_changes,
+         a_copy_that_ends_leaves_the_error)

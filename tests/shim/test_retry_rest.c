@@ -1,8 +1,10 @@
 /* What a program may do while its connect rests between two tries, and what it then sees. */
 #include "harness.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #define LONG  "destination d\n match %s\n breaker streak 1000\n retry 20 backoff 1h on refused\n"
@@ -321,6 +323,34 @@ START_TEST(another_thread_waits)
 }
 END_TEST
 
+/* retry_stood ADDRESS: a connect that stood, and was reset before anybody asked. */
+VICTIM(retry_stood)
+{
+    struct sockaddr_in at;
+    int listener = listen_here(&at), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    struct linger hard = {1, 0};
+    char byte;
+
+    if (listener < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) == 0)
+        return 1;
+    int peer = accept(listener, NULL, NULL);
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(peer);
+    const char *what = seen(set_of(fd, EPOLLIN, 7), 7, 5000);
+    ssize_t nothing = writev(fd, NULL, 0), first = recv(fd, &byte, 1, 0);
+    const char *why = word_of(errno);
+    ssize_t second = recv(fd, &byte, 1, 0);
+    say("%s %zd, %zd %s, %zd", what, nothing, first, why, second);
+    return 0;
+}
+
+START_TEST(a_reset_of_what_stood_is_told_once)
+{
+    world_policy("destination d\n match 127.0.0.1\n breaker streak 1000\n retry 3 on timeout\n");
+    victim_says_as_bare("retry_stood", NULL);
+}
+END_TEST
+
 SCENARIO(retry_rest, nested, in_two_sets_it_simply_fails, with_anothers_data_it_simply_fails,
          what_the_program_changes_stands, pending_to_all_calls_but_one, closed, disabled, forked,
-         another_thread_waits)
+         another_thread_waits, a_reset_of_what_stood_is_told_once)

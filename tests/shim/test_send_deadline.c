@@ -7,10 +7,13 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #define DEADLINE_MS 300
 #define LATE_MS     150
@@ -330,18 +333,13 @@ END_TEST
 VICTIM(fills_up)
 {
     static char big[600000];
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    int listener, fd, left = 0;
+    int left = 0;
 
     for (int i = 0; i < 8; i++) {
-        struct sockaddr_in own = at;
-        listener = socket(AF_INET, SOCK_STREAM, 0);
-        fd = socket(AF_INET, SOCK_STREAM, 0);
-        if (bind(listener, (struct sockaddr *)(void *)&own, sizeof own) != 0 ||
-            listen(listener, 1) != 0 ||
-            getsockname(listener, (struct sockaddr *)(void *)&own, &length) != 0 ||
-            connect(fd, (struct sockaddr *)(void *)&own, length) != 0)
+        struct sockaddr_in at;
+        int listener = listen_here(&at), fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        if (listener < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) != 0)
             return 1;
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){100000}, sizeof(int));
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0, 50000},
@@ -360,7 +358,46 @@ START_TEST(fills_what_room_there_is)
 }
 END_TEST
 
+static void rings(int number)
+{
+    (void)number;
+}
+
+/* signalled PATH: a full unix socket with a timer of its own, and a signal whose handler restarts
+ * calls. */
+VICTIM(signalled)
+{
+    static char big[600000];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct itimerval soon = {{0, 0}, {0, 30000}};
+
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", argv[1]);
+    unlink(at.sun_path);
+    if (bind(listener, (struct sockaddr *)(void *)&at, sizeof at) != 0 ||
+        listen(listener, 1) != 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) != 0)
+        return 1;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){5, 0}, sizeof(struct timeval));
+    while (send(fd, big, sizeof big, MSG_DONTWAIT) > 0)
+        ;
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = rings, .sa_flags = SA_RESTART}, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    ssize_t sent = send(fd, big, sizeof big, 0);
+    say("%zd %s", sent, word_of(errno));
+    return 0;
+}
+
+START_TEST(a_timer_of_its_own_makes_signals_end_it)
+{
+    const char *path = world_file("full.sock");
+
+    world_policy("destination d\n match unix:%s\n deadline response 30s\n", path);
+    ck_assert_str_eq(victim_says("signalled", path, NULL), "-1 EINTR");
+}
+END_TEST
+
 SCENARIO(send_deadline, a_slow_peer_gets_every_byte, and_has_time_to_answer,
          an_upload_may_last_longer_than_an_answer, a_peer_that_stops_reading,
          is_noticed_by_who_asks_for_room_first, response_counts_from_the_last_piece,
-         total_counts_from_the_first, fills_what_room_there_is)
+         total_counts_from_the_first, fills_what_room_there_is,
+         a_timer_of_its_own_makes_signals_end_it)

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -335,6 +336,17 @@ int ask(int fd)
         return errno;
     ssize_t got = recv(fd, &byte, 1, 0);
     return got == 1 ? 0 : got == 0 ? ENODATA : errno;
+}
+
+int listen_here(struct sockaddr_in *at)
+{
+    socklen_t length = sizeof *at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    bool there = bind(fd, (struct sockaddr *)(void *)at, sizeof *at) == 0 && listen(fd, 1) == 0 &&
+                 getsockname(fd, (struct sockaddr *)(void *)at, &length) == 0;
+    return there ? fd : -1;
 }
 
 int socket_error(int fd)
