@@ -41,13 +41,15 @@ static bool push_wait(struct sp_io *io, uint64_t own, bool begun)
         uint64_t left = until > now ? until - now : 0;
         struct timespec rest = {(time_t)(left / SP_SECOND), (long)(left % SP_SECOND)};
         int ready = REAL(ppoll)(&one, 1, &rest, NULL);
-        errno = ready > 0 ? EBADF : errno;
-        if (ready > 0)
-            return sp_conn_entry(io->fd) == io->entry && !push_cut(io) &&
-                   !(begun && (one.revents & (POLLERR | POLLHUP)));
+        /* What was sent, or has a timer, ends with any signal, as in the kernel; else a call that
+         * goes on after one begins anew, with a try. */
         if (ready < 0 && (begun || errno != EINTR || own != SP_NEVER || !sp_socket_restarts()))
-            return false; /* what was sent, or has a timer, ends with any signal, as in the kernel
-                           */
+            return false;
+        if (ready == 0)
+            continue;
+        errno = EBADF;
+        return sp_conn_entry(io->fd) == io->entry && !push_cut(io) &&
+               !(begun && (one.revents & (POLLERR | POLLHUP)));
     }
 }
 

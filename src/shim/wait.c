@@ -12,6 +12,7 @@
 #include "base/clock.h"
 
 #define WAIT_SLICE (20 * SP_MS)
+#define WAIT_NEAR  (50 * SP_MS)
 
 /* Nothing is due, and no other thread can make it so while we sleep. */
 bool sp_waiting_bounded(void)
@@ -65,6 +66,10 @@ void sp_waiting_slice(struct wait *w)
     uint64_t end = w->last ? w->until : next;
     w->slice = end == SP_NEVER ? SP_NEVER : end > now ? end - now : 0;
     w->rests = atomic_load(&sp_rests_ended);
+    /* Where a slice ends, a signal may be handled before the next begins: who says EINTR then? So
+     * none is handled outside of one that soon ends; to mask all the others would cost too much. */
+    if (!w->last && w->slice < WAIT_NEAR)
+        sp_waiting_mask(w);
     errno = error;
 }
 
@@ -120,7 +125,7 @@ static bool wait_struck(const struct timespec *timeout)
 #define WAITING(w, before, first, later, seen)                                \
     sp_waiting_slice(&(w));                                                   \
     before;                                                                   \
-    int result = (first);                                                     \
+    int result = (w).masked ? (later) : (first);                              \
     for (;;) {                                                                \
         if (result > 0 && (sp_waiting_watches() || sp_waiting_stale(&(w)))) { \
             result = (seen);                                                  \
@@ -213,11 +218,11 @@ SP_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t s
 {
     if (timeout != 0 && sp_loose(SP_FAULT_ON_WAIT))
         return -1;
-    if (SP_LIKELY(!sp_waiting_bounded()))
+    if (SP_LIKELY(!sp_waiting_bounded()) || count > size / sizeof *fds)
         return REAL(__poll_chk)(fds, count, timeout, size);
     struct wait w;
     sp_waiting_begin(&w, timeout < 0, (uint64_t)timeout * SP_MS);
-    if (sp_waiting_watches() && count <= size / sizeof *fds && poll_fits(fds, count))
+    if (sp_waiting_watches() && poll_fits(fds, count))
         return poll_watched(&w, fds, count, NULL);
     struct timespec room;
     WAITING(w, , REAL(__poll_chk)(fds, count, wait_ms(&w), size),
@@ -245,12 +250,13 @@ SP_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
 {
     if (wait_struck(timeout))
         return -1;
-    if (SP_LIKELY(!sp_waiting_bounded()) || !sp_waiting_valid(timeout))
+    if (SP_LIKELY(!sp_waiting_bounded()) || count > size / sizeof *fds ||
+        !sp_waiting_valid(timeout))
         return REAL(__ppoll_chk)(fds, count, timeout, mask, size);
     struct wait w;
     struct timespec room;
     sp_waiting_begin(&w, !timeout, timeout ? sp_waiting_ns(timeout) : 0);
-    if (sp_waiting_watches() && count <= size / sizeof *fds && poll_fits(fds, count))
+    if (sp_waiting_watches() && poll_fits(fds, count))
         return poll_watched(&w, fds, count, mask);
     WAITING(w, , REAL(__ppoll_chk)(fds, count, sp_waiting_timespec(&w, &room), mask, size),
             REAL(ppoll)(fds, count, sp_waiting_timespec(&w, &room), mask ? mask : &w.mask), result);

@@ -1,7 +1,10 @@
 /* A signal ends a blocking call, or does not, exactly as it would without us. */
 #include "harness.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/time.h>
 
 static void nothing(int signal)
@@ -122,5 +125,41 @@ START_TEST(own_timeout_of_a_wait)
 }
 END_TEST
 
+/* rings poll|select|epoll ADDRESS: waits for something else while a connect becomes due. */
+VICTIM(rings)
+{
+    struct sigaction action = {.sa_handler = nothing};
+    int ends[2], epoll = epoll_create1(0), fd = start_dial(argv[2]), result;
+    struct epoll_event event = {.events = EPOLLIN};
+    fd_set set;
+
+    if (fd < 0 || pipe(ends) != 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event) != 0)
+        return 1;
+    sigaction(SIGALRM, &action, NULL);
+    FD_ZERO(&set);
+    FD_SET(ends[0], &set);
+    if (!strcmp(argv[1], "poll"))
+        result = poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, 2000);
+    else if (!strcmp(argv[1], "select"))
+        result = select(ends[0] + 1, &set, NULL, NULL, &(struct timeval){2, 0});
+    else
+        result = epoll_wait(epoll, &event, 1, 2000);
+    say("%s", result < 0 ? word_of(errno) : "late");
+    return 0;
+}
+
+/* Where one of our waits ends and the program's does not, a signal is not lost. */
+START_TEST(a_signal_between_two_waits)
+{
+    static const char *const ways[] = {"poll", "select", "epoll"};
+    struct server *server = server_start(AF_INET, DEAF);
+
+    world_policy("destination d\n match 127.0.0.1\n deadline connect 40ms\n");
+    world_env("PRELOAD_AFTER", world_tool("tests/libring.so"));
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        ck_assert_str_eq(victim_says("rings", ways[i], server->text, NULL), "EINTR");
+}
+END_TEST
+
 SCENARIO(signal, connect_ends_by_deadline_or_signal, recv_is_interrupted_as_ever,
-         poll_is_always_interrupted, own_timeout_of_a_wait)
+         poll_is_always_interrupted, own_timeout_of_a_wait, a_signal_between_two_waits)
