@@ -137,8 +137,9 @@ static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hun
         return true;
     if (sp_turn_of(word) != SP_TURN_CONNECTING || (pinned = sp_pin(conn, fd)) < 0)
         return false;
-    if (!pending_stood(pinned) &&
-        REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
+    if (pending_stood(pinned))
+        hidden = pending_stale(pinned, hung);
+    else if (REAL(getsockopt)(pinned, SOL_SOCKET, SO_ERROR, &error, &length) == 0)
         hidden = error ? pending_rest(conn, word, pinned, error) : pending_stale(pinned, hung);
     sp_unpin(conn, pinned);
     return hidden;
