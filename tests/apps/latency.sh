@@ -69,9 +69,14 @@ nginx_conf front <<EOF
         location /store/ { proxy_pass http://127.0.0.1:$store/; }
     }
 EOF
-guarded late nginx -e "$work/front/log" -c "$work/front.conf" >"$work/front.out" 2>&1 &
-started+=($!)
-front_pid=$!
+# start_front POLICY: as guarded(), but what ends is nginx itself, not a shell around it
+start_front() {
+    "$shearpin" run -p "$work/$1.conf" "${run_options[@]}" -- nginx -e "$work/front/log" \
+        -c "$work/front.conf" >"$work/front.out" 2>&1 &
+    front_pid=$!
+    started+=("$front_pid")
+}
+start_front late
 nginx -e "$work/store/log" -c "$work/store.conf" >"$work/store.out" 2>&1 &
 started+=($!)
 until_true curl -s --noproxy '*' -o /dev/null "http://127.0.0.1:$front/bare/"
@@ -118,8 +123,7 @@ for form in 'asyncio get' 'block get' 'asyncio put' 'block put'; do
     like "python, $form: large and late" \
         "$(guarded narrow "$python" tests/apps/paced.py $form "$store" "$sink" "$work/www/large" 2>&1)" 'same$'
 done
-guarded narrow nginx -e "$work/front/log" -c "$work/front.conf" >"$work/front.out" 2>&1 &
-started+=($!)
+start_front narrow
 until_true curl -s --noproxy '*' -o /dev/null "http://127.0.0.1:$front/store/ten-seconds"
 is 'nginx, from its upstream: large and late' \
     "$(curl -s --noproxy '*' "http://127.0.0.1:$front/store/large" | sha256sum)" "$sum"
