@@ -9,7 +9,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 
 #include "base/clock.h"
 
@@ -61,12 +61,8 @@ static bool cut_stuck(struct sp_conn *conn, int fd, uint64_t now)
 /* Bytes came a moment ago and are in no queue: another thread has them, and will say so. */
 static bool cut_taken(int fd)
 {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    int error = errno;
-    bool known = REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
-    errno = error;
-    return known && info.tcpi_last_data_recv < CUT_TAKEN;
+    struct tcp_info info;
+    return sp_socket_info(fd, &info) && info.tcpi_last_data_recv < CUT_TAKEN;
 }
 
 /* What has arrived is not lost, and what has failed by itself says so by itself: the program only

@@ -30,10 +30,8 @@ SP_EXPORT FILE *fdopen(int fd, const char *mode)
 /* ABANDONED: nothing was asked, or nothing can be told of it. */
 static enum sp_outcome file_outcome(FILE *file, int fd, const struct sp_conn *conn)
 {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    if ((sp_conn_flags(conn) & SP_CONN_UNIX) ||
-        REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+    struct tcp_info info;
+    if ((sp_conn_flags(conn) & SP_CONN_UNIX) || !sp_socket_info(fd, &info))
         return ferror_unlocked(file) ? SP_OUTCOME_RESPONSE_TIMEOUT : SP_OUTCOME_ABANDONED;
     if (info.tcpi_bytes_received > 0 && !ferror_unlocked(file))
         return SP_OUTCOME_OK;

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 
 #include "base/clock.h"
 
@@ -24,12 +24,9 @@ void sp_hold_came(struct sp_conn *conn)
 /* How long ago bytes last came, in ms as the kernel counts them. */
 static uint64_t hold_ago(int fd)
 {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    int error = errno;
-    if (REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+    struct tcp_info info;
+    if (!sp_socket_info(fd, &info))
         info.tcpi_last_data_recv = UINT32_MAX;
-    errno = error;
     return info.tcpi_last_data_recv * SP_MS;
 }
 

@@ -122,10 +122,8 @@ static bool pending_stale(int fd, bool hung)
  * once, so it is left to whoever asks next. */
 static bool pending_stood(int fd)
 {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    return REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-           info.tcpi_bytes_acked > 0;
+    struct tcp_info info;
+    return sp_socket_info(fd, &info) && info.tcpi_bytes_acked > 0;
 }
 
 static bool pending_failed(struct sp_conn *conn, uint64_t word, int fd, bool hung)

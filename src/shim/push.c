@@ -79,8 +79,9 @@ static void push_rest(const struct msghdr *message, size_t done, struct msghdr *
     *rest = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
 }
 
-/* Does the kernel go on without a sleep? There is room, which poll() speaks of only when it is a
- * third; and no error waits, which a try would take from the next call. */
+/* Does the kernel go on without a sleep? There may be room, which poll() speaks of only when it is
+ * a third (on a unix socket a try says); and no error waits, which a try would take from the next
+ * call. */
 static bool push_goes_on(int fd)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};
@@ -95,7 +96,7 @@ static ssize_t push_last(const struct sp_io *io, const struct msghdr *next, int 
 {
     int error = errno;
     bool more = done > 0 && error == EAGAIN && (sp_conn_flags(io->conn) & SP_CONN_UNIX) &&
-                !(sp_socket_now(io->fd, POLLOUT) & (POLLERR | POLLHUP));
+                push_goes_on(io->fd);
     ssize_t sent = more ? REAL(sendmsg)(io->fd, next, flags) : -1;
     errno = error;
     done += sent > 0 ? (size_t)sent : 0;

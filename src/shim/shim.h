@@ -71,6 +71,9 @@ static inline bool sp_socket_ready(int fd, short events)
 {
     return sp_socket_now(fd, events) != 0;
 }
+/* TCP_INFO, of <linux/tcp.h>. False: the kernel does not say, and it is all 0. errno stays. */
+struct tcp_info;
+bool sp_socket_info(int fd, struct tcp_info *info);
 /* As it stands in the kernel, ns; 0: none. SO_RCVTIMEO or SO_SNDTIMEO. */
 uint64_t sp_socket_timeout(int fd, int option);
 /* May `size` bytes (at most two pages' worth) be read at `at`? Asked before a pointer of the

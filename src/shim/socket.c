@@ -2,6 +2,7 @@
 #include "shim/shim.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -82,6 +83,16 @@ short sp_socket_now(int fd, short events)
     REAL(poll)(&one, 1, 0);
     errno = error;
     return one.revents;
+}
+
+bool sp_socket_info(int fd, struct tcp_info *info)
+{
+    socklen_t length = sizeof *info;
+    int error = errno;
+    memset(info, 0, sizeof *info);
+    bool known = REAL(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+    errno = error;
+    return known;
 }
 
 uint64_t sp_socket_timeout(int fd, int option)

@@ -38,28 +38,28 @@
  * between two calls has forgotten every page of code that they are on. */
 #define SP_PLUS(...) (__VA_ARGS__, uint64_t mine)
 #define SP_WITH(...) (__VA_ARGS__, mine)
-#define SP_MIDDLE(type, name, parameters, body)                        \
-    static __attribute__((noinline, hot)) type name SP_PLUS parameters \
-    {                                                                  \
-        struct sp_conn *conn = sp_conn_at(mine);                       \
-        body                                                           \
+#define SP_MIDDLE(type, name, parameters, body)                          \
+    static SP_HOT __attribute__((noinline)) type name SP_PLUS parameters \
+    {                                                                    \
+        struct sp_conn *conn = sp_conn_at(mine);                         \
+        body                                                             \
     }
 #define SP_WRAPPER_HOT(type, name, parameters, arguments, fd, first, body) \
-    __typeof__(name) name __attribute__((hot));                            \
+    SP_HOT __typeof__(name) name;                                          \
     SP_GUARDED(type, name, parameters, body)                               \
     SP_MIDDLE(type, quick_##name, parameters, first)                       \
     SP_OUTER(type, name, parameters, arguments, fd, quick_##name SP_WITH arguments)
 
 /* And four for receives, with an alarm or without. */
 #define SP_TURN(...) (__VA_ARGS__, uint64_t mine, uint64_t turn)
-#define SP_ALARMED(type, name, parameters, body)                       \
-    static __attribute__((noinline, hot)) type name SP_TURN parameters \
-    {                                                                  \
-        struct sp_conn *conn = sp_conn_at(mine);                       \
-        body                                                           \
+#define SP_ALARMED(type, name, parameters, body)                         \
+    static SP_HOT __attribute__((noinline)) type name SP_TURN parameters \
+    {                                                                    \
+        struct sp_conn *conn = sp_conn_at(mine);                         \
+        body                                                             \
     }
 #define SP_WRAPPER_RECEIVE(type, name, parameters, arguments, fd, first, second, body) \
-    __typeof__(name) name __attribute__((hot));                                        \
+    SP_HOT __typeof__(name) name;                                                      \
     SP_GUARDED(type, name, parameters, body)                                           \
     SP_ALARMED(type, alarmed_##name, parameters, second)                               \
     SP_MIDDLE(type, quick_##name, parameters, first)                                   \
