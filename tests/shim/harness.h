@@ -177,8 +177,10 @@ int ask(int fd);                     /* sends a byte, waits for the answer: 0 or
 int start_dial(const char *address); /* O_NONBLOCK: connect() said EINPROGRESS; or -errno */
 int socket_error(int fd);            /* SO_ERROR */
 struct sockaddr_in;
-int listen_here(struct sockaddr_in *at); /* in the victim itself, and where; or -1 */
-int descriptors(void);                   /* how many are open */
+int listen_here(struct sockaddr_in *at); /* in the victim itself, and where */
+int listen_unix(const char *path);       /* the same there */
+int dial_reset(void);  /* O_NONBLOCK: it stood and was reset, and nobody has asked */
+int descriptors(void); /* how many are open */
 
 /* System calls that the shim cannot see. */
 long raw_call(long number, long a, long b, long c, long d, long e);

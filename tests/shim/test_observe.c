@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
 static void echo(int listening)
 {
@@ -31,12 +30,8 @@ static void echo(int listening)
  */
 static void serve_here(const char *path)
 {
-    struct sockaddr_un here = {.sun_family = AF_UNIX};
-    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
+    int listening = listen_unix(path);
 
-    snprintf(here.sun_path, sizeof here.sun_path, "%s", path);
-    if (bind(listening, (struct sockaddr *)&here, sizeof here) || listen(listening, 8))
-        exit(1);
     if (fork() == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         echo(listening);

@@ -1,7 +1,6 @@
 /* What a program may do while its connect rests between two tries, and what it then sees. */
 #include "harness.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
@@ -323,19 +322,11 @@ START_TEST(another_thread_waits)
 }
 END_TEST
 
-/* retry_stood ADDRESS: a connect that stood, and was reset before anybody asked. */
+/* retry_stood: a connect that stood, and was reset before anybody asked. */
 VICTIM(retry_stood)
 {
-    struct sockaddr_in at;
-    int listener = listen_here(&at), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    struct linger hard = {1, 0};
+    int fd = dial_reset();
     char byte;
-
-    if (listener < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) == 0)
-        return 1;
-    int peer = accept(listener, NULL, NULL);
-    setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    close(peer);
     const char *what = seen(set_of(fd, EPOLLIN, 7), 7, 5000);
     ssize_t nothing = writev(fd, NULL, 0), first = recv(fd, &byte, 1, 0);
     const char *why = word_of(errno);

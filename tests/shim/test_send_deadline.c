@@ -13,7 +13,6 @@
 #include <sys/sendfile.h>
 #include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
 #define DEADLINE_MS 300
 #define LATE_MS     150
@@ -337,9 +336,10 @@ VICTIM(fills_up)
 
     for (int i = 0; i < 8; i++) {
         struct sockaddr_in at;
-        int listener = listen_here(&at), fd = socket(AF_INET, SOCK_STREAM, 0);
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-        if (listener < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) != 0)
+        listen_here(&at);
+        if (connect(fd, (struct sockaddr *)(void *)&at, sizeof at) != 0)
             return 1;
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){100000}, sizeof(int));
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0, 50000},
@@ -358,19 +358,15 @@ START_TEST(fills_what_room_there_is)
 }
 END_TEST
 
-/* A unix socket that takes nothing more, and its peer. */
-static int full_unix(const char *path, int *peer)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+static char piece[100];
 
-    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-    unlink(path);
-    if (bind(listener, (struct sockaddr *)(void *)&at, sizeof at) != 0 ||
-        listen(listener, 1) != 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) != 0)
-        abort();
+/* A unix socket that takes nothing more, and its peer. */
+static int full_unix(const char *address, int *peer)
+{
+    int listener = listen_unix(address + strlen("unix:")), fd = dial(address);
+
     *peer = accept(listener, NULL, NULL);
-    while (send(fd, at.sun_path, sizeof at.sun_path, MSG_DONTWAIT) > 0)
+    while (send(fd, piece, sizeof piece, MSG_DONTWAIT) > 0)
         ;
     return fd;
 }
@@ -378,14 +374,12 @@ static int full_unix(const char *path, int *peer)
 static int drained = -1;
 static void drain(int number)
 {
-    char room[sizeof((struct sockaddr_un *)0)->sun_path];
-
     (void)number;
-    if (drained >= 0 && recv(drained, room, sizeof room, MSG_DONTWAIT) > 0)
+    if (drained >= 0 && recv(drained, piece, sizeof piece, MSG_DONTWAIT) > 0)
         drained = -1;
 }
 
-/* signalled PATH timed|drained: signals whose handler restarts calls come to a send on a full
+/* signalled ADDRESS timed|drained: signals whose handler restarts calls come to a send on a full
  * socket, which has a timer of its own, or a little room after the first. */
 VICTIM(signalled)
 {
@@ -406,11 +400,11 @@ VICTIM(signalled)
 
 static void signalled(const char *how, const char *what)
 {
-    char path[256];
+    char address[256];
 
-    snprintf(path, sizeof path, "%s", world_file("full.sock"));
-    world_policy("destination d\n match unix:%s\n deadline response 3s\n", path);
-    ck_assert_str_eq(victim_says("signalled", path, how, NULL), what);
+    snprintf(address, sizeof address, "unix:%s", world_file("full.sock"));
+    world_policy("destination d\n match %s\n deadline response 3s\n", address);
+    ck_assert_str_eq(victim_says("signalled", address, how, NULL), what);
 }
 
 START_TEST(a_timer_of_its_own_makes_signals_end_it)

@@ -3,7 +3,6 @@
 #include "harness.h"
 
 #include <pthread.h>
-#include <sys/un.h>
 
 #define PROCESSES 8
 #define DIALS     1250
@@ -132,13 +131,8 @@ static void *answer_late(void *context)
 
 VICTIM(slow_answer)
 {
-    struct sockaddr_un here = {.sun_family = AF_UNIX};
     pthread_t thread;
-    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    snprintf(here.sun_path, sizeof here.sun_path, "%s", argv[1] + strlen("unix:"));
-    if (bind(listening, (struct sockaddr *)&here, sizeof here) || listen(listening, 8))
-        return 1;
+    int listening = listen_unix(argv[1] + strlen("unix:"));
     int fd = dial(argv[1]);
     slow_fd = accept(listening, NULL, NULL);
     slow_by = (useconds_t)atoi(argv[2]) * 1000;

@@ -73,16 +73,13 @@ static int connected(const struct sockaddr_in *at)
  * which leaves nothing. */
 static int slow_peer(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+    struct sockaddr_in at;
+    int listener = listen_here(&at), fd;
     size_t whole = 0;
     ssize_t got;
 
     large = calloc(1, LARGE);
-    if (!large || bind(listener, (struct sockaddr *)(void *)&at, sizeof at) != 0 ||
-        listen(listener, 2) != 0 ||
-        getsockname(listener, (struct sockaddr *)(void *)&at, &length) != 0)
+    if (!large)
         abort();
     if (fork() == 0) {
         close(accept(listener, NULL, NULL));

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define ARGUMENTS_MAX 16
@@ -341,12 +342,39 @@ int ask(int fd)
 int listen_here(struct sockaddr_in *at)
 {
     socklen_t length = sizeof *at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    bool there = bind(fd, (struct sockaddr *)(void *)at, sizeof *at) == 0 && listen(fd, 1) == 0 &&
-                 getsockname(fd, (struct sockaddr *)(void *)at, &length) == 0;
-    return there ? fd : -1;
+    if (bind(fd, (struct sockaddr *)(void *)at, sizeof *at) != 0 || listen(fd, 8) != 0 ||
+        getsockname(fd, (struct sockaddr *)(void *)at, &length) != 0)
+        abort();
+    return fd;
+}
+
+int listen_unix(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    if (bind(fd, (struct sockaddr *)(void *)&at, sizeof at) != 0 || listen(fd, 8) != 0)
+        abort();
+    return fd;
+}
+
+int dial_reset(void)
+{
+    struct linger hard = {1, 0};
+    struct sockaddr_in at;
+    int listener = listen_here(&at), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    if (connect(fd, (struct sockaddr *)(void *)&at, sizeof at) == 0)
+        abort();
+    int peer = accept(listener, NULL, NULL);
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(peer);
+    close(listener);
+    return fd;
 }
 
 int socket_error(int fd)
